@@ -1,0 +1,69 @@
+import type { Image } from "./image.ts";
+
+/** Hard limits of one build, held by its cgroup and by the builder. */
+export interface BuildLimits {
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+  readonly pids: number;
+  readonly timeoutMs: number;
+  /** Log bytes kept; what comes after is counted, not kept. */
+  readonly logBytes: number;
+}
+
+/** Why a build did not make an image, as told to the person who pushed. */
+export interface BuildFailure {
+  readonly reason:
+    | "dockerfile"
+    | "unsupported"
+    | "context"
+    | "base_image"
+    | "command"
+    | "out_of_memory"
+    | "timeout"
+    | "cancelled"
+    | "interrupted"
+    | "internal";
+  /** One or two sentences: what happened and what to do. */
+  readonly message: string;
+  readonly file?: string;
+  /** 1-based line in `file`. */
+  readonly line?: number;
+  /** The instruction as written. */
+  readonly instruction?: string;
+  readonly exitCode?: number;
+  /** Last lines of the step's output. */
+  readonly logTail?: readonly string[];
+}
+
+/** A step of the build as people see it: one instruction of one stage. */
+export interface BuildStep {
+  /** Unique in its build; order of the Dockerfile. */
+  readonly index: number;
+  /** Name of its stage, or its number as text. */
+  readonly stage: string;
+  /** `RUN npm ci`, shortened to one line. */
+  readonly label: string;
+  readonly line: number;
+}
+
+/** What a build tells while it runs, in order. `atMs` is milliseconds since the build began. */
+export type BuildEvent =
+  | {
+      readonly type: "plan";
+      readonly atMs: number;
+      readonly dockerfile: string;
+      readonly target: string;
+      readonly steps: readonly BuildStep[];
+    }
+  | { readonly type: "notice"; readonly atMs: number; readonly text: string }
+  | { readonly type: "step-started"; readonly atMs: number; readonly step: number }
+  | { readonly type: "step-log"; readonly atMs: number; readonly step: number; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | {
+      readonly type: "step-done";
+      readonly atMs: number;
+      readonly step: number;
+      readonly outcome: "cached" | "done" | "failed";
+      readonly durationMs: number;
+    }
+  | { readonly type: "done"; readonly atMs: number; readonly image: Image; readonly sizeBytes: number; readonly newBytes: number }
+  | { readonly type: "failed"; readonly atMs: number; readonly failure: BuildFailure };

@@ -1,0 +1,37 @@
+/** `sha256:` and 64 hex digits. */
+export type Digest = `sha256:${string}`;
+
+/** True for a well-formed sha256 digest (OCI image spec, descriptor digests). */
+export function isDigest(text: string): text is Digest {
+  return /^sha256:[0-9a-f]{64}$/.test(text);
+}
+
+/** What a process is started with when the app does not say otherwise: the fields of an OCI image config that we honour. */
+export interface ImageConfig {
+  readonly architecture: "amd64" | "arm64";
+  readonly os: "linux";
+  /** `NAME=value`, in order. */
+  readonly env: readonly string[];
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  /** `user`, `user:group`, names or numbers; empty means root. */
+  readonly user: string;
+  readonly workingDir: string;
+  /** `8080/tcp`. */
+  readonly exposedPorts: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stopSignal?: string;
+}
+
+/** One layer of an image: its content, named by the digest of its canonical archive (see the layer store). */
+export interface LayerRef {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+/** An image as hosts exchange it: immutable, named by the digest of its canonical JSON (config and layers, bottom first). */
+export interface Image {
+  readonly digest: Digest;
+  readonly config: ImageConfig;
+  readonly layers: readonly LayerRef[];
+}
