@@ -1,3 +1,28 @@
 export type { BuildEvent, BuildFailure, BuildLimits, BuildStep } from "./build.ts";
 export { AppError, type AppErrorOptions, type ErrorCode, errorText, type Retry, toAppError } from "./errors.ts";
+export { NAME_PATTERN, newSecret, newUid, type Uid } from "./ids.ts";
 export { type Digest, type Image, type ImageConfig, isDigest, type LayerRef } from "./image.ts";
+export { PERMISSIONS, type Permission, ROLE_PERMISSIONS, ROLES, type Role, roleAllows } from "./permissions.ts";
+export {
+  BUILD_PHASES,
+  type BuildPhase,
+  DEPLOYMENT_PHASES,
+  type DeploymentPhase,
+  INSTANCE_PHASES,
+  type InstancePhase,
+  isBuildOver,
+  isDeploymentOver,
+  isInstanceGone,
+} from "./phases.ts";
+export {
+  addQuota,
+  formatBytes,
+  formatQuantity,
+  QUOTA_DIMENSIONS,
+  type QuotaDimension,
+  type QuotaExcess,
+  QuotaVector,
+  quotaExcess,
+  ZERO_QUOTA,
+} from "./quota.ts";
+export * from "./resources.ts";

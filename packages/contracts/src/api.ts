@@ -1,0 +1,94 @@
+import {
+  AppSpec,
+  EnvName,
+  Kind,
+  Labels,
+  Metadata,
+  NamespaceSpec,
+  ObjectName,
+  ProcessSpec,
+  QuotaVector,
+  type Resource,
+  ROLES,
+} from "@plimsoll/core";
+import { z } from "zod";
+
+/** Bodies and answers of the public HTTP API (/api/v1). Paths and permissions are in packages/api's routes. */
+
+export const ClaimRequest = z.object({
+  code: z.string().describe("the one-time code that `npm start` printed"),
+  name: z.string().min(1).max(100),
+  email: z.email().max(200),
+  password: z.string().min(10, "must have at least 10 characters").max(200),
+});
+export const LoginRequest = z.object({ email: z.string().max(200), password: z.string().max(200) });
+
+export const Me = z.object({
+  id: z.string(),
+  name: z.string(),
+  email: z.string(),
+  operator: z.boolean(),
+  teams: z.array(z.object({ name: z.string(), displayName: z.string(), role: z.enum(ROLES), namespaces: z.array(z.string()) })),
+});
+export type Me = z.infer<typeof Me>;
+
+export const NewNamespace = z.object({ name: ObjectName, displayName: z.string().max(100).optional(), quota: QuotaVector.optional() });
+export const NewApp = z.object({ name: ObjectName, labels: Labels.optional(), spec: AppSpec.partial().optional() });
+export type NewApp = z.infer<typeof NewApp>;
+
+/** A change to an app: what is absent stays. A value of null in `env` removes the name. */
+export const AppPatch = z.object({
+  labels: Labels.optional(),
+  env: z.record(EnvName, z.string().max(32_768).nullable()).optional(),
+  processes: z.record(ObjectName, ProcessSpec.partial()).optional(),
+  source: AppSpec.shape.source.optional(),
+});
+export type AppPatch = z.infer<typeof AppPatch>;
+
+export const ScaleRequest = z.object({ process: ObjectName, replicas: z.int().min(0).max(100) });
+export const RollbackRequest = z.object({ release: z.int().min(1).optional().describe("absent: the one before the live one") });
+export const DeployImageRequest = z.object({ reference: z.string().min(1).max(512) });
+export const SecretValue = z.object({ value: z.string().max(65_536) });
+export const QuotaPatch = z.object({ quota: QuotaVector.partial() });
+export const NamespacePatch = z.object({ displayName: z.string().max(100).optional(), build: NamespaceSpec.shape.build.optional() });
+
+export const NewSshKey = z.object({ name: z.string().min(1).max(100), publicKey: z.string().max(16_384) });
+export const SshKey = z.object({ id: z.string(), name: z.string(), fingerprint: z.string(), createdAt: z.string() });
+export const NewToken = z.object({ name: z.string().min(1).max(100), expiresInDays: z.int().min(1).max(365).optional() });
+export const Token = z.object({
+  id: z.string(),
+  name: z.string(),
+  createdAt: z.string(),
+  expiresAt: z.string().optional(),
+  lastUsedAt: z.string().optional(),
+});
+/** `secret` is shown once and stored hashed. */
+export const CreatedToken = Token.extend({ secret: z.string() });
+
+export const ObjectSchema = z.object({
+  metadata: Metadata,
+  spec: z.record(z.string(), z.unknown()),
+  status: z.record(z.string(), z.unknown()),
+});
+export const ObjectList = z.object({
+  items: z.array(ObjectSchema),
+  /** Version of the scope when it was read: a watch from here misses nothing. */
+  version: z.int(),
+  /** Present when there is more: give it as `continue`. */
+  continue: z.string().optional(),
+});
+
+/** One change of a watch, as the data of a server-sent event whose id is `<scope>:<version>`. */
+export interface WatchEvent {
+  readonly type: "created" | "updated" | "deleted";
+  readonly scope: string;
+  readonly version: number;
+  readonly object: Resource;
+}
+
+/** Body of an apply: an object by kind and name; created when it is not there, changed when it differs. */
+export const ApplyRequest = z.object({
+  kind: Kind,
+  metadata: z.object({ name: ObjectName, labels: Labels.optional(), version: z.int().optional() }),
+  spec: z.record(z.string(), z.unknown()),
+});
