@@ -1,1 +1,2 @@
-export {};
+export { createTestDatabase, startTestPostgres, TEST_POSTGRES_VARIABLE, type TestDatabase, type TestPostgres } from "./postgres.ts";
+export { startTestRedis, TEST_REDIS_VARIABLE, type TestRedis, testRedisUrl } from "./redis.ts";
