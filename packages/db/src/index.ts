@@ -1,1 +1,9 @@
-export {};
+export { CHANGES_KEPT_MS, type ChangeRow, type Database, openDatabase } from "./database.ts";
+export { hashToken, type Identities, type TokenKind, type TokenRecord, type UserRecord } from "./identities.ts";
+export type { Lease, LeaseStore } from "./leases.ts";
+export type { ListOptions, NewObject, ObjectReader, ObjectRepository } from "./objects.ts";
+export type { HostLeaseRecord, Platform } from "./platform.ts";
+export type { PushRecord, PushState } from "./pushes.ts";
+export type { Quotas } from "./quotas.ts";
+export { assertTeamVisible, PLATFORM, type TenantScope } from "./scope.ts";
+export type { AuditEntry, Fence, Tx } from "./transaction.ts";

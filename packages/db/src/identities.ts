@@ -1,0 +1,189 @@
+import { createHash } from "node:crypto";
+import { AppError, newSecret, newUid, type Role } from "@plimsoll/core";
+import type { AnyClient } from "./client.ts";
+
+export type TokenKind = "session" | "api" | "claim" | "enroll" | "host" | "build";
+
+export interface UserRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly email: string;
+  readonly operator: boolean;
+  readonly memberships: readonly { readonly teamUid: string; readonly role: Role }[];
+}
+
+export interface TokenRecord {
+  readonly id: string;
+  readonly kind: TokenKind;
+  readonly name: string;
+  readonly userId?: string;
+  readonly subject?: string;
+  readonly createdAt: Date;
+  readonly expiresAt?: Date;
+  readonly usedAt?: Date;
+}
+
+/** Users, memberships, SSH keys and tokens. Tokens are stored as SHA-256 only: they are random, so a slow hash adds nothing. */
+export class Identities {
+  readonly #client: AnyClient;
+
+  constructor(client: AnyClient) {
+    this.#client = client;
+  }
+
+  async createUser(user: { name: string; email: string; passwordHash: string; operator: boolean }): Promise<UserRecord> {
+    const email = user.email.toLowerCase();
+    if (await this.#client.user.findUnique({ where: { email } }))
+      throw new AppError("conflict", "This e-mail address has an account already; log in instead.", { retry: "never" });
+    const row = await this.#client.user.create({ data: { ...user, email, id: newUid("user") } });
+    return { id: row.id, name: row.name, email: row.email, operator: row.operator, memberships: [] };
+  }
+
+  async countUsers(): Promise<number> {
+    return this.#client.user.count();
+  }
+
+  async user(id: string): Promise<UserRecord | undefined> {
+    const row = await this.#client.user.findUnique({ where: { id }, include: { memberships: true } });
+    if (!row) return undefined;
+    return {
+      id: row.id,
+      name: row.name,
+      email: row.email,
+      operator: row.operator,
+      memberships: row.memberships.map(({ teamUid, role }) => ({ teamUid, role: role as Role })),
+    };
+  }
+
+  /** The user's id and password hash, for login. */
+  async credentials(email: string): Promise<{ readonly id: string; readonly passwordHash: string } | undefined> {
+    const row = await this.#client.user.findUnique({ where: { email: email.toLowerCase() } });
+    return row ? { id: row.id, passwordHash: row.passwordHash } : undefined;
+  }
+
+  async setMembership(userId: string, teamUid: string, role: Role): Promise<void> {
+    await this.#client.membership.upsert({
+      where: { userId_teamUid: { userId, teamUid } },
+      create: { userId, teamUid, role },
+      update: { role },
+    });
+  }
+
+  /** Who may raise a team's quota: for messages. */
+  async ownersOf(teamUid: string): Promise<readonly { readonly name: string; readonly email: string }[]> {
+    const rows = await this.#client.membership.findMany({ where: { teamUid, role: "owner" }, include: { user: true }, take: 3 });
+    return rows.map((row) => ({ name: row.user.name, email: row.user.email }));
+  }
+
+  /** Makes a token and answers its secret, which is stored nowhere. */
+  async createToken(token: {
+    kind: TokenKind;
+    userId?: string;
+    subject?: string;
+    name?: string;
+    ttlMs?: number;
+    secret?: string;
+  }): Promise<{ readonly id: string; readonly secret: string }> {
+    const secret = token.secret ?? `plim_${token.kind}_${newSecret()}`;
+    const id = newUid("tok");
+    await this.#client.token.create({
+      data: {
+        id,
+        hash: hashToken(secret),
+        kind: token.kind,
+        userId: token.userId ?? null,
+        subject: token.subject ?? null,
+        name: token.name ?? "",
+        expiresAt: token.ttlMs === undefined ? null : new Date(Date.now() + token.ttlMs),
+      },
+    });
+    return { id, secret };
+  }
+
+  /** The token of this secret when it is of one of the kinds and not expired. */
+  async findToken(secret: string, kinds: readonly TokenKind[]): Promise<TokenRecord | undefined> {
+    const row = await this.#client.token.findUnique({ where: { hash: hashToken(secret) } });
+    if (!row || !kinds.includes(row.kind as TokenKind)) return undefined;
+    if (row.expiresAt !== null && row.expiresAt.getTime() <= Date.now()) return undefined;
+    return toToken(row);
+  }
+
+  /** Uses a one-time token: true for exactly one of several concurrent callers. */
+  async consumeToken(secret: string, kind: TokenKind): Promise<boolean> {
+    const { count } = await this.#client.token.deleteMany({
+      where: { hash: hashToken(secret), kind, OR: [{ expiresAt: null }, { expiresAt: { gt: new Date() } }] },
+    });
+    return count > 0;
+  }
+
+  async touchToken(id: string): Promise<void> {
+    await this.#client.token.updateMany({ where: { id }, data: { usedAt: new Date() } });
+  }
+
+  async listTokens(userId: string, kind: TokenKind): Promise<readonly TokenRecord[]> {
+    return (await this.#client.token.findMany({ where: { userId, kind }, orderBy: { createdAt: "asc" } })).map(toToken);
+  }
+
+  async countTokens(kind: TokenKind): Promise<number> {
+    return this.#client.token.count({ where: { kind, OR: [{ expiresAt: null }, { expiresAt: { gt: new Date() } }] } });
+  }
+
+  /** Removes a user's token; false when there was none. */
+  async removeToken(userId: string, id: string): Promise<boolean> {
+    return (await this.#client.token.deleteMany({ where: { userId, id } })).count > 0;
+  }
+
+  async removeTokensOf(kind: TokenKind, subject?: string): Promise<void> {
+    await this.#client.token.deleteMany({ where: { kind, ...(subject === undefined ? {} : { subject }) } });
+  }
+
+  async removeBySecret(secret: string): Promise<void> {
+    await this.#client.token.deleteMany({ where: { hash: hashToken(secret) } });
+  }
+
+  async addSshKey(key: { userId: string; name: string; fingerprint: string; publicKey: string }) {
+    if (await this.#client.sshKey.findUnique({ where: { fingerprint: key.fingerprint } }))
+      throw new AppError("conflict", "This key is in use already; every key belongs to one account.", { retry: "never" });
+    return this.#client.sshKey.create({ data: { ...key, id: newUid("key") } });
+  }
+
+  async listSshKeys(userId: string) {
+    return this.#client.sshKey.findMany({ where: { userId }, orderBy: { createdAt: "asc" } });
+  }
+
+  async removeSshKey(userId: string, id: string): Promise<boolean> {
+    return (await this.#client.sshKey.deleteMany({ where: { userId, id } })).count > 0;
+  }
+
+  /** Whose key has this fingerprint (`SHA256:…`). */
+  async userOfSshKey(fingerprint: string): Promise<UserRecord | undefined> {
+    const key = await this.#client.sshKey.findUnique({ where: { fingerprint } });
+    return key ? this.user(key.userId) : undefined;
+  }
+}
+
+export function hashToken(secret: string): string {
+  return createHash("sha256").update(secret).digest("hex");
+}
+
+function toToken(row: {
+  id: string;
+  kind: string;
+  name: string;
+  userId: string | null;
+  subject: string | null;
+  createdAt: Date;
+  expiresAt: Date | null;
+  usedAt: Date | null;
+}): TokenRecord {
+  return {
+    id: row.id,
+    kind: row.kind as TokenKind,
+    name: row.name,
+    createdAt: row.createdAt,
+    ...(row.userId === null ? {} : { userId: row.userId }),
+    ...(row.subject === null ? {} : { subject: row.subject }),
+    ...(row.expiresAt === null ? {} : { expiresAt: row.expiresAt }),
+    ...(row.usedAt === null ? {} : { usedAt: row.usedAt }),
+  };
+}

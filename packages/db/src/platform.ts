@@ -1,0 +1,111 @@
+import type { AnyClient } from "./client.ts";
+
+export interface HostLeaseRecord {
+  readonly hostUid: string;
+  readonly live: boolean;
+  /** Milliseconds since the lease ended; 0 while it lives. */
+  readonly silentMs: number;
+  readonly routingVersion: number;
+  readonly traffic: readonly { readonly backendId: string; readonly requests: number; readonly failed: number }[];
+}
+
+const ROUTING = "routing";
+
+/** What belongs to the platform and is no object: allocations, host heartbeats, the routing version, route claims, build logs. */
+export class Platform {
+  readonly #client: AnyClient;
+
+  constructor(client: AnyClient) {
+    this.#client = client;
+  }
+
+  /** The next number of a series (`vni`, `uid-range`, `host-index`, `build/<app uid>`), from 1, never given twice. */
+  async nextNumber(series: string): Promise<number> {
+    const rows = await this.#client.$queryRaw<{ value: bigint }[]>`
+      INSERT INTO counters AS k (scope, value) VALUES (${`series/${series}`}, 1)
+      ON CONFLICT (scope) DO UPDATE SET value = k.value + 1 RETURNING value`;
+    return Number(rows[0]?.value ?? 0n);
+  }
+
+  /** Counts a change of what ingress hosts route; commits with it. */
+  async bumpRouting(): Promise<void> {
+    await this.#client.$executeRaw`
+      INSERT INTO counters AS k (scope, value) VALUES (${ROUTING}, 1) ON CONFLICT (scope) DO UPDATE SET value = k.value + 1`;
+  }
+
+  /** Read before the rows that are routed: then these hold every change up to it. */
+  async routingVersion(): Promise<number> {
+    const row = await this.#client.counter.findUnique({ where: { scope: ROUTING } });
+    return Number(row?.value ?? 0n);
+  }
+
+  /** A host spoke: its lease lives for `ttlMs` more. Answers whether it was silent before. */
+  async heartbeat(
+    hostUid: string,
+    ttlMs: number,
+    report: { routingVersion?: number; traffic?: readonly unknown[] } = {},
+  ): Promise<{ readonly wasSilent: boolean; readonly routingMoved: boolean }> {
+    const before = await this.#client.hostLease.findUnique({ where: { hostUid } });
+    const now = new Date();
+    const data = {
+      expiresAt: new Date(now.getTime() + ttlMs),
+      ...(report.routingVersion === undefined ? {} : { routingVersion: BigInt(report.routingVersion) }),
+      ...(report.traffic === undefined ? {} : { traffic: JSON.parse(JSON.stringify(report.traffic)) }),
+    };
+    await this.#client.hostLease.upsert({ where: { hostUid }, create: { hostUid, ...data }, update: data });
+    return {
+      wasSilent: before === null || before.expiresAt <= now,
+      routingMoved: report.routingVersion !== undefined && BigInt(report.routingVersion) !== before?.routingVersion,
+    };
+  }
+
+  async hostLeases(): Promise<ReadonlyMap<string, HostLeaseRecord>> {
+    const now = Date.now();
+    const rows = await this.#client.hostLease.findMany();
+    return new Map(
+      rows.map((row) => [
+        row.hostUid,
+        {
+          hostUid: row.hostUid,
+          live: row.expiresAt.getTime() > now,
+          silentMs: Math.max(0, now - row.expiresAt.getTime()),
+          routingVersion: Number(row.routingVersion),
+          traffic: row.traffic as unknown as HostLeaseRecord["traffic"],
+        },
+      ]),
+    );
+  }
+
+  /** Claims a route host name for a route; false when another has it. Idempotent for the same route. */
+  async claimRouteHost(host: string, routeUid: string): Promise<boolean> {
+    await this.#client.routeClaim.createMany({ data: [{ host, routeUid }], skipDuplicates: true });
+    const row = await this.#client.routeClaim.findUnique({ where: { host } });
+    return row?.routeUid === routeUid;
+  }
+
+  async releaseRouteHosts(routeUid: string): Promise<void> {
+    await this.#client.routeClaim.deleteMany({ where: { routeUid } });
+  }
+
+  /** Appends progress of a build; repeats of a seq are ignored, so that an agent may send again what it is not sure of. */
+  async appendBuildLog(buildUid: string, entries: readonly { readonly seq: number; readonly event: unknown }[]): Promise<void> {
+    await this.#client.buildLog.createMany({
+      data: entries.map(({ seq, event }) => ({ buildUid, seq, event: JSON.parse(JSON.stringify(event)) })),
+      skipDuplicates: true,
+    });
+    await this.#client.$queryRaw`SELECT 1 FROM pg_notify('plimsoll_build_log', ${buildUid})`;
+  }
+
+  async buildLog(buildUid: string, afterSeq: number, limit = 1_000): Promise<readonly { readonly seq: number; readonly event: unknown }[]> {
+    return this.#client.buildLog.findMany({
+      where: { buildUid, seq: { gt: afterSeq } },
+      orderBy: { seq: "asc" },
+      take: limit,
+      select: { seq: true, event: true },
+    });
+  }
+
+  async clearBuildLog(buildUid: string): Promise<void> {
+    await this.#client.buildLog.deleteMany({ where: { buildUid } });
+  }
+}

@@ -1,0 +1,94 @@
+import type { JobName } from "@plimsoll/contracts";
+import { AppError } from "@plimsoll/core";
+import type { TxClient } from "./client.ts";
+import { Identities } from "./identities.ts";
+import type { Keyring } from "./keyring.ts";
+import { LeaseStore } from "./leases.ts";
+import { ObjectRepository } from "./objects.ts";
+import { Platform } from "./platform.ts";
+import { Pushes } from "./pushes.ts";
+import { Quotas } from "./quotas.ts";
+import type { TenantScope } from "./scope.ts";
+import { Secrets } from "./secrets.ts";
+import { Changes } from "./unit-of-work.ts";
+
+/** A lease that a transaction writes under: it commits only while this epoch is the lease's. */
+export interface Fence {
+  readonly key: string;
+  readonly epoch: number;
+}
+
+export interface AuditEntry {
+  readonly actor: string;
+  readonly action: string;
+  readonly teamUid?: string;
+  readonly objectUid?: string;
+  readonly requestId?: string;
+  /** Never a secret. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * One mutation: repositories on one transaction, and what must commit with it (audit rows, wake-ups). No other I/O may happen
+ * inside; what must follow is a wake-up.
+ */
+export class Tx {
+  readonly objects: ObjectRepository;
+  readonly quotas: Quotas;
+  readonly secrets: Secrets;
+  readonly identities: Identities;
+  readonly pushes: Pushes;
+  readonly platform: Platform;
+  readonly leases: LeaseStore;
+  readonly #client: TxClient;
+  readonly #changes = new Changes();
+  readonly #wakes = new Map<string, { job: string; key: string }>();
+  readonly #audits: AuditEntry[] = [];
+
+  constructor(client: TxClient, scope: TenantScope, keyring: Keyring) {
+    this.#client = client;
+    this.objects = new ObjectRepository(client, scope, this.#changes);
+    this.quotas = new Quotas(client);
+    this.secrets = new Secrets(client, keyring);
+    this.identities = new Identities(client);
+    this.pushes = new Pushes(client);
+    this.platform = new Platform(client);
+    this.leases = new LeaseStore(client);
+  }
+
+  /** Wakes a reconciler once this has committed. */
+  wake(job: JobName, uid: string): void {
+    this.#wakes.set(`${job}/${uid}`, { job, key: uid });
+  }
+
+  audit(entry: AuditEntry): void {
+    this.#audits.push(entry);
+  }
+
+  /** The last statements: audit, outbox, fence, and then the versions (whose row lock is held shortest so). For Database only. */
+  async finish(fence: Fence | undefined): Promise<ReadonlyMap<string, number>> {
+    if (this.#audits.length > 0)
+      await this.#client.audit.createMany({
+        data: this.#audits.map((entry) => ({
+          actor: entry.actor,
+          action: entry.action,
+          teamUid: entry.teamUid ?? null,
+          objectUid: entry.objectUid ?? null,
+          requestId: entry.requestId ?? null,
+          details: JSON.parse(JSON.stringify(entry.details ?? {})),
+        })),
+      });
+    if (this.#wakes.size > 0) {
+      await this.#client.outbox.createMany({ data: [...this.#wakes.values()] });
+      await this.#client.$queryRaw`SELECT 1 FROM pg_notify('plimsoll_outbox', '')`;
+    }
+    if (fence !== undefined) await assertFence(this.#client, fence);
+    return this.#changes.flush(this.#client);
+  }
+}
+
+async function assertFence(client: TxClient, fence: Fence): Promise<void> {
+  const rows = await client.$queryRaw<unknown[]>`SELECT 1 FROM leases WHERE key = ${fence.key} AND epoch = ${fence.epoch} FOR SHARE`;
+  if (rows.length === 0)
+    throw new AppError("stale_lease", `Another worker took over ${fence.key}; this one stops.`, { details: { key: fence.key } });
+}
