@@ -1,0 +1,180 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { BuildProblem } from "../problem.ts";
+import { readKeyValues } from "./key-values.ts";
+import { type RawInstruction, readLines } from "./lines.ts";
+import { parseDockerfile } from "./parse.ts";
+
+const parse = (text: string) => parseDockerfile(text, "Dockerfile");
+const problem = (text: string) => {
+  try {
+    parse(text);
+  } catch (error) {
+    if (error instanceof BuildProblem) return error.failure;
+    throw error;
+  }
+  throw new Error("it parsed");
+};
+
+/** The S-expressions of BuildKit's parser test files. */
+function dump(raw: RawInstruction, escape: "\\" | "`"): string {
+  const json = () => {
+    try {
+      const list: unknown = JSON.parse(raw.rest);
+      return Array.isArray(list) ? list : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+  const args = () => {
+    if (raw.keyword === "ENV" || raw.keyword === "LABEL") {
+      const pairs = readKeyValues(raw.keyword, raw.rest, escape);
+      if (typeof pairs === "string") throw new Error(pairs);
+      return pairs.flatMap(([name, value]) => [name, value, raw.rest.includes(`${name}=`) ? "=" : ""]);
+    }
+    if (["RUN", "CMD", "ENTRYPOINT"].includes(raw.keyword)) return json() ?? [raw.rest];
+    return json() ?? raw.rest.split(/[\t\v\f\r ]+/);
+  };
+  return `(${raw.keyword.toLowerCase()}${args()
+    .map((arg) => ` ${JSON.stringify(arg)}`)
+    .join("")})`;
+}
+
+describe("parseDockerfile", () => {
+  const { vectors } = JSON.parse(readFileSync(new URL("../../vectors/parser-trees.json", import.meta.url), "utf8")) as {
+    vectors: { name: string; dockerfile: string; tree: string }[];
+  };
+
+  it.each(vectors)("reads $name as BuildKit does", ({ dockerfile, tree }) => {
+    const { instructions, escape } = readLines(dockerfile, "Dockerfile");
+    expect(instructions.map((raw) => dump(raw, escape)).join("\n")).toBe(tree.trimEnd());
+  });
+
+  it("knows stages, flags, forms and lines", () => {
+    const { globalArgs, stages } = parse(
+      '# a comment\nARG TAG=22\nfrom node:$TAG as Build\nRUN npm ci\\\n # why\n\n  && x\nFROM scratch\nCOPY --from=build --chown=1:2 a b /c/\nCMD ["x", "y"]\n',
+    );
+    expect(globalArgs).toMatchObject([{ args: [{ name: "TAG", value: "22" }] }]);
+    expect(stages).toMatchObject([
+      {
+        from: { base: "node:$TAG", name: "build", at: { line: 3 } },
+        instructions: [{ type: "run", command: { form: "shell", line: "npm ci  && x" }, at: { line: 4 } }],
+      },
+      {
+        from: { base: "scratch" },
+        instructions: [
+          { type: "copy", from: "build", chown: "1:2", sources: ["a", "b"], destination: "/c/", at: { line: 9 } },
+          { type: "cmd", command: { form: "exec", argv: ["x", "y"] } },
+        ],
+      },
+    ]);
+  });
+
+  it("reads directives at the top only", () => {
+    expect(parse("# syntax=docker/dockerfile:1\n# Escape = `\nFROM a\nRUN x `\n y\n").stages[0]?.instructions).toMatchObject([
+      { command: { line: "x  y" } },
+    ]);
+    expect(parse("# hello\n# escape=`\nFROM a\nRUN x \\\n y\n").stages[0]?.instructions).toMatchObject([{ command: { line: "x  y" } }]);
+    expect(problem("# escape=`\n# escape=`\nFROM a")).toMatchObject({ line: 2, reason: "dockerfile" });
+    expect(problem("# escape=x\nFROM a")).toMatchObject({ line: 1 });
+    expect(parse("\uFEFF#!/usr/bin/env x\n# escape=`\r\nFROM a\r\n").escape).toBe("`");
+  });
+
+  it.each([
+    ["ADD a /", "COPY"],
+    ["ONBUILD RUN x", "ONBUILD"],
+    ["HEALTHCHECK NONE", "probes"],
+    ['SHELL ["/bin/bash"]', "/bin/bash"],
+    ["VOLUME /data", "volume of the app"],
+    ["STOPSIGNAL SIGINT", "SIGTERM"],
+    ["MAINTAINER me", "LABEL"],
+    ["RUN --mount=type=cache,target=/x y", "--mount"],
+    ["RUN --network=host y", "--network"],
+    ["COPY --link a b", "--link"],
+    ["COPY --parents a b", "--parents"],
+    ["COPY --exclude=*.md a b", "--exclude"],
+    ["RUN <<EOF\necho\nEOF", "Heredocs"],
+    ["RUN cat <<-'X Y' > z\n", "Heredocs"],
+    ["COPY <<a /b\nx\na", "Heredocs"],
+  ])("refuses %s and says what to do", (line, advice) => {
+    const failure = problem(`FROM a\n\n${line}\n`);
+    expect(failure).toMatchObject({ reason: "unsupported", file: "Dockerfile", line: 3 });
+    expect(failure.message).toContain(advice);
+    expect(failure.instruction).toBe(line.split("\n")[0]?.trim());
+  });
+
+  it.each([
+    ["", "FROM"],
+    ["RUN x", "before the first FROM"],
+    ["FROM", "FROM takes"],
+    ["FROM a b c", "FROM takes"],
+    ["FROM a AS 1x", "cannot name a stage"],
+    ["FROM a\nRNU x", "did you mean RUN"],
+    ["FROM a\nfoo", "no Dockerfile instruction"],
+    ["FROM a\nconstructor x", "no Dockerfile instruction"],
+    ["FROM a\nCOPY x", "destination"],
+    ["FROM a\nCOPY --form=x a b", "no flag of COPY"],
+    ["FROM a\nCOPY --from=x --from=y a b", "twice"],
+    ["FROM a\nCOPY --from a b", "needs a value"],
+    ["FROM a\nENV x", "write ENV x="],
+    ["FROM a\nENV a=b c", "no ="],
+    ["FROM a\nARG =x", "no name"],
+    ['FROM a\nCMD ["a", 1]', "strings only"],
+    ["FROM a\nRUN", "needs a command"],
+    ["FROM a\nRUN --foo x", "no flag of RUN"],
+  ])("explains %j", (text, advice) => {
+    const failure = problem(text);
+    expect(failure).toMatchObject({ reason: "dockerfile", file: "Dockerfile", line: expect.any(Number) });
+    expect(failure.message).toContain(advice);
+  });
+
+  it("takes shifts and here-strings for what they are", () => {
+    expect(parse("FROM a\nRUN echo $((1<<2)) && cat <<< x").stages[0]?.instructions).toHaveLength(1);
+  });
+
+  it("takes invalid JSON for a shell line", () => {
+    expect(parse("FROM a\nRUN ['x']").stages[0]?.instructions).toMatchObject([{ command: { form: "shell", line: "['x']" } }]);
+  });
+
+  it("answers any text with stages or a problem that has file and line", () => {
+    const piece = fc.oneof(
+      fc.constantFrom(
+        "FROM a\n",
+        "FROM ",
+        "RUN ",
+        "COPY --from=",
+        "ENV ",
+        "ARG ",
+        "\\\n",
+        "#",
+        "\n",
+        "<<EOF",
+        "[",
+        '"',
+        "--",
+        "=",
+        " ",
+        "`",
+        "LABEL a=",
+        "EXPOSE ",
+        "\0",
+      ),
+      fc.string({ maxLength: 8 }),
+      fc.string({ unit: "binary", maxLength: 8 }),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 25 }), (pieces) => {
+        try {
+          expect(parse(pieces.join("")).stages.length).toBeGreaterThan(0);
+        } catch (error) {
+          if (!(error instanceof BuildProblem)) throw error;
+          expect(error.failure.file).toBe("Dockerfile");
+          expect(error.failure.line).toBeGreaterThan(0);
+          expect(error.failure.message.length).toBeGreaterThan(10);
+        }
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+});

@@ -1,0 +1,33 @@
+import type { BuildFailure } from "@plimsoll/core";
+
+/** Where in the recipe something stands: what every error of the front end names. */
+export interface SourceLocation {
+  /** Path in the repository, `Dockerfile` or `services/api/.dockerignore`. */
+  readonly file: string;
+  /** 1-based. */
+  readonly line: number;
+  /** The instruction as written, on one line. */
+  readonly instruction?: string;
+}
+
+/** A reason why no image can be made that the person who pushed can act on. Carries what they are shown; never a stack trace. */
+export class BuildProblem extends Error {
+  readonly failure: BuildFailure;
+
+  constructor(failure: BuildFailure, options: { readonly cause?: unknown } = {}) {
+    super(failure.message, options);
+    this.name = "BuildProblem";
+    this.failure = failure;
+  }
+}
+
+/** A problem at a place of the recipe. The message says what is wrong and what to write instead. */
+export function problemAt(at: SourceLocation, reason: BuildFailure["reason"], message: string): BuildProblem {
+  return new BuildProblem({
+    reason,
+    message,
+    file: at.file,
+    line: at.line,
+    ...(at.instruction === undefined ? {} : { instruction: at.instruction }),
+  });
+}
