@@ -5,5 +5,14 @@ export type { ListOptions, NewObject, ObjectReader, ObjectRepository } from "./o
 export type { HostLeaseRecord, Platform } from "./platform.ts";
 export type { PushRecord, PushState } from "./pushes.ts";
 export type { Quotas } from "./quotas.ts";
+export {
+  type BuildRequest,
+  createBuild,
+  createDeployment,
+  createRelease,
+  type DeploymentRequest,
+  type ReleaseRequest,
+  releaseChanges,
+} from "./releases.ts";
 export { assertTeamVisible, PLATFORM, type TenantScope } from "./scope.ts";
 export type { AuditEntry, Fence, Tx } from "./transaction.ts";
