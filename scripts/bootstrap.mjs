@@ -1,0 +1,158 @@
+/**
+ * From a fresh clone on a fresh Debian to a program of ours on Node 24: `bootstrap.mjs start|test|dev [arguments]`. Runs on the
+ * Node that the machine has (20 or newer) and imports nothing but Node. Checks first and changes nothing until all of them pass;
+ * does only what is missing, so a second run takes well under a second.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { hashSources, installNpmPackages, nodeDirectory, npmPackagesInstalled, whenChanged } from "./bootstrap/checkout.mjs";
+import { findProblems, gigabytes } from "./bootstrap/checks.mjs";
+import { installPackages, missingPackages, RUNTIME_PACKAGES, TEST_PACKAGES } from "./bootstrap/debian.mjs";
+import { readMachine } from "./bootstrap/machine.mjs";
+import { runLogged } from "./bootstrap/program.mjs";
+import { createProgress } from "./bootstrap/progress.mjs";
+
+/** @typedef {import("./bootstrap/machine.mjs").Machine} Machine */
+
+const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
+const dataDir = resolve(process.env.PLIMSOLL_DATA_DIR || join(root, ".plimsoll"));
+const PROGRAMS = Object.freeze({ start: "scripts/start.ts", dev: "scripts/dev.ts", test: "scripts/test.ts" });
+/** What the code that runs is made of: a change of it makes the next start replace the processes. */
+const CODE = ["apps/server", "apps/agent", "packages", "scripts", "prisma", "package-lock.json"];
+const PORTAL_SOURCES = ["apps/portal", "packages/core", "packages/contracts", "package-lock.json"];
+
+/** @param {string} mode @param {readonly string[]} args */
+async function main(mode, args) {
+  const program = PROGRAMS[/** @type {keyof typeof PROGRAMS} */ (mode)];
+  if (program === undefined) throw new Error(`bootstrap.mjs ${Object.keys(PROGRAMS).join("|")}`);
+  const testing = mode === "test";
+  const progress = createProgress(process.stdout);
+  const ports = testing ? [] : chosenPorts();
+  const machine = readMachine({ dataDir: testing ? root : dataDir, ports });
+  process.stdout.write(`${title(machine)}\n\n`);
+
+  const problems = findProblems(machine);
+  if (problems.length > 0) {
+    for (const problem of problems) process.stdout.write(`  ✖ ${problem}\n`);
+    process.stdout.write("\n  Nothing was changed.\n");
+    return 1;
+  }
+  progress.done("checked", checkedText(machine));
+
+  // The checks allow it from here on.
+  const logPath = join(testing ? join(root, "node_modules/.plimsoll") : join(dataDir, "logs"), "bootstrap.log");
+  const wanted = Object.keys(testing ? { ...RUNTIME_PACKAGES, ...TEST_PACKAGES } : RUNTIME_PACKAGES);
+  const missing = await missingPackages(wanted);
+  if (missing.length === 0) progress.done("packages", "all there");
+  else {
+    await progress.step("packages", `installing ${missing.length} from Debian: ${missing.join(" ")}`, async () => {
+      await installPackages(missing, { logPath });
+      return { said: `${missing.length} from Debian: ${missing.join(" ")}`, value: undefined };
+    });
+  }
+  await progress.step("build", "", async (step) => {
+    const did = await build({ logPath, withPortal: mode !== "dev", say: step.update });
+    return { said: did.length === 0 ? "unchanged" : did.join(", "), value: undefined };
+  });
+  return runOnNode24(program, args);
+}
+
+/** @param {{ logPath: string, withPortal: boolean, say: (text: string) => void }} options */
+async function build({ logPath, withPortal, say }) {
+  const did = [];
+  if (!npmPackagesInstalled(root)) {
+    say("npm packages and Node 24");
+    await installNpmPackages(root, { logPath });
+    did.push("npm packages, Node 24");
+  }
+  const node = join(nodeDirectory(root), "bin", "node");
+  if (existsSync(join(root, "prisma/schema.prisma"))) {
+    say([...did, "database client"].join(", "));
+    const generated = await whenChanged({
+      root,
+      name: "database-client",
+      sources: ["prisma/schema.prisma", "package-lock.json"],
+      output: join(root, "packages/db/src/generated"),
+      // Its schema engine is a download that generating does not need; any program that exists will do.
+      work: () =>
+        runLogged([node, "node_modules/prisma/build/index.js", "generate"], {
+          cwd: root,
+          logPath,
+          env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: "/bin/true", PRISMA_HIDE_UPDATE_MESSAGE: "1", CHECKPOINT_DISABLE: "1" },
+        }),
+    });
+    if (generated === "done") did.push("database client");
+  }
+  const portal = join(root, "apps/portal");
+  if (withPortal && (existsSync(join(portal, "src/app")) || existsSync(join(portal, "app")))) {
+    say([...did, "portal"].join(", "));
+    const built = await whenChanged({
+      root,
+      name: "portal",
+      sources: PORTAL_SOURCES,
+      output: join(portal, ".next/BUILD_ID"),
+      work: () =>
+        runLogged([node, join(root, "node_modules/next/dist/bin/next"), "build"], {
+          cwd: portal,
+          logPath,
+          env: { ...process.env, NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1" },
+        }),
+    });
+    if (built === "done") did.push("portal");
+  }
+  return did;
+}
+
+/**
+ * Hands over to a program on Node 24, terminal and signals included, and answers its exit code.
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @returns {Promise<number>}
+ */
+function runOnNode24(program, args) {
+  const env = {
+    ...process.env,
+    PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}`,
+    PLIMSOLL_DATA_DIR: dataDir,
+    PLIMSOLL_CODE: hashSources(root, CODE),
+  };
+  const child = spawn(join(nodeDirectory(root), "bin", "node"), [join(root, program), ...args], { cwd: root, env, stdio: "inherit" });
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+  });
+}
+
+function chosenPorts() {
+  const recorded = join(dataDir, "run/wanted.json");
+  const last = existsSync(recorded) ? JSON.parse(readFileSync(recorded, "utf8")) : {};
+  return [
+    { port: Number(process.env.PLIMSOLL_HTTP_PORT || last.httpPort || 8080), setting: "PLIMSOLL_HTTP_PORT" },
+    { port: Number(process.env.PLIMSOLL_SSH_PORT || last.sshPort || 2222), setting: "PLIMSOLL_SSH_PORT" },
+  ];
+}
+
+/** @param {Machine} machine */
+function title({ system, cores, memoryBytes, cgroups, kernelRelease }) {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const kernel = kernelRelease.split(".").slice(0, 2).join(".");
+  return `Plimsoll ${version} on ${system.name}, ${cores} cores, ${gigabytes(memoryBytes)}, cgroup ${cgroups.version}, kernel ${kernel}`;
+}
+
+/** @param {Machine} machine */
+function checkedText({ ports, freeBytes }) {
+  const numbers = ports.length === 0 ? "" : ` ports ${ports.map(({ port }) => port).join(" ")},`;
+  return `root, kernel features,${numbers} ${gigabytes(freeBytes)} free`;
+}
+
+main(process.argv[2] ?? "", process.argv.slice(3)).then(
+  (code) => process.exit(code),
+  (error) => {
+    process.stdout.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);
