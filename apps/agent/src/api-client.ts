@@ -1,0 +1,115 @@
+import type { Readable } from "node:stream";
+import {
+  BuildClaim,
+  type BuildProgress,
+  type BuildResult,
+  DesiredState,
+  type EnrollRequest,
+  EnrollResponse,
+  type HostReport,
+  Problem,
+} from "@plimsoll/contracts";
+import { AppError, type ErrorCode } from "@plimsoll/core";
+import { Agent as Dispatcher, request } from "undici";
+import type { Identity } from "./identity.ts";
+
+/** The server as the agent sees it. Every call throws AppError: the server's own code and sentence, or `unavailable`. */
+export interface ServerApi {
+  enroll(body: EnrollRequest): Promise<EnrollResponse>;
+  desired(): Promise<DesiredState>;
+  report(report: HostReport): Promise<void>;
+  claimBuild(uid: string): Promise<BuildClaim>;
+  buildProgress(uid: string, epoch: number, entries: readonly BuildProgress[]): Promise<void>;
+  buildResult(uid: string, epoch: number, result: BuildResult): Promise<void>;
+  /** The archive of a layer that another host has. */
+  fetchLayer(digest: string): Promise<Readable>;
+  /** Streams the answer to a StreamRequest; resolves when the reader has it all or has gone. */
+  answerStream(id: string, body: Readable): Promise<void>;
+  /** URL prefix of git repositories, and how to reach it (git's own settings). */
+  close(): Promise<void>;
+}
+
+const CALL_TIMEOUT_MS = 10_000;
+
+/** A client for `unix:/path` or `https://address:port`; TLS takes the identity's certificate and trusts the platform's authority alone. */
+export function createServerApi(api: string, identity: Identity): ServerApi {
+  const unix = api.startsWith("unix:") ? api.slice("unix:".length) : undefined;
+  const origin = unix === undefined ? api : "http://plimsoll";
+  const dispatcher = new Dispatcher({
+    connections: 32,
+    headersTimeout: CALL_TIMEOUT_MS,
+    bodyTimeout: 0,
+    connect:
+      unix === undefined
+        ? {
+            timeout: 5_000,
+            servername: "plimsoll-server",
+            ...(identity.tls === undefined
+              ? {}
+              : { ca: identity.tls.authorityPem, cert: identity.tls.certificatePem, key: identity.tls.keyPem }),
+          }
+        : { socketPath: unix },
+  });
+
+  async function call(method: "GET" | "POST", path: string, body?: unknown, headersTimeout = CALL_TIMEOUT_MS) {
+    const stream = isReadable(body);
+    try {
+      return await request(`${origin}/api/agent/v1${path}`, {
+        method,
+        dispatcher,
+        headersTimeout,
+        headers: {
+          ...(identity.credential === undefined ? {} : { authorization: `Bearer ${identity.credential}` }),
+          ...(body === undefined ? {} : { "content-type": stream ? "application/octet-stream" : "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: stream ? body : JSON.stringify(body) }),
+      });
+    } catch (cause) {
+      throw new AppError("unavailable", "The server does not answer; the agent goes on with what it knows and tries again.", { cause });
+    }
+  }
+
+  async function json(method: "GET" | "POST", path: string, body?: unknown): Promise<unknown> {
+    const response = await call(method, path, body);
+    const text = await response.body.text();
+    if (response.statusCode >= 400) throw refused(response.statusCode, text);
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  return {
+    enroll: async (body) => EnrollResponse.parse(await json("POST", "/enroll", body)),
+    desired: async () => DesiredState.parse(await json("GET", "/desired")),
+    report: async (report) => void (await json("POST", "/report", report)),
+    claimBuild: async (uid) => BuildClaim.parse(await json("POST", `/builds/${uid}/claim`)),
+    buildProgress: async (uid, epoch, entries) => void (await json("POST", `/builds/${uid}/progress`, { epoch, entries })),
+    buildResult: async (uid, epoch, result) => void (await json("POST", `/builds/${uid}/result`, { epoch, result })),
+    async fetchLayer(digest) {
+      const response = await call("GET", `/layers/${digest}`, undefined, 60_000);
+      if (response.statusCode >= 400) throw refused(response.statusCode, await response.body.text());
+      return response.body;
+    },
+    async answerStream(id, body) {
+      const response = await call("POST", `/streams/${id}`, body, 24 * 3_600_000);
+      await response.body.dump();
+    },
+    close: () => dispatcher.close(),
+  };
+}
+
+function isReadable(value: unknown): value is Readable {
+  return typeof value === "object" && value !== null && "pipe" in value;
+}
+
+function refused(status: number, text: string): AppError {
+  const problem = Problem.safeParse(safeJson(text));
+  if (!problem.success) return new AppError("unavailable", `The server answered ${status} in a way this agent does not understand.`);
+  return new AppError(problem.data.code as ErrorCode, problem.data.detail);
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

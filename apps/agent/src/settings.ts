@@ -1,0 +1,86 @@
+import { availableParallelism, totalmem } from "node:os";
+import { resolve } from "node:path";
+import { AppError } from "@plimsoll/core";
+import { z } from "zod";
+
+const ROLES = ["build", "run", "ingress"] as const;
+
+/** Every setting of the agent, its environment variable, its default: the one place. */
+const Environment = z.object({
+  PLIMSOLL_DATA_DIR: z.string().min(1),
+  PLIMSOLL_HOST_NAME: z
+    .string()
+    .regex(/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/, "must be 1 to 40 of a-z, 0-9 and -")
+    .default("this-host"),
+  /** `unix:/path` on the server's own machine; `https://address:port` (mutual TLS) from others. */
+  PLIMSOLL_API: z
+    .string()
+    .regex(/^(unix:\/|https:\/\/)/, "must be unix:/path or https://address:port; plain HTTP is refused off this machine"),
+  /** Needed once, to be enrolled. */
+  PLIMSOLL_ENROLL_TOKEN: z.string().optional(),
+  /** Address that other hosts reach this one at; default: the source address of its default route. */
+  PLIMSOLL_ADDRESS: z.ipv4().optional(),
+  PLIMSOLL_ROLES: z.string().default("build,run,ingress"),
+  PLIMSOLL_HTTP_PORT: z.coerce.number().int().min(1).max(65_535).default(8080),
+  /** Address that the ingress listens on. */
+  PLIMSOLL_HTTP_ADDRESS: z.string().default("127.0.0.1"),
+  /** Where the ingress finds the portal and the API; absent on hosts that have neither. */
+  PLIMSOLL_PORTAL_SOCKET: z.string().optional(),
+  PLIMSOLL_API_SOCKET: z.string().optional(),
+  /** A delegated cgroup subtree that ours goes below, on systemd hosts. */
+  PLIMSOLL_CGROUP_PARENT: z.string().optional(),
+  /** What apps may use of this host; default: all cores, memory less a fifth (at least 1 GiB) for the system. */
+  PLIMSOLL_CPU_MILLIS: z.coerce.number().int().min(100).optional(),
+  PLIMSOLL_MEMORY_BYTES: z.coerce
+    .number()
+    .int()
+    .min(64 * 1024 * 1024)
+    .optional(),
+});
+
+export interface Settings {
+  readonly dataDir: string;
+  readonly hostName: string;
+  readonly api: string;
+  readonly enrollToken?: string;
+  readonly address?: string;
+  readonly roles: readonly (typeof ROLES)[number][];
+  readonly httpPort: number;
+  readonly httpAddress: string;
+  readonly portalSocket?: string;
+  readonly apiSocket?: string;
+  readonly cgroupParent?: string;
+  readonly capacity: { readonly cpuMillis: number; readonly memoryBytes: number };
+}
+
+/** Reads the settings; AppError `invalid` names every variable that is missing or wrong. */
+export function readSettings(environment: NodeJS.ProcessEnv): Settings {
+  const parsed = Environment.safeParse(environment);
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
+    throw new AppError("invalid", `The agent's environment is not complete: ${wrong}`);
+  }
+  const env = parsed.data;
+  const roles = env.PLIMSOLL_ROLES.split(",").map((role) => z.enum(ROLES).parse(role.trim()));
+  return {
+    dataDir: resolve(env.PLIMSOLL_DATA_DIR),
+    hostName: env.PLIMSOLL_HOST_NAME,
+    api: env.PLIMSOLL_API,
+    ...optional("enrollToken", env.PLIMSOLL_ENROLL_TOKEN),
+    ...optional("address", env.PLIMSOLL_ADDRESS),
+    roles,
+    httpPort: env.PLIMSOLL_HTTP_PORT,
+    httpAddress: env.PLIMSOLL_HTTP_ADDRESS,
+    ...optional("portalSocket", env.PLIMSOLL_PORTAL_SOCKET),
+    ...optional("apiSocket", env.PLIMSOLL_API_SOCKET),
+    ...optional("cgroupParent", env.PLIMSOLL_CGROUP_PARENT),
+    capacity: {
+      cpuMillis: env.PLIMSOLL_CPU_MILLIS ?? availableParallelism() * 1_000,
+      memoryBytes: env.PLIMSOLL_MEMORY_BYTES ?? totalmem() - Math.max(1024 ** 3, Math.floor(totalmem() / 5)),
+    },
+  };
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined || value === "" ? {} : ({ [key]: value } as { [P in K]: V });
+}
