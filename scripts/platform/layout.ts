@@ -1,0 +1,45 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+
+/** Where everything of one installation lies. Derived from the data directory alone. */
+export interface Layout {
+  readonly root: string;
+  readonly dataDir: string;
+  readonly postgresDir: string;
+  readonly redisDir: string;
+  readonly logsDir: string;
+  /** Records of what runs and what should; root only. */
+  readonly runDir: string;
+  readonly secretsDir: string;
+  /** The sample app's checkout and the key that pushes it. */
+  readonly sampleDir: string;
+  readonly postgresSocketDir: string;
+  readonly redisSocket: string;
+  readonly apiSocket: string;
+  readonly portalSocket: string;
+}
+
+/** sun_path holds 108 bytes with its terminator (unix(7)); the longest name that ours get below the sockets' directory. */
+const MAX_SOCKET_PATH = 107;
+const LONGEST_SOCKET_NAME = "/postgres/.s.PGSQL.5432".length;
+
+/** The same data directory always gives the same layout; a long one has its sockets in a short directory below /run. */
+export function layoutOf(root: string, dataDir: string): Layout {
+  const runDir = join(dataDir, "run");
+  const fits = runDir.length + LONGEST_SOCKET_NAME <= MAX_SOCKET_PATH;
+  const socketsDir = fits ? runDir : `/run/plimsoll-${createHash("sha256").update(dataDir).digest("hex").slice(0, 10)}`;
+  return {
+    root,
+    dataDir,
+    postgresDir: join(dataDir, "postgres"),
+    redisDir: join(dataDir, "redis"),
+    logsDir: join(dataDir, "logs"),
+    runDir,
+    secretsDir: join(dataDir, "secrets"),
+    sampleDir: join(dataDir, "sample"),
+    postgresSocketDir: join(socketsDir, "postgres"),
+    redisSocket: join(socketsDir, "redis", "redis.sock"),
+    apiSocket: join(socketsDir, "api.sock"),
+    portalSocket: join(socketsDir, "portal.sock"),
+  };
+}
