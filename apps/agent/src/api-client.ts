@@ -25,7 +25,8 @@ export interface ServerApi {
   fetchLayer(digest: string): Promise<Readable>;
   /** Streams the answer to a StreamRequest; resolves when the reader has it all or has gone. */
   answerStream(id: string, body: Readable): Promise<void>;
-  /** URL prefix of git repositories, and how to reach it (git's own settings). */
+  /** One stateless round of git's upload-pack for `<team>/<namespace>/<app>`; the token is that of the build. */
+  uploadPack(repository: string, token: string, body: Uint8Array): Promise<Readable>;
   close(): Promise<void>;
 }
 
@@ -91,6 +92,21 @@ export function createServerApi(api: string, identity: Identity): ServerApi {
     async answerStream(id, body) {
       const response = await call("POST", `/streams/${id}`, body, 24 * 3_600_000);
       await response.body.dump();
+    },
+    async uploadPack(repository, token, body) {
+      const response = await request(`${origin}/git/${repository}.git/git-upload-pack`, {
+        method: "POST",
+        dispatcher,
+        headersTimeout: 60_000,
+        headers: {
+          authorization: `Basic ${Buffer.from(`build:${token}`).toString("base64")}`,
+          "content-type": "application/x-git-upload-pack-request",
+          accept: "application/x-git-upload-pack-result",
+        },
+        body,
+      });
+      if (response.statusCode >= 400) throw refused(response.statusCode, await response.body.text());
+      return response.body;
     },
     close: () => dispatcher.close(),
   };

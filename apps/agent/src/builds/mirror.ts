@@ -1,0 +1,110 @@
+import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { AppError } from "@plimsoll/core";
+import { minimalEnv, run, start } from "@plimsoll/exec";
+
+/** One stateless round of upload-pack: request body in, answer out. */
+export type UploadPack = (body: Uint8Array) => Promise<Readable>;
+
+/** git without anybody's configuration but ours. */
+const GIT_ENV = { ...minimalEnv, GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null", GIT_TERMINAL_PROMPT: "0" };
+const HAVES = 32;
+/** git's own default of fetch.unpackLimit: fewer objects than this become loose ones, more stay a pack. */
+const UNPACK_LIMIT = 100;
+
+/**
+ * Bare mirrors of the repositories that this host builds from, one per app. A build's commit comes over the API's smart HTTP (protocol
+ * v0, one round: it asks for exactly that commit and names the ones it has), so a mirror works the same on the server's machine and on
+ * any other, and no credential gets into git's argv or configuration.
+ */
+export class GitMirrors {
+  readonly #directory: string;
+  readonly #busy = new Map<string, Promise<unknown>>();
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Resolves with the path of the app's mirror once it holds the commit. Idempotent; one fetch per mirror at a time. */
+  async ensureCommit(appUid: string, commit: string, uploadPack: UploadPack): Promise<string> {
+    const repository = join(this.#directory, `${appUid}.git`);
+    const before = this.#busy.get(repository) ?? Promise.resolve();
+    const mine = before.catch(() => undefined).then(() => this.#ensure(repository, commit, uploadPack));
+    this.#busy.set(repository, mine);
+    await mine;
+    return repository;
+  }
+
+  async #ensure(repository: string, commit: string, uploadPack: UploadPack): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    await git(["init", "--quiet", "--bare", repository]);
+    const ref = `refs/plim/builds/${commit}`;
+    // The ref is written after its objects: where it is, they are whole.
+    if ((await git(["-C", repository, "rev-parse", "--verify", "--quiet", ref], [0, 1])).code === 0) return;
+    const haves = (
+      await git(["-C", repository, "for-each-ref", "--sort=-creatordate", `--count=${HAVES}`, "--format=%(objectname)", "refs/plim/builds"])
+    ).stdout
+      .split("\n")
+      .filter((line) => line !== "");
+    const pack = await afterNegotiation(await uploadPack(negotiation(commit, haves)));
+    await this.#store(repository, pack);
+    await git(["-C", repository, "update-ref", ref, commit]);
+  }
+
+  async #store(repository: string, pack: Readable): Promise<void> {
+    const head = await take(pack, 12);
+    if (head.subarray(0, 4).toString() !== "PACK")
+      throw new AppError("unavailable", "The server sent no git pack; the build is tried again.");
+    pack.unshift(head);
+    const few = head.readUInt32BE(8) < UNPACK_LIMIT;
+    const argv = few
+      ? ["git", "-C", repository, "unpack-objects", "-q", "--strict"]
+      : ["git", "-C", repository, "index-pack", "--stdin", "--strict", "--fix-thin"];
+    const child = await start(argv, { env: GIT_ENV, stdio: ["pipe", "ignore", "ignore"] });
+    const ended = once(child, "exit");
+    if (child.stdin === null) throw new AppError("internal", "git was started without an input");
+    await pipeline(pack, child.stdin).catch(() => undefined);
+    const [code] = await ended;
+    if (code !== 0) throw new AppError("unavailable", "The repository could not be fetched whole; the build is tried again.");
+  }
+}
+
+/** `want` of one commit with everything that we have, in one round (gitprotocol-pack, upload-pack request). */
+export function negotiation(commit: string, haves: readonly string[]): Buffer {
+  return Buffer.concat([
+    pkt(`want ${commit} ofs-delta no-progress agent=plimsoll\n`),
+    Buffer.from("0000"),
+    ...haves.map((have) => pkt(`have ${have}\n`)),
+    pkt("done\n"),
+  ]);
+}
+
+/** Skips the one ACK or NAK line; what follows is the pack. An ERR line is the server's refusal. */
+async function afterNegotiation(answer: Readable): Promise<Readable> {
+  const length = Number.parseInt((await take(answer, 4)).toString("latin1"), 16);
+  const line = length > 4 ? (await take(answer, length - 4)).toString("utf8").trim() : "";
+  if (line === "NAK" || line.startsWith("ACK ")) return answer;
+  throw new AppError("unavailable", `The commit could not be fetched from the server: ${line.slice(0, 200) || "empty answer"}.`);
+}
+
+async function take(stream: Readable, size: number): Promise<Buffer> {
+  for (;;) {
+    const chunk: Buffer | null = stream.read(size);
+    if (chunk !== null && chunk.length === size) return chunk;
+    if (chunk !== null) stream.unshift(chunk);
+    if (stream.readableEnded || stream.destroyed || chunk !== null)
+      throw new AppError("unavailable", "The server's answer ended too early; the build is tried again.");
+    await Promise.race([once(stream, "readable"), once(stream, "end")]);
+  }
+}
+
+function pkt(text: string): Buffer {
+  return Buffer.from((text.length + 4).toString(16).padStart(4, "0") + text);
+}
+
+function git(args: readonly string[], okCodes: readonly number[] = [0]) {
+  return run(["git", ...args], { env: GIT_ENV, okCodes });
+}

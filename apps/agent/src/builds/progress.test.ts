@@ -1,0 +1,42 @@
+import type { BuildProgress } from "@plimsoll/contracts";
+import { describe, expect, it } from "vitest";
+import { ProgressSender } from "./progress.ts";
+
+const log = (text: string) => ({ type: "step-log", atMs: 0, step: 1, stream: "stdout", text }) as const;
+
+describe("ProgressSender", () => {
+  it("gathers output, keeps the order and loses nothing when the server fails for a while", async () => {
+    const received: BuildProgress[] = [];
+    let failures = 1;
+    const sender = new ProgressSender({
+      send: async (entries) => {
+        if (failures-- > 0) throw new Error("unreachable");
+        received.push(...entries);
+      },
+      isLost: () => false,
+      onLost: () => undefined,
+    });
+    sender.add({ type: "step-started", atMs: 0, step: 1 });
+    sender.add(log("a\n"));
+    sender.add(log("b\n"));
+    sender.add({ type: "notice", atMs: 1, text: "n" });
+    await sender.close();
+    expect(received.map(({ seq, event }) => [seq, event.type, "text" in event ? event.text : ""])).toEqual([
+      [0, "step-started", ""],
+      [1, "step-log", "a\nb\n"],
+      [2, "notice", "n"],
+    ]);
+  });
+
+  it("stops once the lease is lost", async () => {
+    let lost = 0;
+    const sender = new ProgressSender({
+      send: () => Promise.reject(new Error("lost")),
+      isLost: () => true,
+      onLost: () => lost++,
+    });
+    sender.add(log("a"));
+    await sender.close();
+    expect(lost).toBe(1);
+  });
+});

@@ -1,0 +1,41 @@
+import { type InstanceObservation, planRestart } from "@plimsoll/containers";
+import type { InstanceAssignment } from "@plimsoll/contracts";
+
+/**
+ * What to do with one instance, from what is wanted and what is (invariant 2: whatever woke us).
+ *
+ * wanted \ is        nothing      created   running   exited
+ * running            launch       start     probe     restart | wait (backoff)
+ * draining           gone         start     probe     remove           (it takes no new requests: no reason to restart it)
+ * stopped, unknown   gone         remove    remove    remove           (remove: stop signal, grace, kill, clean up)
+ */
+export type InstanceStep =
+  | { readonly kind: "launch" }
+  | { readonly kind: "start" }
+  | { readonly kind: "probe" }
+  | { readonly kind: "restart" }
+  | { readonly kind: "wait"; readonly untilMs: number }
+  | { readonly kind: "remove" }
+  | { readonly kind: "gone" };
+
+/** Pure: the next step for an instance. */
+export function planInstance(
+  wanted: Pick<InstanceAssignment, "desired"> | undefined,
+  is: Pick<InstanceObservation, "state" | "failuresInRow" | "lastExit"> | undefined,
+  nowMs: number,
+): InstanceStep {
+  const desired = wanted?.desired ?? "stopped";
+  if (desired === "stopped") return is === undefined ? { kind: "gone" } : { kind: "remove" };
+  if (is === undefined) return desired === "running" ? { kind: "launch" } : { kind: "gone" };
+  switch (is.state) {
+    case "created":
+      return { kind: "start" };
+    case "running":
+      return { kind: "probe" };
+    case "exited": {
+      if (desired === "draining") return { kind: "remove" };
+      const plan = planRestart(is, nowMs);
+      return plan.kind === "restart" ? { kind: "restart" } : { kind: "wait", untilMs: plan.untilMs };
+    }
+  }
+}
