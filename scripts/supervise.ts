@@ -1,0 +1,32 @@
+/** The supervisor: one detached process for each data directory. `npm start` starts it, `npm stop` ends it. */
+import { join, resolve } from "node:path";
+import { layoutOf } from "./platform/layout.ts";
+import { wantedSpecs } from "./platform/programs.ts";
+import { supervise } from "./platform/supervisor.ts";
+import { holdSupervisorSocket } from "./platform/supervisor-process.ts";
+import { readWanted } from "./platform/wanted.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const layout = layoutOf(root, resolve(process.env.PLIMSOLL_DATA_DIR ?? join(root, ".plimsoll")));
+
+let wake: () => void = () => undefined;
+await holdSupervisorSocket(layout, process.env.PLIMSOLL_CODE ?? "", () => wake());
+const supervisor = supervise({
+  specs: () => {
+    const wanted = readWanted(layout);
+    return wanted === undefined ? [] : wantedSpecs(layout, wanted, process.env);
+  },
+  recordsPath: join(layout.runDir, "processes.json"),
+  logsDir: layout.logsDir,
+  say: (line) => console.log(`${new Date().toISOString()} ${line}`),
+});
+wake = supervisor.wake;
+
+const leave = async () => {
+  await supervisor.leave();
+  process.exit(0);
+};
+process.once("SIGTERM", leave);
+process.once("SIGINT", leave);
+// The terminal that started it may go.
+process.on("SIGHUP", () => undefined);
