@@ -120,6 +120,17 @@ export class Identities {
     await this.#client.token.updateMany({ where: { id }, data: { usedAt: new Date() } });
   }
 
+  /** Used now, and valid for `ttlMs` from now: a sliding session. */
+  async prolongToken(id: string, ttlMs: number): Promise<void> {
+    await this.#client.token.updateMany({ where: { id }, data: { usedAt: new Date(), expiresAt: new Date(Date.now() + ttlMs) } });
+  }
+
+  /** Ties a token to the one subject that may use it from now on; false when it is another's already. Idempotent. */
+  async bindToken(id: string, subject: string): Promise<boolean> {
+    const { count } = await this.#client.token.updateMany({ where: { id, OR: [{ subject: null }, { subject }] }, data: { subject } });
+    return count > 0;
+  }
+
   async listTokens(userId: string, kind: TokenKind): Promise<readonly TokenRecord[]> {
     return (await this.#client.token.findMany({ where: { userId, kind }, orderBy: { createdAt: "asc" } })).map(toToken);
   }
@@ -135,6 +146,11 @@ export class Identities {
 
   async removeTokensOf(kind: TokenKind, subject?: string): Promise<void> {
     await this.#client.token.deleteMany({ where: { kind, ...(subject === undefined ? {} : { subject }) } });
+  }
+
+  /** Removes the tokens of a kind that carry this name. */
+  async removeTokensNamed(kind: TokenKind, name: string): Promise<void> {
+    await this.#client.token.deleteMany({ where: { kind, name } });
   }
 
   async removeBySecret(secret: string): Promise<void> {

@@ -1,5 +1,6 @@
 export { CHANGES_KEPT_MS, type ChangeRow, type Database, openDatabase } from "./database.ts";
 export { hashToken, type Identities, type TokenKind, type TokenRecord, type UserRecord } from "./identities.ts";
+export { applyInstanceReport, reportedStatus } from "./instance-reports.ts";
 export type { Lease, LeaseStore } from "./leases.ts";
 export type { ListOptions, NewObject, ObjectReader, ObjectRepository } from "./objects.ts";
 export type { HostLeaseRecord, Platform } from "./platform.ts";
@@ -14,5 +15,7 @@ export {
   type ReleaseRequest,
   releaseChanges,
 } from "./releases.ts";
+export { backendId, changeRouting } from "./routing.ts";
 export { assertTeamVisible, PLATFORM, type TenantScope } from "./scope.ts";
 export type { AuditEntry, Fence, Tx } from "./transaction.ts";
+export { chargeQuota, givenByTeam, releaseQuota } from "./usage.ts";

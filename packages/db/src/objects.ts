@@ -9,6 +9,7 @@ export interface ListOptions {
   readonly in?: string;
   readonly ownerUid?: string;
   readonly hostUid?: string;
+  readonly names?: readonly string[];
   readonly phases?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
   /** Page size; default all. */
@@ -86,6 +87,7 @@ export class ObjectReader {
     if (options.in !== undefined) where.scopeUid = options.in;
     if (options.ownerUid !== undefined) where.ownerUid = options.ownerUid;
     if (options.hostUid !== undefined) where.hostUid = options.hostUid;
+    if (options.names !== undefined) where.name = { in: [...options.names] };
     if (options.phases !== undefined) where.phase = { in: [...options.phases] };
     if (options.after !== undefined) where.uid = options.newestFirst ? { lt: options.after } : { gt: options.after };
     if (options.labels !== undefined)

@@ -76,6 +76,22 @@ export class Platform {
     );
   }
 
+  /** Apps with an instance that waits for routers to let go of it. */
+  async drainingApps(): Promise<readonly string[]> {
+    const rows = await this.#client.$queryRaw<{ owner_uid: string }[]>`
+      SELECT DISTINCT owner_uid FROM objects WHERE kind = 'Instance' AND spec ->> 'desired' = 'draining' AND owner_uid IS NOT NULL`;
+    return rows.map((row) => row.owner_uid);
+  }
+
+  /** Digests of the images of each app's newest `keep` releases. */
+  async releasedImages(keep: number): Promise<readonly string[]> {
+    const rows = await this.#client.$queryRaw<{ digest: string }[]>`
+      SELECT DISTINCT spec -> 'image' ->> 'digest' AS digest
+      FROM (SELECT spec, row_number() OVER (PARTITION BY owner_uid ORDER BY uid DESC) AS age FROM objects WHERE kind = 'Release') AS r
+      WHERE age <= ${keep} ORDER BY 1`;
+    return rows.map((row) => row.digest);
+  }
+
   /** Claims a route host name for a route; false when another has it. Idempotent for the same route. */
   async claimRouteHost(host: string, routeUid: string): Promise<boolean> {
     await this.#client.routeClaim.createMany({ data: [{ host, routeUid }], skipDuplicates: true });
