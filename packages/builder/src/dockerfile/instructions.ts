@@ -48,7 +48,7 @@ const STAGE_NAME = /^[a-z][a-z0-9-_.]*$/;
 const SPACES = /[\t\v\f\r ]+/;
 
 /** Reads one instruction's arguments. Throws BuildProblem `dockerfile` (wrong) or `unsupported` (understood and refused). */
-export function readInstruction(raw: RawInstruction, escape: Escape): Instruction | FromInstruction {
+export function readInstruction(raw: RawInstruction, escapeChar: Escape): Instruction | FromInstruction {
   const { keyword, rest, at } = raw;
   switch (keyword) {
     case "FROM":
@@ -63,13 +63,13 @@ export function readInstruction(raw: RawInstruction, escape: Escape): Instructio
     case "ENV":
     case "LABEL": {
       readFlags(raw, []);
-      const pairs = readKeyValues(keyword, rest, escape);
+      const pairs = readKeyValues(keyword, rest, escapeChar);
       if (typeof pairs === "string") throw problemAt(at, "dockerfile", `${pairs}.`);
       return { type: keyword === "ENV" ? "env" : "label", at, pairs };
     }
     case "ARG":
       readFlags(raw, []);
-      return { type: "arg", at, args: readArgs(raw, escape) };
+      return { type: "arg", at, args: readArgs(raw, escapeChar) };
     case "WORKDIR":
       readFlags(raw, []);
       return { type: "workdir", at, path: required(raw, "a directory, as in WORKDIR /app") };
@@ -187,8 +187,8 @@ function readJson(raw: RawInstruction): string[] | undefined {
   return strings;
 }
 
-function readArgs(raw: RawInstruction, escape: Escape): ArgDeclaration[] {
-  const words = splitWords(required(raw, "a name, as in ARG VERSION=1"), escape);
+function readArgs(raw: RawInstruction, escapeChar: Escape): ArgDeclaration[] {
+  const words = splitWords(required(raw, "a name, as in ARG VERSION=1"), escapeChar);
   return words.map((word) => {
     const equals = word.indexOf("=");
     if (equals === 0) throw problemAt(raw.at, "dockerfile", `"${word}" has no name before the =.`);

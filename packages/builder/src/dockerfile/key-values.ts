@@ -2,7 +2,7 @@ import type { Escape } from "./lines.ts";
 import { isSpace } from "./words.ts";
 
 /** Words as they stand: split at unquoted blanks, quotes and escapes kept for the expansion that follows. */
-export function splitWords(text: string, escape: Escape): string[] {
+export function splitWords(text: string, escapeChar: Escape): string[] {
   const words: string[] = [];
   const chars = Array.from(text);
   let word: string | undefined;
@@ -15,7 +15,7 @@ export function splitWords(text: string, escape: Escape): string[] {
       continue;
     }
     word ??= "";
-    if (char === escape && quote !== "'") {
+    if (char === escapeChar && quote !== "'") {
       if (index + 1 === chars.length) continue; // An escape at the end of the line escapes nothing.
       word += char + (chars[++index] ?? "");
       continue;
@@ -32,8 +32,8 @@ export function splitWords(text: string, escape: Escape): string[] {
  * The arguments of ENV and LABEL: `name=value …`, or the old form `name value with blanks`. Which one is meant is decided by the first
  * word: with `=` the new one. An error is a sentence.
  */
-export function readKeyValues(keyword: string, rest: string, escape: Escape): [string, string][] | string {
-  const words = splitWords(rest, escape);
+export function readKeyValues(keyword: string, rest: string, escapeChar: Escape): [string, string][] | string {
+  const words = splitWords(rest, escapeChar);
   const first = words[0];
   if (first === undefined) return `${keyword} needs at least one name and value, as in ${keyword} NAME=value`;
   if (!first.includes("=")) {

@@ -41,8 +41,8 @@ export function readLines(text: string, file: string): RawDockerfile {
     );
   }
   const lines = text.replace(/^\uFEFF/, "").split("\n");
-  const escape = readDirectives(lines, file);
-  const continued = continuation(escape);
+  const escapeChar = readDirectives(lines, file);
+  const continued = continuation(escapeChar);
   const instructions: RawInstruction[] = [];
 
   for (let index = 0; index < lines.length; ) {
@@ -59,7 +59,7 @@ export function readLines(text: string, file: string): RawDockerfile {
       more = again;
     }
     if (logical.trim() === "") continue;
-    instructions.push(readInstruction(logical, { file, line }, escape));
+    instructions.push(readInstruction(logical, { file, line }, escapeChar));
   }
   if (instructions.length === 0) {
     throw problemAt(
@@ -68,16 +68,16 @@ export function readLines(text: string, file: string): RawDockerfile {
       `${file} has no instruction; it needs at least a FROM line, for example: FROM debian:bookworm-slim`,
     );
   }
-  return { escape, instructions };
+  return { escape: escapeChar, instructions };
 }
 
-function readInstruction(logical: string, where: { file: string; line: number }, escape: Escape): RawInstruction {
+function readInstruction(logical: string, where: { file: string; line: number }, escapeChar: Escape): RawInstruction {
   const trimmed = logical.trim();
   const at: SourceLocation = { ...where, instruction: oneLine(trimmed) };
   if (trimmed.includes("\0")) throw problemAt(at, "dockerfile", "A NUL character cannot be part of an instruction; remove it.");
   const split = trimmed.match(SPACES);
   const keyword = (split === null ? trimmed : trimmed.slice(0, split.index)).toUpperCase();
-  const { flags, rest } = readFlags(split === null ? "" : trimmed.slice((split.index ?? 0) + split[0].length), escape);
+  const { flags, rest } = readFlags(split === null ? "" : trimmed.slice((split.index ?? 0) + split[0].length), escapeChar);
   if (HEREDOC_KEYWORDS.has(keyword) && !isJsonList(rest) && hasHeredoc(rest)) {
     throw problemAt(
       at,
@@ -98,7 +98,7 @@ export function oneLine(text: string, limit = 200): string {
 
 /** Directives stand at the very top; any other line, comments included, ends their zone. */
 function readDirectives(lines: readonly string[], file: string): Escape {
-  let escape: Escape = "\\";
+  let escapeChar: Escape = "\\";
   const seen = new Set<string>();
   const start = lines[0]?.startsWith("#!") ? 1 : 0;
   for (let index = start; index < lines.length; index++) {
@@ -113,16 +113,16 @@ function readDirectives(lines: readonly string[], file: string): Escape {
     if (value !== "\\" && value !== "`") {
       throw problemAt(at, "dockerfile", `The escape character must be \\ or \`, not "${value}".`);
     }
-    escape = value;
+    escapeChar = value;
   }
-  return escape;
+  return escapeChar;
 }
 
 /** `foo \` continues, `foo \\` does not; blanks after the escape character are tolerated. */
-function continuation(escape: Escape): (line: string) => [string, boolean] {
+function continuation(escapeChar: Escape): (line: string) => [string, boolean] {
   return (line) => {
     const end = line.replace(/[ \t]+$/, "");
-    if (!end.endsWith(escape) || end.at(-2) === escape) return [line, false];
+    if (!end.endsWith(escapeChar) || end.at(-2) === escapeChar) return [line, false];
     return [end.slice(0, -1), true];
   };
 }
@@ -152,7 +152,7 @@ function hasHeredoc(rest: string): boolean {
 }
 
 /** Reads leading `--flag` words; `--` ends them. Quotes and escapes are taken away as BuildKit does. */
-function readFlags(line: string, escape: Escape): { flags: string[]; rest: string } {
+function readFlags(line: string, escapeChar: Escape): { flags: string[]; rest: string } {
   const flags: string[] = [];
   let position = 0;
   for (;;) {
@@ -171,7 +171,7 @@ function readFlags(line: string, escape: Escape): { flags: string[]; rest: strin
         quote = "";
         continue;
       }
-      if (char === escape) {
+      if (char === escapeChar) {
         if (position + 1 === line.length) continue;
         char = line[++position] ?? "";
       }

@@ -18,7 +18,7 @@ const problem = (text: string) => {
 };
 
 /** The S-expressions of BuildKit's parser test files. */
-function dump(raw: RawInstruction, escape: "\\" | "`"): string {
+function dump(raw: RawInstruction, escapeChar: "\\" | "`"): string {
   const json = () => {
     try {
       const list: unknown = JSON.parse(raw.rest);
@@ -29,7 +29,7 @@ function dump(raw: RawInstruction, escape: "\\" | "`"): string {
   };
   const args = () => {
     if (raw.keyword === "ENV" || raw.keyword === "LABEL") {
-      const pairs = readKeyValues(raw.keyword, raw.rest, escape);
+      const pairs = readKeyValues(raw.keyword, raw.rest, escapeChar);
       if (typeof pairs === "string") throw new Error(pairs);
       return pairs.flatMap(([name, value]) => [name, value, raw.rest.includes(`${name}=`) ? "=" : ""]);
     }
@@ -47,8 +47,8 @@ describe("parseDockerfile", () => {
   };
 
   it.each(vectors)("reads $name as BuildKit does", ({ dockerfile, tree }) => {
-    const { instructions, escape } = readLines(dockerfile, "Dockerfile");
-    expect(instructions.map((raw) => dump(raw, escape)).join("\n")).toBe(tree.trimEnd());
+    const { instructions, escape: escapeChar } = readLines(dockerfile, "Dockerfile");
+    expect(instructions.map((raw) => dump(raw, escapeChar)).join("\n")).toBe(tree.trimEnd());
   });
 
   it("knows stages, flags, forms and lines", () => {

@@ -22,12 +22,12 @@ const MAX_INSTRUCTIONS = 5_000;
 
 /** Parses a whole Dockerfile. Pure. Throws BuildProblem with file, line, instruction and what to do. */
 export function parseDockerfile(text: string, file: string): Dockerfile {
-  const { escape, instructions } = readLines(text, file);
+  const { escape: escapeChar, instructions } = readLines(text, file);
   if (instructions.length > MAX_INSTRUCTIONS) throw tooMany(instructions[MAX_INSTRUCTIONS]?.at, file, `${MAX_INSTRUCTIONS} instructions`);
   const globalArgs: (Instruction & { type: "arg" })[] = [];
   const stages: { from: FromInstruction; instructions: Instruction[] }[] = [];
   for (const raw of instructions) {
-    const instruction = readInstruction(raw, escape);
+    const instruction = readInstruction(raw, escapeChar);
     const stage = stages.at(-1);
     if (instruction.type === "from") {
       if (stages.length === MAX_STAGES) throw tooMany(instruction.at, file, `${MAX_STAGES} stages`);
@@ -47,7 +47,7 @@ export function parseDockerfile(text: string, file: string): Dockerfile {
       `${file} has no FROM line, so there is nothing to build on; add one.`,
     );
   }
-  return { file, escape, globalArgs, stages };
+  return { file, escape: escapeChar, globalArgs, stages };
 }
 
 function tooMany(at: SourceLocation | undefined, file: string, what: string) {

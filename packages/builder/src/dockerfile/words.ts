@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: messages show words of Dockerfiles
 import { replaceGlob, trimGlob } from "./glob.ts";
 import { WordError } from "./word-error.ts";
 
