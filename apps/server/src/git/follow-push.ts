@@ -1,0 +1,63 @@
+import type { BuildEvent } from "@plimsoll/core";
+import { type Database, PLATFORM } from "@plimsoll/db";
+import type { PushProgress } from "@plimsoll/git";
+import type { Notifier } from "../notifier.ts";
+import { type PushSnapshot, PushStory } from "./push-story.ts";
+
+/** A notification may be lost with its connection: look anyway after this time. */
+const FALLBACK_MS = 2_000;
+
+/** Follows a push from its record to its outcome, by notification; what it tells is read from Postgres alone. */
+export async function* followPush(db: Database, notifier: Notifier, pushId: string, signal: AbortSignal): AsyncGenerator<PushProgress> {
+  const story = new PushStory();
+  while (!signal.aborted && !story.over) {
+    const push = await db.pushes.find(pushId);
+    const keys = push === undefined ? [] : await watchedKeys(db, push.appUid, push.buildUid);
+    const change = notifier.changed(keys, FALLBACK_MS, signal);
+    const snapshot = await readSnapshot(db, pushId, story.seq);
+    if (snapshot !== undefined) for (const progress of story.tell(snapshot, Date.now())) yield progress;
+    if (!story.over) await change;
+  }
+}
+
+async function watchedKeys(db: Database, appUid: string, buildUid: string | undefined): Promise<readonly string[]> {
+  const app = await db.objects(PLATFORM).find("App", appUid);
+  const namespaceUid = app?.metadata.namespaceUid;
+  return [...(namespaceUid === undefined ? [] : [namespaceUid]), ...(buildUid === undefined ? [] : [buildUid])];
+}
+
+async function readSnapshot(db: Database, pushId: string, afterSeq: number): Promise<PushSnapshot | undefined> {
+  const objects = db.objects(PLATFORM);
+  const push = await db.pushes.find(pushId);
+  if (push === undefined) return undefined;
+  const [app, build, deployments] = await Promise.all([
+    objects.find("App", push.appUid),
+    push.buildUid === undefined ? undefined : objects.find("Build", push.buildUid),
+    objects.list("Deployment", { ownerUid: push.appUid, newestFirst: true, limit: 20 }),
+  ]);
+  // The build's state first, its log after: when it is over, the log that is read is whole.
+  const buildEvents = push.buildUid === undefined ? [] : await db.platform.buildLog(push.buildUid, afterSeq);
+  const deployment = deployments.find(({ spec }) => spec.pushId === pushId);
+  const release =
+    deployment === undefined || app === undefined
+      ? undefined
+      : (await objects.list("Release", { ownerUid: app.metadata.uid, newestFirst: true, limit: 20 })).find(
+          ({ spec }) => spec.number === deployment.spec.release,
+        );
+  const instances =
+    deployment === undefined
+      ? []
+      : (await objects.list("Instance", { ownerUid: push.appUid })).filter(({ spec }) => spec.release === deployment.spec.release);
+  const newest = (await db.pushes.idsOf(push.appUid))[0];
+  const newer = newest === undefined || newest === pushId ? undefined : await db.pushes.find(newest);
+  return {
+    push,
+    app,
+    build,
+    buildEvents: buildEvents.map(({ seq, event }) => ({ seq, event: event as BuildEvent })),
+    release,
+    deployment,
+    instances,
+    newer,
+  };
+}

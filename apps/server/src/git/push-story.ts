@@ -1,0 +1,181 @@
+import { type BuildEvent, isDeploymentOver, type Resource } from "@plimsoll/core";
+import type { PushRecord } from "@plimsoll/db";
+import type { PushOutcome, PushProgress } from "@plimsoll/git";
+
+/** Everything that Postgres says about one push at one moment. */
+export interface PushSnapshot {
+  readonly push: PushRecord;
+  readonly app: Resource<"App"> | undefined;
+  readonly build: Resource<"Build"> | undefined;
+  readonly buildEvents: readonly { readonly seq: number; readonly event: BuildEvent }[];
+  readonly release: Resource<"Release"> | undefined;
+  readonly deployment: Resource<"Deployment"> | undefined;
+  /** Of this release. */
+  readonly instances: readonly Resource<"Instance">[];
+  /** A newer push of the app, when there is one. */
+  readonly newer: PushRecord | undefined;
+}
+
+/**
+ * Turns snapshots into the story that the person who pushed is told: each fact once, in order, ending with one outcome. Pure but for
+ * what it remembers having told; a snapshot may skip any number of states.
+ */
+export class PushStory {
+  #seq = -1;
+  #waiting: string | undefined;
+  #releaseTold = false;
+  #drainedTold = false;
+  #notice: string | undefined;
+  readonly #instances = new Map<string, string>();
+  #over = false;
+
+  /** The seq of the last build event that was told. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** What is new in this snapshot. */
+  tell(snapshot: PushSnapshot, nowMs: number): readonly PushProgress[] {
+    const told: PushProgress[] = [];
+    for (const { seq, event } of snapshot.buildEvents) {
+      if (seq <= this.#seq) continue;
+      this.#seq = seq;
+      told.push({ type: "build", event });
+    }
+    told.push(...this.#tellWaiting(snapshot), ...this.#tellRelease(snapshot));
+    for (const instance of snapshot.instances) told.push(...this.#tellInstance(instance, snapshot));
+    told.push(...this.#tellDeployment(snapshot));
+    const outcome = outcomeOf(snapshot, nowMs);
+    if (outcome !== undefined && !this.#over) {
+      this.#over = true;
+      told.push({ type: "outcome", outcome });
+    }
+    return told;
+  }
+
+  #tellWaiting({ build }: PushSnapshot): readonly PushProgress[] {
+    if (build?.status.phase !== "pending" || build.status.message === undefined || build.status.message === this.#waiting) return [];
+    this.#waiting = build.status.message;
+    return [{ type: "waiting", reason: build.status.message }];
+  }
+
+  #tellRelease({ release, app }: PushSnapshot): readonly PushProgress[] {
+    if (release === undefined || this.#releaseTold) return [];
+    this.#releaseTold = true;
+    const processes = Object.keys(release.spec.processes).map((name) => ({ name, replicas: app?.spec.processes[name]?.replicas ?? 0 }));
+    return [{ type: "release", number: release.spec.number, processes, changed: release.spec.changed }];
+  }
+
+  #tellInstance(instance: Resource<"Instance">, { release, deployment }: PushSnapshot): readonly PushProgress[] {
+    const { uid } = instance.metadata;
+    const { status, spec } = instance;
+    const name = `${spec.process}-${spec.ordinal}`;
+    if (status.phase === "ready" && status.readyAt !== undefined) {
+      if (this.#instances.get(uid) === "ready") return [];
+      this.#instances.set(uid, "ready");
+      const since = Date.parse(release?.metadata.createdAt ?? instance.metadata.createdAt);
+      return [
+        {
+          type: "instance",
+          state: "ready",
+          name,
+          host: spec.host,
+          startedMs: Math.max(0, Date.parse(status.startedAt ?? status.readyAt) - since),
+          readyMs: Math.max(0, Date.parse(status.readyAt) - since),
+        },
+      ];
+    }
+    const failed = deployment?.status.phase === "failed" && deployment.status.failure?.instance === name;
+    const state = failed ? "failed" : status.phase === "backoff" ? `restarted ${status.restarts}` : undefined;
+    if (state === undefined || this.#instances.get(uid) === state || this.#instances.get(uid) === "failed") return [];
+    this.#instances.set(uid, state);
+    const failure = failed ? deployment?.status.failure : undefined;
+    return [
+      {
+        type: "instance",
+        state: failed ? "failed" : "restarted",
+        name,
+        reason: failure?.reason ?? status.message ?? "it ended",
+        started: status.startedAt !== undefined,
+        logTail: failure?.logTail ?? status.logTail ?? [],
+        ...(failure?.hint === undefined ? {} : { hint: failure.hint }),
+      },
+    ];
+  }
+
+  #tellDeployment({ deployment }: PushSnapshot): readonly PushProgress[] {
+    const told: PushProgress[] = [];
+    const status = deployment?.status;
+    if (status?.phase === "draining" && status.message !== undefined && status.message !== this.#notice) {
+      this.#notice = status.message;
+      told.push({ type: "notice", text: status.message });
+    }
+    const failure = status?.phase === "failed" ? status.failure : undefined;
+    // Its instance may be gone by the time that this is read.
+    if (failure !== undefined && ![...this.#instances.values()].includes("failed")) {
+      this.#instances.set(failure.instance, "failed");
+      told.push({
+        type: "instance",
+        state: "failed",
+        name: failure.instance,
+        reason: failure.reason,
+        started: true,
+        logTail: failure.logTail,
+        ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+      });
+    }
+    if (status?.phase === "complete" && status.previousRelease !== undefined && !this.#drainedTold) {
+      this.#drainedTold = true;
+      told.push({
+        type: "drained",
+        release: status.previousRelease,
+        ...(status.requests === undefined ? {} : { requests: status.requests }),
+      });
+    }
+    return told;
+  }
+}
+
+/** How the push ended, once it did. Pure. */
+export function outcomeOf(snapshot: PushSnapshot, nowMs: number): PushOutcome | undefined {
+  const { push, app, build, deployment, newer } = snapshot;
+  const live = app?.status.release;
+  const liveRelease = live === undefined ? {} : { liveRelease: live };
+  const superseded = {
+    ok: false,
+    kind: "superseded",
+    ...(newer === undefined ? {} : { by: { commit: newer.commit, pusher: newer.pusher } }),
+  } as const;
+  if (deployment !== undefined) {
+    if (!isDeploymentOver(deployment.status.phase)) return undefined;
+    switch (deployment.status.phase) {
+      case "complete": {
+        const url = app?.status.urls[0];
+        return { ok: true, sincePushMs: nowMs - push.createdAt.getTime(), ...(url === undefined ? {} : { url }) };
+      }
+      case "superseded":
+        return superseded;
+      default:
+        return deployment.status.failure === undefined
+          ? { ok: false, kind: "failed", message: deployment.status.message ?? "the rollout failed", ...liveRelease }
+          : { ok: false, kind: "never_ready", release: deployment.spec.release, deployment: deployment.spec.number, ...liveRelease };
+    }
+  }
+  switch (build?.status.phase) {
+    case "failed":
+      return { ok: false, kind: "build_failed", build: build.spec.number, ...liveRelease };
+    case "cancelled":
+      return { ok: false, kind: "cancelled", ...liveRelease };
+    case "superseded":
+      return superseded;
+    default:
+      break;
+  }
+  if (push.state === "refused") return { ok: false, kind: "failed", message: push.reason ?? "it was refused", ...liveRelease };
+  if (app === undefined) return { ok: false, kind: "failed", message: "the app was deleted meanwhile" };
+  return undefined;
+}
