@@ -1,0 +1,52 @@
+import { start } from "@plimsoll/exec";
+import { afterEach, describe, expect, it } from "vitest";
+import { cgroupDriver } from "./cgroup-driver.ts";
+
+const MIB = 1024 * 1024;
+
+describe("cgroup driver on this host's kernel", () => {
+  const driver = cgroupDriver({ cgroupRoot: `/plimsoll-test-${process.pid}` });
+  afterEach(() => driver.remove(""));
+
+  it("sets limits, and the kernel enforces the number of processes", async () => {
+    expect(driver.ensure("tenants/n/run/i", { cpuMillis: 100, memoryBytes: 64 * MIB, pids: 5 })).toEqual({
+      cpuMillis: 100,
+      memoryBytes: 64 * MIB,
+      pids: 5,
+    });
+    const child = await start(["sleep", "30"]);
+    driver.move("tenants/n/run/i", child.pid);
+    expect(driver.processes("tenants/n")).toEqual([child.pid]);
+    expect(driver.usage("tenants/n/run/i").pids).toBe(1);
+    expect(driver.children("tenants/n/run")).toEqual(["i"]);
+  });
+
+  it("kills what forks faster than a list of pids can be read", async () => {
+    driver.ensure("tenants/n/run/i", { pids: 200 });
+    const child = await start(["sh", "-c", "read go; while :; do sleep 30 & (sleep 30 & sleep 30 &) ; done"], {
+      stdio: ["pipe", "ignore", "ignore"],
+    });
+    driver.move("tenants/n/run/i", child.pid);
+    child.stdin?.write("go\n");
+    await expect.poll(() => driver.usage("tenants/n/run/i").pids).toBeGreaterThan(50);
+    await driver.killAll("tenants/n/run/i");
+    expect(driver.processes("tenants/n")).toEqual([]);
+  });
+
+  it("raises a tenant at once and lowers it only to what is placed there", () => {
+    expect(driver.ensureTenant("n", { cpuMillis: 1000, memoryBytes: 256 * MIB })).toEqual({ cpuMillis: 1000, memoryBytes: 256 * MIB });
+    driver.ensure("tenants/n/run/a", { cpuMillis: 400, memoryBytes: 64 * MIB });
+    driver.ensure("tenants/n/build/b", { cpuMillis: 300, memoryBytes: 128 * MIB });
+    expect(driver.ensureTenant("n", { cpuMillis: 100, memoryBytes: 8 * MIB })).toEqual({ cpuMillis: 700, memoryBytes: 192 * MIB });
+    expect(driver.ensureTenant("n", { cpuMillis: 2000, memoryBytes: 512 * MIB })).toEqual({ cpuMillis: 2000, memoryBytes: 512 * MIB });
+  });
+
+  it("removes a tree with processes in it, and nothing twice", async () => {
+    driver.ensure("tenants/n/run/i");
+    const child = await start(["sleep", "30"]);
+    driver.move("tenants/n/run/i", child.pid);
+    await driver.remove("tenants/n");
+    expect(driver.exists("tenants/n")).toBe(false);
+    await driver.remove("tenants/n");
+  });
+});

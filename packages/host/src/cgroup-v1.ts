@@ -1,0 +1,169 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  atLeast,
+  type CgroupDriver,
+  type CgroupLimits,
+  type CgroupUsage,
+  CPU_PERIOD_MICROS,
+  compact,
+  cpuMillisOf,
+  cpuQuotaMicros,
+  sumOfLimits,
+} from "./cgroup.ts";
+import {
+  childCgroups,
+  hasControl,
+  makeCgroup,
+  processesBelow,
+  readControl,
+  readKeyed,
+  readNumber,
+  removeCgroupTree,
+  until,
+  writeControl,
+} from "./cgroup-files.ts";
+import { errorCode } from "./syscalls.ts";
+
+/** Mount points of the v1 hierarchies: controller name (`name=systemd` too) → directory. */
+export type V1Hierarchies = ReadonlyMap<string, string>;
+
+/** Those that we make cgroups in ourselves; the runtime makes its own in the others, and we remove them there. */
+const MANAGED = ["cpu", "cpuacct", "memory", "pids", "freezer"] as const;
+type Managed = (typeof MANAGED)[number];
+/** cpuset takes no process before its cpus and mems are set, and monitors need no place there. */
+const NOT_FOR_MOVES = new Set(["cpuset"]);
+/** The kernel's "no limit", rounded down to pages. */
+const UNLIMITED = 2 ** 62;
+
+/** cgroup v1, also in hybrid mode: one tree per controller, limits checked against parents by the kernel (EINVAL, EBUSY). */
+export function cgroupV1(root: string, hierarchies: V1Hierarchies): CgroupDriver {
+  const dirIn = (controller: Managed, path: string) => {
+    const mountPoint = hierarchies.get(controller);
+    if (mountPoint === undefined) throw new Error(`no ${controller} hierarchy`);
+    return join(mountPoint, root, path);
+  };
+  const everywhere = (path: string) => [...new Set(hierarchies.values())].map((mountPoint) => join(mountPoint, root, path));
+
+  const make = (path: string) => {
+    for (const controller of MANAGED) makeCgroup(dirIn(controller, path));
+  };
+
+  const setCpu = (path: string, cpuMillis: number | undefined) => {
+    const dir = dirIn("cpu", path);
+    writeControl(dir, "cpu.cfs_period_us", CPU_PERIOD_MICROS);
+    writeControl(dir, "cpu.cfs_quota_us", cpuMillis === undefined ? -1 : cpuQuotaMicros(cpuMillis));
+  };
+
+  const setMemory = (path: string, bytes: number | undefined): number | undefined => {
+    const dir = dirIn("memory", path);
+    const write = (value: number) => {
+      // memory+swap may never be below memory: what grows is written first.
+      const swap = hasControl(dir, "memory.memsw.limit_in_bytes") ? ["memory.memsw.limit_in_bytes"] : [];
+      const growing = value < 0 || value > readNumber(dir, "memory.limit_in_bytes");
+      for (const file of growing ? [...swap, "memory.limit_in_bytes"] : ["memory.limit_in_bytes", ...swap]) writeControl(dir, file, value);
+    };
+    if (bytes === undefined) {
+      write(-1);
+      return undefined;
+    }
+    // Below use is EBUSY; use can grow while we look.
+    for (let target = bytes, attempt = 0; ; attempt++) {
+      try {
+        write(target);
+        return target;
+      } catch (error) {
+        if (errorCode(error) !== "EBUSY" || attempt >= 10) throw error;
+        target = Math.max(bytes, readNumber(dir, "memory.usage_in_bytes") + attempt * 1024 * 1024);
+      }
+    }
+  };
+
+  const limitsOf = (path: string): CgroupLimits => {
+    const quota = readNumber(dirIn("cpu", path), "cpu.cfs_quota_us");
+    const memory = readNumber(dirIn("memory", path), "memory.limit_in_bytes");
+    const pids = readControl(dirIn("pids", path), "pids.max");
+    return compact({
+      cpuMillis: quota < 0 ? undefined : cpuMillisOf(quota, readNumber(dirIn("cpu", path), "cpu.cfs_period_us")),
+      memoryBytes: memory >= UNLIMITED ? undefined : memory,
+      pids: pids === "max" ? undefined : Number(pids),
+    });
+  };
+
+  const driver: CgroupDriver = {
+    version: "v1",
+    ociPath: (path) => join(root, path),
+    ensure(path, limits = {}) {
+      make(path);
+      setCpu(path, limits.cpuMillis);
+      const memoryBytes = setMemory(path, limits.memoryBytes);
+      writeControl(dirIn("pids", path), "pids.max", limits.pids ?? "max");
+      return compact({ cpuMillis: limits.cpuMillis, memoryBytes, pids: limits.pids });
+    },
+    ensureTenant(namespace, totals) {
+      const path = join("tenants", namespace);
+      make(path);
+      const held = ["run", "build"].flatMap((kind) => driver.children(join(path, kind)).map((name) => limitsOf(join(path, kind, name))));
+      return driver.ensure(path, atLeast(totals, sumOfLimits(held)));
+    },
+    exists: (path) => existsSync(dirIn("memory", path)),
+    children: (path) => childCgroups(dirIn("memory", path)),
+    processes: (path) => [...new Set(everywhere(path).flatMap(processesBelow))],
+    move(path, pid) {
+      for (const [controller, mountPoint] of hierarchies) {
+        if (NOT_FOR_MOVES.has(controller)) continue;
+        const dir = join(mountPoint, root, path);
+        makeCgroup(dir);
+        writeControl(dir, "cgroup.procs", pid);
+      }
+    },
+    usage: (path): CgroupUsage => ({
+      cpuMicros: Math.round(readNumber(dirIn("cpuacct", path), "cpuacct.usage") / 1_000),
+      memoryBytes: readNumber(dirIn("memory", path), "memory.usage_in_bytes"),
+      memoryPeakBytes: readNumber(dirIn("memory", path), "memory.max_usage_in_bytes"),
+      pids: readNumber(dirIn("pids", path), "pids.current"),
+      oomKills: readKeyed(dirIn("memory", path), "memory.oom_control", "oom_kill"),
+    }),
+    async killAll(path, timeoutMs = 10_000) {
+      const freezer = dirIn("freezer", path);
+      await until(`the end of all processes in cgroup ${join(root, path)}`, timeoutMs, () => {
+        const pids = driver.processes(path);
+        if (pids.length === 0) return true;
+        // Frozen, nothing in there can fork away from the list that was just read.
+        if (existsSync(freezer)) writeControl(freezer, "freezer.state", "FROZEN");
+        for (const pid of driver.processes(path)) kill(pid);
+        if (existsSync(freezer)) writeControl(freezer, "freezer.state", "THAWED");
+        return false;
+      });
+    },
+    async remove(path) {
+      await driver.killAll(path);
+      for (const dir of everywhere(path)) await removeCgroupTree(dir);
+    },
+  };
+  return driver;
+}
+
+/** mountinfo(5) lines → hierarchies. A mount of several controllers is named by each. Pure. */
+export function v1Hierarchies(mountinfo: string): V1Hierarchies {
+  const found = new Map<string, string>();
+  for (const line of mountinfo.split("\n")) {
+    const [mountPart, superPart] = line.split(" - ");
+    const mountPoint = mountPart?.split(" ")[4];
+    const [type, , options] = superPart?.split(" ") ?? [];
+    if (type !== "cgroup" || mountPoint === undefined) continue;
+    for (const option of options?.split(",") ?? []) {
+      if (["rw", "ro", "xattr", "clone_children"].includes(option) || option.startsWith("release_agent=")) continue;
+      if (!found.has(option)) found.set(option, mountPoint);
+    }
+  }
+  return found;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (errorCode(error) !== "ESRCH") throw error;
+  }
+}
