@@ -118,6 +118,7 @@ function runOnNode24(program, args) {
     PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}`,
     PLIMSOLL_DATA_DIR: dataDir,
     PLIMSOLL_CODE: hashSources(root, CODE),
+    PLIMSOLL_PORTAL_CODE: hashSources(root, PORTAL_SOURCES),
   };
   const child = spawn(join(nodeDirectory(root), "bin", "node"), [join(root, program), ...args], { cwd: root, env, stdio: "inherit" });
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.on(signal, () => child.kill(signal));

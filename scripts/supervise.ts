@@ -14,7 +14,7 @@ await holdSupervisorSocket(layout, process.env.PLIMSOLL_CODE ?? "", () => wake()
 const supervisor = supervise({
   specs: () => {
     const wanted = readWanted(layout);
-    return wanted === undefined ? [] : wantedSpecs(layout, wanted, process.env);
+    return wanted === undefined ? [] : wantedSpecs(layout, wanted);
   },
   recordsPath: join(layout.runDir, "processes.json"),
   logsDir: layout.logsDir,

@@ -4,7 +4,9 @@ const GIB = 1024 ** 3;
 export const MIN_FREE_BYTES = 4 * GIB;
 /** Id-mapped mounts of overlay layers came with it. */
 const MIN_KERNEL = /** @type {const} */ ([5, 19]);
-const NEEDED_CONTROLLERS = ["cpu", "memory", "pids"];
+const NEEDED_V2 = ["cpu", "memory", "pids"];
+/** What version 2 does without a controller of its own. */
+const NEEDED_V1 = [...NEEDED_V2, "cpuacct", "freezer"];
 
 /**
  * What keeps Plimsoll from running on this machine: one sentence each, saying what to do. Empty when nothing does. Pure.
@@ -59,7 +61,7 @@ function featureProblems({ kernel }) {
 /** @param {Machine} machine */
 function cgroupProblem({ cgroups }) {
   if (cgroups.version === "none") return "No cgroup file system is mounted at /sys/fs/cgroup: mount it (systemd does), then start again.";
-  const missing = NEEDED_CONTROLLERS.filter((controller) => !cgroups.controllers.includes(controller));
+  const missing = (cgroups.version === "v2" ? NEEDED_V2 : NEEDED_V1).filter((controller) => !cgroups.controllers.includes(controller));
   if (missing.length > 0) {
     return `The cgroup controllers ${missing.join(", ")} are off, and without them limits would not hold: add cgroup_enable=${missing.join(",")} to the kernel's command line.`;
   }

@@ -6,12 +6,6 @@ import type { ProcessSpec } from "./process-spec.ts";
 import { redisSpec, redisUrl } from "./redis.ts";
 import type { Wanted } from "./wanted.ts";
 
-/** What our programs get of the operator's environment: how to reach the world, and nothing else. */
-const PASSED_ON = [
-  ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"],
-  ...["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ"],
-];
-
 /** Node 24 takes twice what the portal needs when it is not told (measured: 200 MB with these). */
 const SMALL_HEAP = ["--max-semi-space-size=8", "--max-old-space-size=192"];
 
@@ -20,7 +14,7 @@ export const AGENT_PROGRAM = "apps/agent/src/main.ts";
 const PORTAL_PROGRAM = "apps/portal/server.ts";
 
 /** Every process that should run, in the order of a start. */
-export function wantedSpecs(layout: Layout, wanted: Wanted, environment: NodeJS.ProcessEnv): readonly ProcessSpec[] {
+export function wantedSpecs(layout: Layout, wanted: Wanted): readonly ProcessSpec[] {
   if (wanted.processes === "none") return [];
   const stores = [
     ...(wanted.databaseUrl === undefined ? [postgresSpec(layout)] : []),
@@ -37,7 +31,7 @@ export function wantedSpecs(layout: Layout, wanted: Wanted, environment: NodeJS.
       ...ours,
       name: "server",
       argv: [process.execPath, ...hotReload, SERVER_PROGRAM],
-      env: serverEnvironment(layout, wanted, environment),
+      env: serverEnvironment(layout, wanted),
       code,
     },
     {
@@ -46,7 +40,7 @@ export function wantedSpecs(layout: Layout, wanted: Wanted, environment: NodeJS.
       argv: [process.execPath, ...SMALL_HEAP, PORTAL_PROGRAM, ...(wanted.mode === "development" ? ["--dev"] : [])],
       cwd: join(layout.root, "apps/portal"),
       env: {
-        ...baseEnvironment(layout, environment),
+        ...baseEnvironment(layout, wanted),
         NODE_ENV: wanted.mode,
         NEXT_TELEMETRY_DISABLED: "1",
         PLIMSOLL_API: `unix:${layout.apiSocket}`,
@@ -58,16 +52,16 @@ export function wantedSpecs(layout: Layout, wanted: Wanted, environment: NodeJS.
       ...ours,
       name: "agent",
       argv: [process.execPath, ...hotReload, AGENT_PROGRAM],
-      env: agentEnvironment(layout, wanted, environment),
+      env: agentEnvironment(layout, wanted),
       code,
     },
   ];
 }
 
 /** Also of `setup`, which prepares a first start. */
-export function serverEnvironment(layout: Layout, wanted: Wanted, environment: NodeJS.ProcessEnv): Record<string, string> {
+export function serverEnvironment(layout: Layout, wanted: Wanted): Record<string, string> {
   return {
-    ...baseEnvironment(layout, environment),
+    ...baseEnvironment(layout, wanted),
     DATABASE_URL: wanted.databaseUrl ?? postgresUrl(layout),
     REDIS_URL: wanted.redisUrl ?? redisUrl(layout),
     PLIMSOLL_HTTP_PORT: String(wanted.httpPort),
@@ -77,21 +71,18 @@ export function serverEnvironment(layout: Layout, wanted: Wanted, environment: N
 }
 
 /** Also of `teardown`, which removes everything of this host. */
-export function agentEnvironment(layout: Layout, wanted: Wanted, environment: NodeJS.ProcessEnv): Record<string, string> {
+export function agentEnvironment(layout: Layout, wanted: Wanted): Record<string, string> {
   return {
-    ...baseEnvironment(layout, environment),
+    ...baseEnvironment(layout, wanted),
     PLIMSOLL_HOST_NAME: wanted.hostName,
     PLIMSOLL_API: `unix:${layout.apiSocket}`,
+    PLIMSOLL_API_SOCKET: layout.apiSocket,
     PLIMSOLL_PORTAL_SOCKET: layout.portalSocket,
     PLIMSOLL_HTTP_PORT: String(wanted.httpPort),
     ...(wanted.enrollToken === undefined ? {} : { PLIMSOLL_ENROLL_TOKEN: wanted.enrollToken }),
   };
 }
 
-function baseEnvironment(layout: Layout, environment: NodeJS.ProcessEnv): Record<string, string> {
-  const passed = PASSED_ON.flatMap((name) => {
-    const value = environment[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
-  return { ...minimalEnv, ...Object.fromEntries(passed), NODE_ENV: "production", PLIMSOLL_DATA_DIR: layout.dataDir };
+function baseEnvironment(layout: Layout, wanted: Wanted): Record<string, string> {
+  return { ...minimalEnv, NODE_ENV: "production", ...wanted.settings, PLIMSOLL_DATA_DIR: layout.dataDir };
 }

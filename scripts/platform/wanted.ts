@@ -14,6 +14,8 @@ const Wanted = z.object({
   databaseUrl: z.string().optional(),
   redisUrl: z.string().optional(),
   hostName: z.string(),
+  /** Of the operator's environment, what the programs get: their own settings, and how to reach the world. */
+  settings: z.record(z.string(), z.string()),
   /** For the agent's first start. */
   enrollToken: z.string().optional(),
   /** Fingerprints of the source code that the processes are to run. */
@@ -21,6 +23,41 @@ const Wanted = z.object({
   portalCode: z.string(),
 });
 export type Wanted = z.infer<typeof Wanted>;
+
+/** How the world is reached from here. */
+const PASSED_ON = new Set([
+  ...["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"],
+  ...["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ"],
+]);
+/** Made anew by each start, or told in fields of their own. */
+const NOT_SETTINGS = new Set(["PLIMSOLL_CODE", "PLIMSOLL_PORTAL_CODE", "PLIMSOLL_DATA_DIR", "PLIMSOLL_HTTP_PORT", "PLIMSOLL_SSH_PORT"]);
+
+/**
+ * What is wanted after one more start: the operator's environment first, then what the last start was told, then the defaults. An
+ * empty variable forgets what an earlier start was told. Pure.
+ */
+export function wantedBy(environment: NodeJS.ProcessEnv, last: Wanted | undefined, mode: Wanted["mode"]): Wanted {
+  const named = Object.entries(environment).filter(
+    ([name]) => PASSED_ON.has(name) || (name.startsWith("PLIMSOLL_") && !NOT_SETTINGS.has(name)),
+  );
+  const settings = { ...last?.settings, ...(Object.fromEntries(named) as Record<string, string>) };
+  const url = (name: string, before: string | undefined) => (environment[name] ?? before) || undefined;
+  const databaseUrl = url("DATABASE_URL", last?.databaseUrl);
+  const redisUrl = url("REDIS_URL", last?.redisUrl);
+  return {
+    processes: last?.processes ?? "none",
+    mode,
+    httpPort: Number(environment.PLIMSOLL_HTTP_PORT || last?.httpPort || 8080),
+    sshPort: Number(environment.PLIMSOLL_SSH_PORT || last?.sshPort || 2222),
+    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...(redisUrl === undefined ? {} : { redisUrl }),
+    hostName: environment.PLIMSOLL_HOST_NAME || last?.hostName || "this-host",
+    settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== "")),
+    ...(last?.enrollToken === undefined ? {} : { enrollToken: last.enrollToken }),
+    code: environment.PLIMSOLL_CODE ?? "",
+    portalCode: environment.PLIMSOLL_PORTAL_CODE ?? "",
+  };
+}
 
 export function readWanted(layout: Layout): Wanted | undefined {
   return readJson(wantedPath(layout), Wanted);

@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import type { Layout } from "./layout.ts";
+import { isAlive, signal } from "./process-identity.ts";
+import { tearDownHost } from "./server-commands.ts";
+import { readRecords } from "./supervisor.ts";
+import { endOf, endSupervisor } from "./supervisor-process.ts";
+import { readWanted, writeWanted } from "./wanted.ts";
+
+/** Each after what depends on it. */
+const ORDER = ["agent", "portal", "server", "redis", "postgres"];
+
+/**
+ * Ends the supervisor and every process that it looked after, whether or not it still runs. Instances and their ingress are left
+ * running, or with `all` ended and everything of this host removed first. Idempotent. Answers what it ended.
+ */
+export async function bringDown(layout: Layout, options: { readonly all: boolean }): Promise<readonly string[]> {
+  const ended: string[] = [];
+  // First, or it would start again what ends.
+  await endSupervisor(layout);
+  const records = readRecords(join(layout.runDir, "processes.json"));
+  const wanted = readWanted(layout);
+  const names = Object.keys(records).sort((a, b) => rank(a) - rank(b));
+  const end = async (name: string) => {
+    const record = records[name];
+    if (record === undefined || !isAlive(record)) return;
+    const graceful =
+      name === "postgres" ? ({ with: "SIGINT", killAfterMs: 30_000 } as const) : ({ with: "SIGTERM", killAfterMs: 15_000 } as const);
+    signal(record, graceful.with);
+    await endOf(record, graceful);
+    ended.push(name);
+  };
+  if (options.all) {
+    await end("agent");
+    if (wanted !== undefined) await tearDownHost(layout, wanted);
+    ended.push("instances, ingress");
+  }
+  for (const name of names) await end(name);
+  if (wanted !== undefined) writeWanted(layout, { ...wanted, processes: "none" });
+  return ended;
+}
+
+function rank(name: string): number {
+  const place = ORDER.indexOf(name);
+  return place === -1 ? ORDER.length : place;
+}

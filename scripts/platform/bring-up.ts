@@ -1,0 +1,113 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { request } from "node:http";
+import { join, relative } from "node:path";
+import { createProgress, type Progress } from "../bootstrap/progress.mjs";
+import { deployMigrations, migrationNames } from "../migrations/migrate.ts";
+import type { Layout } from "./layout.ts";
+import { ensureDatabase, ensurePostgresCluster, postgresUrl } from "./postgres.ts";
+import { ensureRedisFiles, whenRedisAnswers } from "./redis.ts";
+import { pushSampleApp, samplePublicKey, untilLive } from "./sample-app.ts";
+import { type Overview, readOverview, type Setup, setUpServer } from "./server-commands.ts";
+import { ensureSupervisor, until, visitSupervisor } from "./supervisor-process.ts";
+import { readWanted, type Wanted, wantedBy, writeWanted } from "./wanted.ts";
+
+const STORE_TIMEOUT_MS = 60_000;
+const SERVER_TIMEOUT_MS = 60_000;
+const HOST_TIMEOUT_MS = 60_000;
+const LIVE_TIMEOUT_MS = 60_000;
+
+/**
+ * Brings the platform up, or adopts what of it runs, step by step with a line for each. Ends when the sample app answers. Throws the
+ * first step's failure; what runs by then is left running, and the next start goes on from there.
+ */
+export async function bringUp(layout: Layout, mode: Wanted["mode"]): Promise<{ readonly setup: Setup; readonly wanted: Wanted }> {
+  const progress = createProgress(process.stdout);
+  await mkdir(layout.runDir, { recursive: true, mode: 0o700 });
+  const wanted = wantedBy(process.env, readWanted(layout), mode);
+  const database = await startDatabase(progress, layout, wanted);
+  await startQueue(progress, layout, wanted);
+  const setup = await setUpServer(layout, database, { samplePublicKey: await samplePublicKey(layout) });
+  const all: Wanted = { ...database, processes: "all", ...(setup.hostToken === undefined ? {} : { enrollToken: setup.hostToken }) };
+  await apply(layout, all);
+  await joinHost(progress, layout, all);
+  await showSampleApp(progress, layout, all, setup);
+  return { setup, wanted: all };
+}
+
+async function startDatabase(progress: Progress, layout: Layout, wanted: Wanted): Promise<Wanted> {
+  const source = { schemaPath: join(layout.root, "prisma/schema.prisma"), migrationsDir: join(layout.root, "prisma/migrations") };
+  return progress.step("database", "PostgreSQL", async (step) => {
+    const version = wanted.databaseUrl === undefined ? await ensurePostgresCluster(layout) : undefined;
+    if (wanted.redisUrl === undefined) await ensureRedisFiles(layout);
+    // Never down again: what runs on the schema goes on while a later version's migrations, which it can live with, are applied.
+    const stores: Wanted = { ...wanted, processes: wanted.processes === "all" ? "all" : "stores" };
+    await apply(layout, stores);
+    await ensureSupervisor(layout, wanted.code, process.env);
+    if (wanted.databaseUrl === undefined) await ensureDatabase(layout, { timeoutMs: STORE_TIMEOUT_MS });
+    step.update("migrations");
+    const applied = await deployMigrations(wanted.databaseUrl ?? postgresUrl(layout), source);
+    const where =
+      version === undefined ? "PostgreSQL at DATABASE_URL" : `PostgreSQL ${version} in ${relative(process.cwd(), layout.postgresDir)}`;
+    const count = (await migrationNames(source)).length;
+    const news = applied.length === 0 || applied.length === count ? "" : `, ${applied.length} of them new`;
+    return { said: `${where}, ${count} migrations${news}`, value: stores };
+  });
+}
+
+async function startQueue(progress: Progress, layout: Layout, wanted: Wanted): Promise<void> {
+  await progress.step("queue", "Redis", async () => {
+    if (wanted.redisUrl !== undefined) return { said: "Redis at REDIS_URL", value: undefined };
+    await whenRedisAnswers(layout, { timeoutMs: STORE_TIMEOUT_MS });
+    return { said: `Redis 7 in ${relative(process.cwd(), layout.redisDir)}, append-only`, value: undefined };
+  });
+}
+
+async function joinHost(progress: Progress, layout: Layout, wanted: Wanted): Promise<void> {
+  await progress.step("host", `${wanted.hostName}: joining`, async () => {
+    await until(() => apiAnswers(layout), SERVER_TIMEOUT_MS, "The server does not answer; its log is logs/server.log.");
+    let host: Overview["hosts"][number] | undefined;
+    await until(
+      async () => {
+        host = (await readOverview(layout, wanted)).hosts.find(({ name, ready }) => name === wanted.hostName && ready);
+        return host !== undefined;
+      },
+      HOST_TIMEOUT_MS,
+      `The agent of ${wanted.hostName} did not get ready; its log is logs/agent.log.`,
+    );
+    const cores = (host?.cpuMillis ?? 0) / 1_000;
+    const gib = Math.floor((host?.memoryBytes ?? 0) / 1024 ** 3);
+    return { said: `${wanted.hostName}: ${host?.roles.join(" ")}, ${cores} cpu, ${gib} GiB for apps`, value: undefined };
+  });
+}
+
+async function showSampleApp(progress: Progress, layout: Layout, wanted: Wanted, setup: Setup): Promise<void> {
+  const { sample } = setup;
+  if (sample === undefined) return;
+  if (!setup.sampleAppNeeded) return;
+  await progress.step("sample app", "git push", async (step) => {
+    await pushSampleApp(layout, sample.gitUrl, (line) => step.update(`git push: ${line}`));
+    step.update(`waiting for ${sample.url}`);
+    await untilLive(sample.url, wanted.httpPort, LIVE_TIMEOUT_MS);
+    return { said: "git push → hello in namespace demo", value: undefined };
+  });
+}
+
+/** The supervisor reads what is wanted on each look; a visit makes it look at once. */
+async function apply(layout: Layout, wanted: Wanted): Promise<void> {
+  writeWanted(layout, wanted);
+  await visitSupervisor(layout);
+}
+
+function apiAnswers(layout: Layout): Promise<boolean> {
+  if (!existsSync(layout.apiSocket)) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const asked = request({ socketPath: layout.apiSocket, path: "/healthz", timeout: 2_000 }, (answer) => {
+      answer.resume();
+      resolve((answer.statusCode ?? 500) < 500);
+    });
+    asked.once("timeout", () => asked.destroy());
+    asked.once("error", () => resolve(false));
+    asked.end();
+  });
+}

@@ -1,0 +1,8 @@
+import { join, resolve } from "node:path";
+import { type Layout, layoutOf } from "./layout.ts";
+
+/** The installation that a command of this checkout is about. */
+export function thisInstallation(): Layout {
+  const root = resolve(import.meta.dirname, "../..");
+  return layoutOf(root, resolve(process.env.PLIMSOLL_DATA_DIR || join(root, ".plimsoll")));
+}
