@@ -18,7 +18,7 @@ const USAGE = `npm run migrate -- COMMAND [--schema prisma/schema.prisma] [--mig
   check                migrations = schema.prisma = database
   reset                drop everything in the database
 
-The database is the one that DATABASE_URL names.`;
+The database is the one that DATABASE_URL names; without it, dev and check use a private one that is gone afterwards.`;
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
   switch (command) {
     case "dev": {
       if (name === undefined) throw new AppError("invalid", "Name the change: npm run migrate -- dev add-routes");
-      const made = await developMigration(databaseUrl(), source, { name, draft: values.draft });
+      const made = await withScratchDatabase(source, (url) => developMigration(url, source, { name, draft: values.draft }));
       if (made === undefined) console.log("schema.prisma says what the migrations say: nothing to do");
       else console.log([made.sql, ...made.warnings.map((warning) => `warning: ${warning}`), `written to ${made.directory}`].join("\n"));
       return 0;
@@ -52,7 +52,7 @@ async function main(): Promise<number> {
       return status.problems.length === 0 ? 0 : 1;
     }
     case "check": {
-      const differences = await checkMigrations(databaseUrl(), source);
+      const differences = await withScratchDatabase(source, (url) => checkMigrations(url, source));
       console.log(differences.length === 0 ? "migrations, schema.prisma and database agree" : differences.join("\n\n"));
       return differences.length === 0 ? 0 : 1;
     }
@@ -68,9 +68,22 @@ async function main(): Promise<number> {
 
 function databaseUrl(): string {
   const url = process.env.DATABASE_URL;
-  if (url === undefined || url === "")
-    throw new AppError("invalid", "DATABASE_URL is not set: name the database, e.g. postgresql://me@localhost/db?host=/run/dir");
+  if (!url) throw new AppError("invalid", "DATABASE_URL is not set: name the database, e.g. postgresql://me@localhost/db?host=/run/dir");
   return url;
+}
+
+/** For what only compares: any empty PostgreSQL will do. */
+async function withScratchDatabase<T>(source: MigrationSource, work: (url: string) => Promise<T>): Promise<T> {
+  if (process.env.DATABASE_URL) return work(process.env.DATABASE_URL);
+  const { startTestPostgres } = await import("@plimsoll/testkit");
+  const postgres = await startTestPostgres();
+  try {
+    const { url } = await postgres.createDatabase();
+    await deployMigrations(url, source);
+    return await work(url);
+  } finally {
+    await postgres.stop();
+  }
 }
 
 /** The engine appends the places in its own source to its errors; they tell an operator nothing. */

@@ -1,7 +1,7 @@
 /** @typedef {import("./machine.mjs").Machine} Machine */
 
 const GIB = 1024 ** 3;
-export const MIN_FREE_BYTES = 4 * GIB;
+const MIN_FREE_BYTES = 4 * GIB;
 /** Id-mapped mounts of overlay layers came with it. */
 const MIN_KERNEL = /** @type {const} */ ([5, 19]);
 const NEEDED_V2 = ["cpu", "memory", "pids"];

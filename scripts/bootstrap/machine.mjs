@@ -135,7 +135,7 @@ function readMounts() {
  * @param {string} dataDir
  * @returns {PortOwner | undefined}
  */
-export function portOwner(port, dataDir) {
+function portOwner(port, dataDir) {
   const inodes = new Set(["/proc/net/tcp", "/proc/net/tcp6"].flatMap((path) => listeningInodes(path, port)));
   if (inodes.size === 0) return undefined;
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
