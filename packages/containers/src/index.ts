@@ -1,50 +1,11 @@
 // Signatures first; the bodies follow file by file under these names.
-import type { Readable } from "node:stream";
-import type { Digest, Image, ImageConfig, LayerRef } from "@plimsoll/core";
+import type { Digest, Image } from "@plimsoll/core";
 import type { CgroupDriver, CgroupUsage, HostLayout } from "@plimsoll/host";
+import type { ImageStore } from "./image-store.ts";
+import type { LayerStore } from "./layer-store.ts";
 
-/** Layers as directories with container-side ids, named by the digest of their canonical archive. */
-export declare class LayerStore {
-  constructor(layersDir: string);
-  has(digest: Digest): boolean;
-  /** Directory that an overlay takes as lower. Throws `not_found`. */
-  dirOf(digest: Digest): string;
-  ref(digest: Digest): LayerRef;
-  list(): readonly LayerRef[];
-  /** Idempotent. Only for layers that nothing runs on. */
-  remove(digest: Digest): Promise<void>;
-  /** A fresh private directory on the store's file system: `fs` (upper) and `work`. Collected by collectTemporary when its maker is gone. */
-  temporary(): { readonly dir: string; readonly upperDir: string; readonly workDir: string; discard(): Promise<void> };
-  /** Moves the upper directory into the store. It must not be mounted any more. Equal content lands once. */
-  seal(upperDir: string): Promise<LayerRef>;
-  /** The canonical archive (uncompressed tar), byte for byte what the digest names. */
-  exportArchive(digest: Digest): Readable;
-  /** Throws `invalid` when the content is not what the digest says or the archive breaks a rule. Idempotent. */
-  importArchive(digest: Digest, archive: Readable): Promise<LayerRef>;
-  /** A registry's or anyone's layer; its whiteouts become overlay's. */
-  importOciLayer(archive: Readable, mediaType: string, options?: ImportOptions): Promise<LayerRef>;
-  /** Half-made directories of processes that are gone, and layers that a power cut may have torn. Call at start. */
-  collectTemporary(): Promise<void>;
-}
-export interface ImportOptions {
-  /** Paths (without leading slash) to leave out. */
-  readonly skip?: (path: string) => boolean;
-  /** Default 20 GiB unpacked, 2 million entries. */
-  readonly maxBytes?: number;
-  readonly maxEntries?: number;
-}
-
-export declare class ImageStore {
-  constructor(imagesDir: string, layers: LayerStore);
-  put(config: ImageConfig, layers: readonly LayerRef[]): Promise<Image>;
-  get(digest: Digest): Image | undefined;
-  list(): readonly Image[];
-  remove(digest: Digest): Promise<void>;
-  /** Removes images not in `keep`, then layers that no remaining image and no `keep` names. */
-  collect(keep: ReadonlySet<Digest>): Promise<{ readonly images: number; readonly layers: number; readonly bytes: number }>;
-}
-/** The digest of an image's canonical JSON. Pure. */
-export declare function imageDigest(config: ImageConfig, layers: readonly LayerRef[]): Digest;
+export { ImageStore, imageDigest } from "./image-store.ts";
+export { type ImportOptions, LayerStore, type TemporaryLayer } from "./layer-store.ts";
 
 export interface ResolvedBase {
   readonly image: Image;

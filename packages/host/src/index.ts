@@ -24,5 +24,16 @@ export {
   type UserRange,
 } from "./namespaces.ts";
 export { identifyProcess, isAlive, type ProcessIdentity, signalProcess, waitGone } from "./process-identity.ts";
-export { type Owner, RootedTree, type TreePath } from "./rooted-tree.ts";
-export { errorCode, MS, mount, pipe, SyscallError, syncFileSystem, umount } from "./syscalls.ts";
+export { type Owner, RootedTree, type TreeEntry, type TreePath } from "./rooted-tree.ts";
+export {
+  errorCode,
+  getXattr,
+  listXattrs,
+  MS,
+  mount,
+  pipe,
+  removeXattr,
+  SyscallError,
+  syncFileSystem,
+  umount,
+} from "./syscalls.ts";

@@ -1,4 +1,5 @@
 import {
+  type BigIntStats,
   chmodSync,
   closeSync,
   constants,
@@ -47,6 +48,14 @@ const SLASH = 0x2f;
 const IN_ROOT = RESOLVE.inRoot | RESOLVE.noMagicLinks;
 const DIRECTORY = O_PATH | constants.O_DIRECTORY;
 const DEEP = 64;
+
+/** One entry of a walk. `at` leads to it through its directory's descriptor and holds only until the walk goes on. */
+export interface TreeEntry {
+  /** Below the root of the tree, without leading slash; empty for the root itself. */
+  readonly path: Buffer;
+  readonly stats: BigIntStats;
+  readonly at: Buffer;
+}
 
 /**
  * Access to a file tree that somebody else has filled (invariant 7). A path is resolved by the kernel with the tree as its root
@@ -234,6 +243,33 @@ export class RootedTree implements Disposable {
       this.#inParent(bytes, (parent, name) => this.#removeAt(parent, name, 0));
     } catch (error) {
       if (!isAbsent(error)) throw error;
+    }
+  }
+
+  /**
+   * Everything in the tree, the root first, directories before what is in them, names sorted by bytes; nothing is followed. For trees
+   * at rest. ELOOP where it is nested deeper than 1000 levels. The caller may change attributes of the entry it was given, and remove it.
+   */
+  *walk(): Generator<TreeEntry, void, undefined> {
+    const at = Buffer.from(`/proc/self/fd/${this.#root}/.`);
+    yield { path: Buffer.alloc(0), stats: lstatSync(at, { bigint: true }), at };
+    yield* this.#walkIn(this.#root, Buffer.alloc(0), 0);
+  }
+
+  *#walkIn(directory: number, path: Buffer, depth: number): Generator<TreeEntry, void, undefined> {
+    if (depth > 1_000) throw new SyscallError("walk", 40, "nested too deep");
+    for (const name of readdirSync(`/proc/self/fd/${directory}`, { encoding: "buffer" }).sort(Buffer.compare)) {
+      const at = entryOf(directory, name);
+      const below = path.length === 0 ? name : Buffer.concat([path, Buffer.from("/"), name]);
+      const stats = lstatSync(at, { bigint: true });
+      yield { path: below, stats, at };
+      if (!stats.isDirectory()) continue;
+      const fd = openat2(directory, name, DIRECTORY | constants.O_NOFOLLOW, RESOLVE.beneath | RESOLVE.noSymlinks);
+      try {
+        yield* this.#walkIn(fd, below, depth + 1);
+      } finally {
+        closeSync(fd);
+      }
     }
   }
 

@@ -1,0 +1,236 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import type { Digest, ImageConfig } from "@plimsoll/core";
+import { run } from "@plimsoll/exec";
+import { RootedTree } from "@plimsoll/host";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ImageStore } from "./image-store.ts";
+import { LayerStore } from "./layer-store.ts";
+import { TAR_END, type TarEntry, tarHeader, tarPadding } from "./tar.ts";
+
+describe("layer store", () => {
+  let base: string;
+  let store: LayerStore;
+
+  beforeEach(() => {
+    base = mkdtempSync(join(tmpdir(), "layers-"));
+    store = new LayerStore(join(base, "a"));
+  });
+  afterEach(async () => {
+    await store.settled();
+    rmSync(base, { recursive: true, force: true });
+  });
+
+  const upper = (fill: (dir: string, tree: RootedTree) => void) => {
+    const temporary = store.temporary();
+    using tree = new RootedTree(temporary.upperDir);
+    fill(temporary.upperDir, tree);
+    return temporary.upperDir;
+  };
+  const rich = () =>
+    upper((dir, tree) => {
+      mkdirSync(join(dir, "bin"));
+      writeFileSync(join(dir, "bin/tool"), "x".repeat(5000));
+      chownSync(join(dir, "bin/tool"), 1000, 33);
+      chmodSync(join(dir, "bin/tool"), 0o4755);
+      linkSync(join(dir, "bin/tool"), join(dir, "bin/same"));
+      symlinkSync("/etc/passwd", join(dir, "bin/link"));
+      tree.setXattr("bin/tool", "security.capability", Buffer.from("0100000200200080000000000000000000000000", "hex"));
+      tree.setXattr("bin/tool", "trusted.overlay.origin", Buffer.from([0, 251, 29]));
+      tree.whiteout("gone");
+      tree.mkdirs("opaque");
+      tree.opaque("opaque");
+      writeFileSync(Buffer.concat([Buffer.from(`${dir}/no-utf8-`), Buffer.from([0xff])]), "");
+      writeFileSync(join(dir, "n".repeat(200)), "");
+      for (const name of [".", "bin", "bin/tool", "opaque", "n".repeat(200)]) utimesSync(join(dir, name), 1_000_000, 1_000_000);
+      utimesSync(Buffer.concat([Buffer.from(`${dir}/no-utf8-`), Buffer.from([0xff])]), 1_000_000, 1_000_000);
+      tree.utimes("bin/link", 1_000_000_000_000_000n);
+    });
+
+  it("names equal content equally, whatever the order it was made in and wherever it was sealed", async () => {
+    const first = await store.seal(rich());
+    const second = await store.seal(rich());
+    expect(second).toEqual(first);
+    expect(store.list()).toEqual([first]);
+    expect(readdirSync(join(base, "a/tmp")).filter((name) => existsSync(join(base, "a/tmp", name, "fs")))).toEqual([]);
+    const changed = await store.seal(upper((dir) => writeFileSync(join(dir, "x"), "")));
+    expect(changed.digest).not.toBe(first.digest);
+  });
+
+  it("carries a layer to another host with owners, modes, capabilities, links, whiteouts and odd names", async () => {
+    const sealed = await store.seal(rich());
+    const other = new LayerStore(join(base, "b"));
+    expect(await other.importArchive(sealed.digest, store.exportArchive(sealed.digest))).toEqual(sealed);
+    const dir = other.dirOf(sealed.digest);
+    expect(lstatSync(join(dir, "bin/tool"))).toMatchObject({ uid: 1000, gid: 33, mode: 0o104755, nlink: 2, size: 5000 });
+    expect(lstatSync(join(dir, "gone"))).toMatchObject({ mode: 0o020000, rdev: 0 });
+    using tree = new RootedTree(dir);
+    expect([...tree.xattrs("bin/tool").keys()]).toEqual(["security.capability"]);
+    expect(tree.xattrs("bin/tool").get("security.capability")?.toString("hex")).toBe("0100000200200080000000000000000000000000");
+    expect(tree.xattrs("opaque").get("trusted.overlay.opaque")?.toString()).toBe("y");
+    expect(tree.readdir("").map((name) => name.length)).toContain(9);
+    // What it unpacked, packed again, is the same archive.
+    const hash = createHash("sha256");
+    let length = 0;
+    for await (const chunk of other.exportArchive(sealed.digest)) {
+      hash.update(chunk);
+      length += chunk.length;
+    }
+    expect(`sha256:${hash.digest("hex")}`).toBe(sealed.digest);
+    expect(length).toBe(sealed.sizeBytes);
+    await other.settled();
+  });
+
+  it("is an archive that GNU tar reads", async () => {
+    const { digest } = await store.seal(rich());
+    const chunks: Buffer[] = [];
+    for await (const chunk of store.exportArchive(digest)) chunks.push(chunk);
+    writeFileSync(join(base, "layer.tar"), Buffer.concat(chunks));
+    const listing = await run(["tar", "-tvf", join(base, "layer.tar"), "--numeric-owner"]);
+    expect(listing.stdout).toMatch(/^-rwsr-xr-x 1000\/33 .* bin\/same$/m);
+    expect(listing.stdout).toMatch(/^hrwsr-xr-x 1000\/33 .* bin\/tool link to bin\/same$/m);
+    expect(listing.stdout).toMatch(/^c--------- 0\/0 .* gone$/m);
+  });
+
+  it("refuses an archive that is not what its digest says, and keeps nothing of it", async () => {
+    const { digest } = await store.seal(upper((dir) => writeFileSync(join(dir, "x"), "")));
+    const other = new LayerStore(join(base, "b"));
+    const wrong = digest.replace(/.$/, (last) => (last === "0" ? "1" : "0")) as Digest;
+    await expect(other.importArchive(wrong, store.exportArchive(digest))).rejects.toMatchObject({ code: "invalid" });
+    expect(other.list()).toEqual([]);
+    expect(readdirSync(join(base, "b/tmp"))).toEqual([]);
+  });
+
+  const archive = (...entries: Partial<TarEntry & { content: string }>[]) =>
+    Buffer.concat([
+      ...entries.flatMap((over) => {
+        const content = Buffer.from(over.content ?? "");
+        const header = tarHeader({
+          type: "file",
+          path: Buffer.from("x"),
+          mode: 0o644,
+          uid: 0,
+          gid: 0,
+          size: content.length,
+          mtimeSeconds: 0,
+          linkTarget: Buffer.alloc(0),
+          devMajor: 0,
+          devMinor: 0,
+          xattrs: new Map(),
+          ...over,
+        });
+        return [header, content, tarPadding(content.length)];
+      }),
+      TAR_END,
+    ]);
+  const oci = (content: Buffer, type = "application/vnd.oci.image.layer.v1.tar") => store.importOciLayer(Readable.from([content]), type);
+  const at = (path: string) => ({ path: Buffer.from(path) });
+
+  it("keeps hostile archives inside: climbing names, links outward, devices, bombs", async () => {
+    writeFileSync(join(base, "victim"), "untouched");
+    await expect(oci(archive({ ...at("../victim"), content: "x" }))).rejects.toThrow(/path that is not allowed/);
+    await expect(oci(archive({ ...at("h"), type: "hardlink", linkTarget: Buffer.from("../../victim") }))).rejects.toThrow(/not allowed/);
+    await expect(oci(archive({ ...at("sda"), type: "block", devMajor: 8 }))).rejects.toThrow(/device node/);
+    // Through a link: what is written lands inside the layer or nowhere.
+    await expect(
+      oci(archive({ ...at("out"), type: "symlink", linkTarget: Buffer.from(base) }, { ...at("out/victim"), content: "x" })),
+    ).rejects.toThrow(/EEXIST|ENOENT/);
+    expect(readFileSync(join(base, "victim"), "utf8")).toBe("untouched");
+    await expect(store.importOciLayer(Readable.from([archive({ content: "x".repeat(2000) })]), "tar", { maxBytes: 1000 })).rejects.toThrow(
+      /more than 1000 bytes/,
+    );
+    await expect(store.importOciLayer(Readable.from([archive(at("a"), at("b"))]), "tar", { maxEntries: 1 })).rejects.toThrow(/1 entries/);
+    expect(store.list()).toEqual([]);
+  });
+
+  it("turns a registry layer's whiteouts into overlay's, packed in any of the known ways", async () => {
+    const content = archive(
+      { ...at("./etc/"), type: "directory", mode: 0o700 },
+      { ...at("./etc/.wh.old") },
+      { ...at("./var/.wh..wh..opq") },
+      { ...at("etc/new"), content: "y" },
+      { ...at("dev/null"), type: "character", devMajor: 1, devMinor: 3 },
+    );
+    const plain = await oci(content);
+    const dir = store.dirOf(plain.digest);
+    expect(lstatSync(join(dir, "etc/old")).rdev).toBe(0);
+    expect(lstatSync(join(dir, "etc")).mode & 0o777).toBe(0o700);
+    using tree = new RootedTree(dir);
+    expect(tree.xattrs("var").get("trusted.overlay.opaque")?.toString()).toBe("y");
+    expect(existsSync(join(dir, "dev/null"))).toBe(false);
+    for (const [packed, type] of [
+      [gzipSync(content), "application/vnd.docker.image.rootfs.diff.tar.gzip"],
+      [zstdCompressSync(content), "application/vnd.oci.image.layer.v1.tar+zstd"],
+    ] as const) {
+      expect(await oci(packed, type)).toEqual(plain);
+    }
+    await expect(oci(content, "application/x-7z")).rejects.toMatchObject({ code: "unsupported" });
+    await expect(oci(Buffer.from("no gzip"), "tar+gzip")).rejects.toThrow();
+  });
+
+  it("collects what processes that are gone left half-made, and what a power cut tore", async () => {
+    const mine = store.temporary();
+    mkdirSync(join(base, "a/tmp/999999999-1-dead/fs"), { recursive: true });
+    const whole = await store.seal(upper((dir) => writeFileSync(join(dir, "x"), "whole")));
+    const torn = await store.seal(upper((dir) => writeFileSync(join(dir, "x"), "torn")));
+    await store.settled();
+    for (const { digest } of [whole, torn]) {
+      const dir = join(base, "a", digest.slice(7));
+      rmSync(join(dir, "durable"));
+      writeFileSync(join(dir, "layer.json"), JSON.stringify({ ...store.ref(digest), bootId: "another" }));
+    }
+    writeFileSync(join(store.dirOf(torn.digest), "x"), "");
+    await store.collectTemporary();
+    expect(readdirSync(join(base, "a/tmp"))).toContain(mine.dir.split("/").at(-1));
+    expect(readdirSync(join(base, "a/tmp")).filter((name) => name.startsWith("999999999"))).toEqual([]);
+    expect(store.list()).toEqual([whole]);
+    await mine.discard();
+  });
+
+  it("keeps images, and collects those that nothing needs with their layers", async () => {
+    const images = new ImageStore(join(base, "images"), store);
+    const config: ImageConfig = {
+      architecture: "amd64",
+      os: "linux",
+      env: [],
+      entrypoint: [],
+      cmd: ["sh"],
+      user: "",
+      workingDir: "/",
+      exposedPorts: [],
+      labels: {},
+    };
+    const layers = [];
+    for (const text of ["base", "one", "two"]) layers.push(await store.seal(upper((dir) => writeFileSync(join(dir, "x"), text))));
+    const [bottom, one, two] = layers;
+    if (bottom === undefined || one === undefined || two === undefined) throw new Error("no layers");
+    const kept = await images.put(config, [bottom, one]);
+    const dropped = await images.put(config, [bottom, two]);
+    expect(images.get(kept.digest)).toEqual(kept);
+    expect(await images.put({ ...config }, [bottom, one])).toEqual(kept);
+    // Young layers stay: a build may be about to name them.
+    expect(await images.collect(new Set([kept.digest]))).toEqual({ images: 1, layers: 0, bytes: 0 });
+    expect(await images.collect(new Set([kept.digest]), { graceMs: -1 })).toEqual({ images: 0, layers: 1, bytes: two.sizeBytes });
+    expect(images.get(dropped.digest)).toBeUndefined();
+    expect(store.has(bottom.digest)).toBe(true);
+    await expect(images.put(config, [two])).rejects.toMatchObject({ code: "not_found" });
+  });
+});

@@ -1,0 +1,286 @@
+import { createHash, randomBytes } from "node:crypto";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { pipeline, Readable } from "node:stream";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { AppError, type Digest, isDigest, type LayerRef } from "@plimsoll/core";
+import { run } from "@plimsoll/exec";
+import { errorCode, identifyProcess, isAlive, type ProcessIdentity, RootedTree, syncFileSystem } from "@plimsoll/host";
+import { layerArchive, stripHostTraces } from "./layer-archive.ts";
+import { extractLayer } from "./layer-extract.ts";
+
+export interface ImportOptions {
+  /** Paths (without leading slash) to leave out. */
+  readonly skip?: (path: string) => boolean;
+  /** Unpacked bytes; default 20 GiB. */
+  readonly maxBytes?: number;
+  /** Default 2 million. */
+  readonly maxEntries?: number;
+}
+
+/** A private directory on the store's file system: an upper and a work directory for an overlay. */
+export interface TemporaryLayer {
+  readonly dir: string;
+  readonly upperDir: string;
+  readonly workDir: string;
+  /** Idempotent; also after seal. */
+  discard(): Promise<void>;
+}
+
+const DEFAULT_MAX_BYTES = 20 * 1024 ** 3;
+const DEFAULT_MAX_ENTRIES = 2_000_000;
+
+/**
+ * Layers as directories with container-side ids, named by the digest of their canonical archive (layer-archive.ts).
+ *
+ *     <hex>/fs           the layer, as overlay takes it
+ *     <hex>/layer.json   digest, size, the boot it landed in
+ *     <hex>/durable      it is on the disk for good
+ *     tmp/<pid>-<start>-<random>/   half-made; collected when that process is gone
+ *
+ * Layers land by rename, whole or not at all. Instead of an fsync per file, which every build would wait for, the file system is
+ * synced behind the landing and the layer marked durable; one without the mark is verified after a reboot. Several processes may use
+ * one store; nothing of it is cached in memory. The store's directory is root's alone (0700), else a setuid file in a layer would be
+ * within reach of the host's other users.
+ */
+export class LayerStore {
+  readonly #root: string;
+  readonly #temporaryRoot: string;
+  #syncing: Promise<void> = Promise.resolve();
+
+  constructor(layersDir: string) {
+    this.#root = layersDir;
+    this.#temporaryRoot = join(layersDir, "tmp");
+    mkdirSync(this.#temporaryRoot, { recursive: true, mode: 0o700 });
+  }
+
+  has(digest: Digest): boolean {
+    return existsSync(join(this.#dir(digest), "layer.json"));
+  }
+
+  /** Directory that an overlay takes as lower. Throws AppError `not_found`. */
+  dirOf(digest: Digest): string {
+    if (!this.has(digest)) throw new AppError("not_found", `This host does not have the layer ${digest}.`);
+    return join(this.#dir(digest), "fs");
+  }
+
+  /** Throws AppError `not_found`. */
+  ref(digest: Digest): LayerRef {
+    const { sizeBytes } = this.#read(digest);
+    return { digest, sizeBytes };
+  }
+
+  list(): readonly LayerRef[] {
+    return this.#digests().map((digest) => this.ref(digest));
+  }
+
+  /** Milliseconds since the layer landed here. */
+  ageMs(digest: Digest, nowMs: number): number {
+    return nowMs - statSync(join(this.#dir(digest), "layer.json")).mtimeMs;
+  }
+
+  /** Idempotent. The caller knows that nothing runs on it. */
+  async remove(digest: Digest): Promise<void> {
+    const grave = this.#temporaryName();
+    try {
+      renameSync(this.#dir(digest), grave);
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return;
+      throw error;
+    }
+    await removeTree(grave);
+  }
+
+  temporary(): TemporaryLayer {
+    const dir = this.#temporaryName();
+    const upperDir = join(dir, "fs");
+    const workDir = join(dir, "work");
+    mkdirSync(dir, { mode: 0o700 });
+    mkdirSync(upperDir, { mode: 0o755 });
+    mkdirSync(workDir, { mode: 0o700 });
+    return { dir, upperDir, workDir, discard: () => removeTree(dir) };
+  }
+
+  /**
+   * Moves the upper directory into the store and names it. It must not be mounted any more and be on the store's file system. Content
+   * that the store has already is thrown away. Safe to run concurrently.
+   */
+  async seal(upperDir: string): Promise<LayerRef> {
+    await stripHostTraces(upperDir);
+    return this.#land(upperDir, await digestOf(upperDir));
+  }
+
+  /** The canonical archive (uncompressed tar), byte for byte what the digest names. Throws AppError `not_found`. */
+  exportArchive(digest: Digest): Readable {
+    return Readable.from(layerArchive(this.dirOf(digest)), { objectMode: false });
+  }
+
+  /** Throws AppError `invalid` when the content is not what the digest says or the archive breaks a rule. Idempotent. */
+  async importArchive(digest: Digest, archive: Readable, options: ImportOptions = {}): Promise<LayerRef> {
+    if (this.has(digest)) {
+      archive.destroy();
+      return this.ref(digest);
+    }
+    const hash = createHash("sha256");
+    let sizeBytes = 0;
+    const hashed = async function* () {
+      for await (const chunk of archive as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        sizeBytes += chunk.length;
+        yield chunk;
+      }
+    };
+    return this.#unpacked(hashed(), "overlay", options, async (upperDir) => {
+      const actual = `sha256:${hash.digest("hex")}`;
+      if (actual !== digest) throw new AppError("invalid", `A layer arrived damaged: it should be ${digest} and is ${actual}.`);
+      return this.#land(upperDir, { digest, sizeBytes });
+    });
+  }
+
+  /** A layer as registries keep it; `mediaType` tells how it is packed (OCI image spec, layer.md; Docker's names too). */
+  async importOciLayer(archive: Readable, mediaType: string, options: ImportOptions = {}): Promise<LayerRef> {
+    return this.#unpacked(unpack(archive, mediaType), "oci", options, (upperDir) => this.seal(upperDir));
+  }
+
+  /** Removes half-made directories of processes that are gone, and layers that a power cut has torn. Call at start. */
+  async collectTemporary(): Promise<void> {
+    for (const name of readdirSync(this.#temporaryRoot)) {
+      const [pid, startTicks] = name.split("-").map(Number);
+      if (!isAlive({ pid: pid ?? 0, startTicks: startTicks ?? 0 })) await removeTree(join(this.#temporaryRoot, name));
+    }
+    for (const digest of this.#digests()) {
+      if (existsSync(join(this.#dir(digest), "durable"))) continue;
+      const sameBoot = this.#read(digest).bootId === bootId();
+      if (sameBoot || (await digestOf(join(this.#dir(digest), "fs"))).digest === digest) this.#makeDurable(digest);
+      else await this.remove(digest);
+    }
+  }
+
+  /** Resolves when all that has landed through this object is on the disk. */
+  settled(): Promise<void> {
+    return this.#syncing;
+  }
+
+  async #unpacked(
+    archive: AsyncIterable<Uint8Array>,
+    whiteouts: "overlay" | "oci",
+    options: ImportOptions,
+    land: (upperDir: string) => Promise<LayerRef>,
+  ): Promise<LayerRef> {
+    const temporary = this.temporary();
+    try {
+      {
+        using tree = new RootedTree(temporary.upperDir);
+        await extractLayer(archive, tree, {
+          whiteouts,
+          maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
+          maxEntries: options.maxEntries ?? DEFAULT_MAX_ENTRIES,
+          ...(options.skip === undefined ? {} : { skip: options.skip }),
+        });
+      }
+      return await land(temporary.upperDir);
+    } finally {
+      await temporary.discard();
+    }
+  }
+
+  async #land(upperDir: string, ref: LayerRef): Promise<LayerRef> {
+    const dir = this.#temporaryName();
+    mkdirSync(dir, { mode: 0o700 });
+    renameSync(upperDir, join(dir, "fs"));
+    writeFileSync(join(dir, "layer.json"), `${JSON.stringify({ ...ref, bootId: bootId() })}\n`);
+    try {
+      renameSync(dir, this.#dir(ref.digest));
+    } catch (error) {
+      // Another build landed the same content first.
+      if (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST") throw error;
+      await removeTree(dir);
+      return ref;
+    }
+    this.#makeDurable(ref.digest);
+    return ref;
+  }
+
+  #makeDurable(digest: Digest): void {
+    const sync = async () => {
+      const fd = openSync(this.#root, "r");
+      try {
+        await syncFileSystem(fd);
+      } finally {
+        closeSync(fd);
+      }
+      try {
+        writeFileSync(join(this.#dir(digest), "durable"), "");
+      } catch (error) {
+        if (errorCode(error) !== "ENOENT") throw error;
+      }
+    };
+    // A failed sync leaves the layer unmarked: it is verified after the next boot.
+    this.#syncing = this.#syncing.then(sync).catch(() => undefined);
+  }
+
+  #digests(): readonly Digest[] {
+    return readdirSync(this.#root)
+      .map((name) => `sha256:${name}`)
+      .filter(isDigest)
+      .filter((digest) => this.has(digest));
+  }
+
+  #read(digest: Digest): { readonly sizeBytes: number; readonly bootId: string } {
+    try {
+      return JSON.parse(readFileSync(join(this.#dir(digest), "layer.json"), "utf8"));
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") throw new AppError("not_found", `This host does not have the layer ${digest}.`);
+      throw error;
+    }
+  }
+
+  #dir(digest: Digest): string {
+    if (!isDigest(digest)) throw new AppError("invalid", `${digest} is no digest.`);
+    return join(this.#root, digest.slice("sha256:".length));
+  }
+
+  #temporaryName(): string {
+    const { pid, startTicks } = self();
+    return join(this.#temporaryRoot, `${pid}-${startTicks}-${randomBytes(8).toString("hex")}`);
+  }
+}
+
+async function digestOf(root: string): Promise<LayerRef> {
+  const hash = createHash("sha256");
+  let sizeBytes = 0;
+  for await (const chunk of layerArchive(root)) {
+    hash.update(chunk);
+    sizeBytes += chunk.length;
+  }
+  return { digest: `sha256:${hash.digest("hex")}`, sizeBytes };
+}
+
+function unpack(archive: Readable, mediaType: string): AsyncIterable<Uint8Array> {
+  if (mediaType.endsWith("tar")) return archive;
+  const gunzip = mediaType.endsWith("gzip");
+  if (!gunzip && !mediaType.endsWith("zstd"))
+    throw new AppError("unsupported", `A layer of type ${mediaType} cannot be unpacked: only tar, gzip and zstd are known.`);
+  const unpacker = gunzip ? createGunzip() : createZstdDecompress();
+  // Errors of either end reach the reader of the last stream.
+  pipeline(archive, unpacker, () => undefined);
+  return unpacker;
+}
+
+/** rm walks by descriptors and follows nothing (fts), in another process: a tree of 20,000 files would hold up ours. */
+export async function removeTree(dir: string): Promise<void> {
+  if (!existsSync(dir)) return;
+  await run(["rm", "-rf", "--one-file-system", "--", basename(dir)], { cwd: dirname(dir), timeoutMs: 600_000 });
+}
+
+function bootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}
+
+let ourselves: ProcessIdentity | undefined;
+
+function self(): ProcessIdentity {
+  ourselves ??= identifyProcess(process.pid);
+  if (ourselves === undefined) throw new AppError("internal", "/proc does not show this process");
+  return ourselves;
+}
