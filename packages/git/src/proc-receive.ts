@@ -29,7 +29,7 @@ export interface ReceivedCommands {
 
 /**
  * The server's side of git's proc-receive protocol (githooks, proc-receive) with one hook. `open` first, then any number of `say`,
- * then one `answer` or `abort`.
+ * then one `answer`.
  */
 export class ProcReceive {
   readonly #socket: Socket;
@@ -76,12 +76,6 @@ export class ProcReceive {
     );
     this.#socket.write(toGit(Buffer.concat([...packets, FLUSH])));
     this.#socket.end(exitHook(0));
-  }
-
-  /** Ends the conversation without an answer: git tells the client that the hook failed, after these lines. */
-  abort(lines: readonly string[]): void {
-    this.say(lines);
-    if (this.#socket.writable) this.#socket.end(exitHook(1));
   }
 
   /** The packets up to the next flush, as text without the line end. */

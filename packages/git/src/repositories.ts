@@ -23,6 +23,10 @@ export class Repositories {
     return join(this.#directory, `${appUid}${SUFFIX}`);
   }
 
+  async has(appUid: string): Promise<boolean> {
+    return isDirectory(this.path(appUid));
+  }
+
   /** The path of the app's repository, made when it is not there. Idempotent, safe to run concurrently, never seen half made. */
   async ensure(appUid: string): Promise<string> {
     const path = this.path(appUid);
@@ -66,6 +70,8 @@ export class Repositories {
     const draft = join(this.#directory, `.making-${newSecret(6)}`);
     try {
       await this.#git(draft, ["init", "--quiet", "--bare", "--template=", "--initial-branch=main", "--object-format=sha1"]);
+      // All other settings come with each process; this one also holds where a process is not ours: without our hook, no push.
+      await this.#git(draft, ["config", "receive.procReceiveRefs", "refs/heads/"]);
       await rename(draft, path);
     } catch (error) {
       await rm(draft, { recursive: true, force: true });

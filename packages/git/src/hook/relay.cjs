@@ -10,6 +10,7 @@ const { connect } = require("node:net");
 const { PLIMSOLL_HOOK_SOCKET: path, PLIMSOLL_HOOK_SESSION: session } = process.env;
 const ON_LOSS = "The platform stopped answering. If the push was received its deploy goes on; push again to see it.";
 
+/** @param {string} sentence */
 function leave(sentence) {
   process.stderr.write(`${sentence}\n`, () => process.exit(1));
 }

@@ -81,11 +81,11 @@ export class PushRenderer {
 
   /** The last lines, and why the branch does not move, if so. */
   end(outcome: PushOutcome): Verdict {
+    const gap = this.#section === "heading" ? [] : [""];
     if (outcome.ok) {
       const url = outcome.url === undefined ? "" : `  ${cleanLine(outcome.url)}`;
-      return { lines: ["", `Live${url}     ${formatDuration(outcome.sincePushMs)} after push`] };
+      return { lines: [...gap, `Live${url}     ${formatDuration(outcome.sincePushMs)} after push`] };
     }
-    const gap = this.#section === "heading" ? [] : [""];
     switch (outcome.kind) {
       case "build_failed":
         return {

@@ -1,0 +1,102 @@
+import type { Readable, Writable } from "node:stream";
+import { AppError } from "@plimsoll/core";
+import { type ChildProcess, start } from "@plimsoll/exec";
+
+/** A client that neither sends nor takes a byte for this long is let go. A waiting push is not silent: see receive.keepAlive. */
+const IDLE_MS = 10 * 60_000;
+const KILL_AFTER_MS = 2_000;
+
+export interface GitProcessOptions {
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Whose process it is: for the limit per person. */
+  readonly userId: string;
+  /** Called once, when it has ended. */
+  readonly onEnd?: () => void;
+}
+
+/** A receive-pack or upload-pack that talks to one client. */
+export interface GitProcess {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Exit code, 128 when it was killed; after all its output was read. Never rejects. */
+  readonly ended: Promise<number>;
+  /** The client gave a sign of life. */
+  touch(): void;
+  /** Ends it with all its children: politely, so that it removes what it was writing, then by force. Idempotent. */
+  end(): void;
+}
+
+/** The git processes of this server: bounded, and none survives it. */
+export class GitProcesses {
+  readonly #running = new Map<GitProcess, string>();
+  readonly #limits: { readonly total: number; readonly perUser: number };
+  #closed = false;
+
+  constructor(limits: { readonly total: number; readonly perUser: number }) {
+    this.#limits = limits;
+  }
+
+  /** Throws AppError rate_limited when too many run, unavailable when the server is closing. */
+  async start(options: GitProcessOptions): Promise<GitProcess> {
+    if (this.#closed) throw new AppError("unavailable", "Plimsoll is being restarted: try again in a moment.");
+    const ofUser = [...this.#running.values()].filter((userId) => userId === options.userId).length;
+    if (this.#running.size >= this.#limits.total || ofUser >= this.#limits.perUser) {
+      throw new AppError("rate_limited", "Too many git connections at the same time: try again when some of them have ended.");
+    }
+    // A process group of its own: git starts children, and ends with them.
+    const child = await start(options.argv, { env: options.environment, cwd: "/", stdio: ["pipe", "pipe", "pipe"], detached: true });
+    const git = supervise(child, options.onEnd);
+    this.#running.set(git, options.userId);
+    void git.ended.then(() => this.#running.delete(git));
+    if (this.#closed) git.end();
+    return git;
+  }
+
+  /** Ends all and waits for their end. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const all = [...this.#running.keys()];
+    for (const git of all) git.end();
+    await Promise.all(all.map((git) => git.ended));
+  }
+}
+
+function supervise(child: ChildProcess & { readonly pid: number }, onEnd: (() => void) | undefined): GitProcess {
+  const { stdin, stdout, stderr } = child;
+  if (stdin === null || stdout === null || stderr === null) throw new AppError("internal", "git was started without pipes");
+  let exited = false;
+  let killTimer: NodeJS.Timeout | undefined;
+  const signalGroup = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(-child.pid, signal);
+    } catch {
+      // Nobody is left in the group.
+    }
+  };
+  const end = () => {
+    if (exited || killTimer !== undefined) return;
+    signalGroup("SIGTERM");
+    killTimer = setTimeout(() => signalGroup("SIGKILL"), KILL_AFTER_MS);
+    // Output that nobody reads would keep the process from ending.
+    for (const stream of [stdout, stderr]) stream.unpipe().resume();
+  };
+  const idle = setTimeout(end, IDLE_MS);
+  stdout.on("data", () => idle.refresh());
+  stdout.pause();
+  // git that stops reading is judged by its exit code, not by our broken pipe.
+  stdin.on("error", () => undefined);
+  child.once("exit", () => {
+    exited = true;
+  });
+  const ended = new Promise<number>((resolve) => {
+    child.once("close", (code) => {
+      clearTimeout(idle);
+      clearTimeout(killTimer);
+      onEnd?.();
+      resolve(code ?? 128);
+    });
+  });
+  return { stdin, stdout, stderr, ended, end, touch: () => void idle.refresh() };
+}

@@ -1,0 +1,248 @@
+import { type AppError, errorText, newUid, toAppError } from "@plimsoll/core";
+import type { Git } from "./git-command.ts";
+import { type PlannedCommand, planPush } from "./plan-push.ts";
+import type { FinishedPush, GitClock, GitLogger, GitPorts, Principal, PushRecord, PushToFinish, RepositoryRef } from "./ports.ts";
+import type { ProcReceive, RefCommand, RefReport } from "./proc-receive.ts";
+import { type Commit, dropPushes, keepPush, NO_COMMIT, readCommit, readRefs } from "./push-refs.ts";
+import { PushRenderer, type Verdict } from "./render/push.ts";
+import { cleanLines } from "./render/text.ts";
+
+/** One push under way: who, where to. */
+export interface PushSession {
+  readonly principal: Principal;
+  readonly ref: RepositoryRef;
+  readonly appUid: string;
+  readonly repository: string;
+}
+
+export interface ReceiveDependencies {
+  readonly git: Git;
+  readonly ports: GitPorts;
+  readonly clock: GitClock;
+  readonly logger: GitLogger;
+  /** Ids of pushes between "kept" and "recorded": the scan leaves them alone. */
+  readonly inFlight: Set<string>;
+  /** Aborted when this server stops; the deploys go on. */
+  readonly stopping: AbortSignal;
+  finishPush(push: PushToFinish): Promise<FinishedPush>;
+}
+
+/** Pauses between attempts to record a push while the database does not answer. */
+const RECORD_PAUSES_MS = [100, 300, 1_000, 2_000, 3_000];
+const SILENCE_MS = 15_000;
+const STOPPING: Verdict = {
+  lines: ["", "Plimsoll is being restarted. The deploy goes on without you: push again to see it."],
+  reason: "the platform is being restarted",
+};
+
+/**
+ * Takes one push from git's hook: stores branches, deploys the one that is deployed, tells what happens, and answers when it is
+ * decided. Returns early when nobody listens any more; the deploy goes on then, and finishPush moves the branch. Throws what is no
+ * protocol, before anything is changed.
+ */
+export async function receivePush(session: PushSession, conversation: ProcReceive, deps: ReceiveDependencies): Promise<void> {
+  const { commands, atomic } = await conversation.open();
+  try {
+    const [refs, commit] = await Promise.all([
+      readRefs(deps.git, session.repository),
+      readPushedCommit(commands, session.repository, deps),
+    ]);
+    const planned = planPush(commands, refs.branches);
+    // The refs of an atomic push stand or fall with the deploy, so it comes first there; else stored branches need not wait for it.
+    const order = planned.toSorted((a, b) => (atomic ? 1 : -1) * (Number(b.action === "deploy") - Number(a.action === "deploy")));
+    let broken = atomic && planned.some(({ action }) => action === "refuse");
+    const reports: RefReport[] = [];
+    for (const one of order) {
+      const rejected = broken && one.action !== "refuse" ? "atomic push failed" : await execute(one, commit, refs.pushes);
+      if (rejected !== undefined && atomic) broken = true;
+      reports.push(rejected === undefined ? { ref: one.command.ref } : { ref: one.command.ref, rejected });
+    }
+    conversation.answer(reports);
+  } catch (error) {
+    deps.logger.error("a push could not be taken", { appUid: session.appUid, error: errorText(error) });
+    const { message } = toAppError(error);
+    conversation.answer(commands.map(({ ref }) => ({ ref, rejected: message })));
+  }
+
+  /** Does what is planned for one branch; the reason when it is not done. */
+  async function execute(
+    planned: PlannedCommand,
+    commit: PushedCommit | undefined,
+    pushes: ReadonlyMap<string, string>,
+  ): Promise<string | undefined> {
+    const { command } = planned;
+    switch (planned.action) {
+      case "refuse":
+        if (planned.note !== undefined) conversation.say([planned.note]);
+        return planned.reason;
+      case "store":
+      case "delete": {
+        const args =
+          planned.action === "store" ? [command.ref, command.newCommit, command.oldCommit] : ["-d", command.ref, command.oldCommit];
+        const { code } = await deps.git(session.repository, ["update-ref", ...args], { okCodes: [0, 1, 128] });
+        if (code !== 0) return "could not be stored: another branch is in its way, or it was changed meanwhile";
+        if (planned.action === "store") conversation.say([planned.note]);
+        return undefined;
+      }
+      case "deploy": {
+        const found = commit?.id === command.newCommit ? commit.commit : await readCommit(deps.git, session.repository, command.newCommit);
+        if (found === undefined) return "not a commit";
+        return deploy(command, planned.branch, found, pushes);
+      }
+    }
+  }
+
+  async function deploy(
+    command: RefCommand,
+    branch: string,
+    commit: Commit,
+    pushes: ReadonlyMap<string, string>,
+  ): Promise<string | undefined> {
+    const { principal, ref, appUid } = session;
+    const renderer = new PushRenderer({ ...ref, commit: command.newCommit, subject: commit.subject });
+    conversation.say(renderer.heading());
+    const running = await findOpenPush(command.newCommit, pushes);
+    const push: PushRecord = {
+      id: running ?? newUid("push", deps.clock.now()),
+      appUid,
+      commit: command.newCommit,
+      oldCommit: command.oldCommit,
+      branch,
+      ...commit,
+      pusher: { userId: principal.userId, name: principal.name },
+    };
+    if (running !== undefined) {
+      conversation.say(["This commit is being deployed already: this is how that goes.", ""]);
+    } else {
+      const refusal = await recordPush(session.repository, push, deps);
+      if (refusal !== undefined) {
+        conversation.say(cleanLines(refusal.message));
+        return reasonOf(refusal);
+      }
+    }
+    const verdict = await followPush(push, renderer, conversation, deps);
+    conversation.say(verdict.lines);
+    return verdict.reason;
+  }
+
+  /** The unfinished push of this commit, so that pushing again after a lost connection shows its deploy instead of a second one. */
+  async function findOpenPush(commit: string, pushes: ReadonlyMap<string, string>): Promise<string | undefined> {
+    const same = [...pushes].filter(([, kept]) => kept === commit).map(([id]) => id);
+    if (same.length === 0) return undefined;
+    const known = await deps.ports.knownPushes(session.appUid, same);
+    return same.filter((id) => known.get(id) === "open").at(-1);
+  }
+}
+
+interface PushedCommit {
+  readonly id: string;
+  readonly commit: Commit | undefined;
+}
+
+/** What is most likely deployed, read while the refs are read: it saves the pusher the time of one process. */
+async function readPushedCommit(
+  commands: readonly RefCommand[],
+  repository: string,
+  deps: ReceiveDependencies,
+): Promise<PushedCommit | undefined> {
+  const command = commands.find(({ ref, newCommit }) => /^refs\/heads\/(main|master)$/.test(ref) && newCommit !== NO_COMMIT);
+  if (command === undefined) return undefined;
+  return { id: command.newCommit, commit: await readCommit(deps.git, repository, command.newCommit) };
+}
+
+/**
+ * Keeps the commit, then records the push: a crash in between leaves a ref for the scan to find. Returns the error when the platform
+ * does not take it; the commit is then not kept either, so that the scan does not bring it back.
+ */
+async function recordPush(repository: string, push: PushRecord, deps: ReceiveDependencies): Promise<AppError | undefined> {
+  deps.inFlight.add(push.id);
+  try {
+    await keepPush(deps.git, repository, push);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await deps.ports.recordPush(push);
+        return undefined;
+      } catch (error) {
+        const failure = toAppError(error);
+        const pauseMs = RECORD_PAUSES_MS[attempt];
+        if (failure.retry !== "never" && pauseMs !== undefined) {
+          await new Promise((resolve) => setTimeout(resolve, pauseMs));
+          continue;
+        }
+        if (failure.code === "internal") deps.logger.error("a push could not be recorded", { push: push.id, error: errorText(error) });
+        await dropPushes(deps.git, repository, [push.id]);
+        return failure;
+      }
+    }
+  } finally {
+    deps.inFlight.delete(push.id);
+  }
+}
+
+function reasonOf(refusal: AppError): string {
+  switch (refusal.code) {
+    case "quota_exceeded":
+      return "quota exceeded";
+    case "forbidden":
+      return "not allowed";
+    case "unavailable":
+    case "timeout":
+    case "internal":
+      return "the platform cannot take pushes now; try again";
+    default:
+      return "refused";
+  }
+}
+
+/** Tells what happens to a recorded push until its outcome, and moves the branch when its release is live. */
+async function followPush(
+  push: PushRecord,
+  renderer: PushRenderer,
+  conversation: ProcReceive,
+  deps: ReceiveDependencies,
+): Promise<Verdict> {
+  const stop = AbortSignal.any([conversation.gone, deps.stopping]);
+  let silentMs = 0;
+  const idle = setInterval(() => {
+    silentMs += SILENCE_MS;
+    conversation.say(renderer.idle(silentMs));
+  }, SILENCE_MS);
+  try {
+    for await (const progress of untilAborted(deps.ports.followPush(push.id, stop), stop)) {
+      silentMs = 0;
+      idle.refresh();
+      if (progress.type !== "outcome") {
+        conversation.say(renderer.next(progress));
+        continue;
+      }
+      if (!progress.outcome.ok) return renderer.end(progress.outcome);
+      const finished = await deps.finishPush(push);
+      return finished.moved ? renderer.end(progress.outcome) : renderer.notMoved(push.branch, finished.reason);
+    }
+    return deps.stopping.aborted ? STOPPING : renderer.lost("the platform stopped telling about it.");
+  } catch (error) {
+    deps.logger.error("a push could not be followed", { push: push.id, error: errorText(error) });
+    return renderer.lost(toAppError(error).message);
+  } finally {
+    clearInterval(idle);
+  }
+}
+
+/** Ends with the signal even where the source does not obey it. */
+async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]();
+  const aborted = new Promise<undefined>((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), aborted]);
+      if (next === undefined || next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    // Not awaited: a source that waits for something would keep us.
+    void Promise.resolve(iterator.return?.()).catch(() => undefined);
+  }
+}
