@@ -1,9 +1,10 @@
 export { CHANGES_KEPT_MS, type ChangeRow, type Database, openDatabase } from "./database.ts";
+export { type EventNote, recordEvent } from "./events.ts";
 export { hashToken, type Identities, type TokenKind, type TokenRecord, type UserRecord } from "./identities.ts";
 export { applyInstanceReport, reportedStatus } from "./instance-reports.ts";
 export type { Lease, LeaseStore } from "./leases.ts";
-export type { ListOptions, NewObject, ObjectReader, ObjectRepository } from "./objects.ts";
-export type { HostLeaseRecord, Platform } from "./platform.ts";
+export type { ListOptions, NamespaceRef, NewObject, ObjectReader, ObjectRepository } from "./objects.ts";
+export type { HostLeaseRecord, HostUse, Platform } from "./platform.ts";
 export type { PushRecord, PushState } from "./pushes.ts";
 export type { Quotas } from "./quotas.ts";
 export {

@@ -1,5 +1,6 @@
 import type { InstanceReport } from "@plimsoll/contracts";
-import type { Resource, Status } from "@plimsoll/core";
+import { formatBytes, type Resource, type Status } from "@plimsoll/core";
+import { type EventNote, recordEvent } from "./events.ts";
 import { changeRouting } from "./routing.ts";
 import type { Tx } from "./transaction.ts";
 
@@ -18,7 +19,42 @@ export async function applyInstanceReport(tx: Tx, instance: Resource<"Instance">
   const moved = current.status.phase !== next.phase || current.status.address !== next.address;
   if (moved && ownerUid !== undefined) tx.wake("app", ownerUid);
   if (routable(current.status) !== routable(next)) await changeRouting(tx);
+  for (const note of reportEvents(current, next)) await recordEvent(tx, current, note);
   return true;
+}
+
+/** What of a change people may want to know later. */
+export function reportEvents({ spec, status: before }: Resource<"Instance">, after: Status<"Instance">): readonly EventNote[] {
+  const who = `${spec.process}-${spec.ordinal} (v${spec.release}, ${spec.host})`;
+  const notes: EventNote[] = [];
+  if (after.lastExit !== undefined && after.lastExit.at !== before.lastExit?.at && spec.desired === "running") {
+    const { outOfMemory, code, signal, at } = after.lastExit;
+    notes.push(
+      outOfMemory
+        ? {
+            type: "warning",
+            reason: "OutOfMemory",
+            message: `${who} was killed: it needed more than its ${formatBytes(spec.memoryBytes)}. Give the process more memory.`,
+            at: new Date(at),
+          }
+        : {
+            type: "warning",
+            reason: "Exited",
+            message: `${who} ${signal === undefined ? `exited with ${code}` : `was ended by ${signal}`}; it is started again with growing pauses.`,
+            at: new Date(at),
+          },
+    );
+  }
+  if (after.phase === "ready" && before.readyAt === undefined && after.readyAt !== undefined && after.startedAt !== undefined) {
+    const seconds = Math.max(0, Date.parse(after.readyAt) - Date.parse(after.startedAt)) / 1_000;
+    notes.push({
+      type: "normal",
+      reason: "Ready",
+      message: `${who} got ready after ${seconds.toFixed(1)} s.`,
+      at: new Date(after.readyAt),
+    });
+  }
+  return notes;
 }
 
 /** The status after a report: what the host does not say any more is gone, what only the platform writes stays. */

@@ -43,6 +43,18 @@ export class LeaseStore {
       UPDATE leases SET expires_at = now() WHERE key = ${lease.key} AND holder = ${lease.holder} AND epoch = ${lease.epoch}`;
   }
 
+  /** Ends a lease whoever holds it, and counts a new epoch: nothing that its holder still writes under it commits. */
+  async revoke(key: string): Promise<void> {
+    await this.#client.$executeRaw`UPDATE leases SET expires_at = now(), epoch = epoch + 1, holder = '' WHERE key = ${key}`;
+  }
+
+  /** Milliseconds since the lease ended; 0 while it is held, undefined when nobody ever held it. */
+  async silentMs(key: string): Promise<number | undefined> {
+    const rows = await this.#client.$queryRaw<{ ms: number }[]>`
+      SELECT GREATEST(0, EXTRACT(EPOCH FROM now() - expires_at) * 1000)::float8 AS ms FROM leases WHERE key = ${key}`;
+    return rows[0]?.ms;
+  }
+
   /** Who holds it now, if anybody. */
   async holder(key: string): Promise<Lease | undefined> {
     const rows = await this.#client.$queryRaw<{ holder: string; epoch: bigint }[]>`

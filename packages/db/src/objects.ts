@@ -1,4 +1,15 @@
-import { AppError, type Kind, newUid, PLATFORM_SCOPE, RESOURCES, type Resource, type Spec, type Status, scopeLevel } from "@plimsoll/core";
+import {
+  AppError,
+  type Kind,
+  type Metadata,
+  newUid,
+  PLATFORM_SCOPE,
+  RESOURCES,
+  type Resource,
+  type Spec,
+  type Status,
+  scopeLevel,
+} from "@plimsoll/core";
 import type { AnyClient } from "./client.ts";
 import type { Prisma, Object as Row } from "./generated/client.ts";
 import { notFound, objectFilter, type TenantScope } from "./scope.ts";
@@ -10,6 +21,7 @@ export interface ListOptions {
   readonly ownerUid?: string;
   readonly hostUid?: string;
   readonly names?: readonly string[];
+  readonly uids?: readonly string[];
   readonly phases?: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
   /** Page size; default all. */
@@ -17,6 +29,11 @@ export interface ListOptions {
   /** Uid after which the page begins. */
   readonly after?: string;
   readonly newestFirst?: boolean;
+}
+
+/** As much of a namespace as an object in it needs. */
+export interface NamespaceRef {
+  readonly metadata: Pick<Metadata, "uid" | "name" | "team" | "teamUid">;
 }
 
 export interface NewObject<K extends Kind> {
@@ -29,7 +46,7 @@ export interface NewObject<K extends Kind> {
   readonly finalizers?: readonly string[];
   /** The team or namespace that holds it; absent for platform objects. */
   readonly team?: Resource<"Team">;
-  readonly namespace?: Resource<"Namespace">;
+  readonly namespace?: NamespaceRef;
 }
 
 const PREFIX: Record<Kind, string> = {
@@ -89,9 +106,13 @@ export class ObjectReader {
     if (options.hostUid !== undefined) where.hostUid = options.hostUid;
     if (options.names !== undefined) where.name = { in: [...options.names] };
     if (options.phases !== undefined) where.phase = { in: [...options.phases] };
+    if (options.uids !== undefined) where.AND = [{ uid: { in: [...options.uids] } }];
     if (options.after !== undefined) where.uid = options.newestFirst ? { lt: options.after } : { gt: options.after };
     if (options.labels !== undefined)
-      where.AND = Object.entries(options.labels).map(([name, value]) => ({ labels: { path: [name], equals: value } }));
+      where.AND = [
+        ...((where.AND as Prisma.ObjectWhereInput[] | undefined) ?? []),
+        ...Object.entries(options.labels).map(([name, value]) => ({ labels: { path: [name], equals: value } })),
+      ];
     const rows = await this.client.object.findMany({
       where,
       orderBy: { uid: options.newestFirst ? "desc" : "asc" },

@@ -9,6 +9,13 @@ export interface HostLeaseRecord {
   readonly traffic: readonly { readonly backendId: string; readonly requests: number; readonly failed: number }[];
 }
 
+/** What is bound to a host: instances that are not gone, and builds under way. */
+export interface HostUse {
+  readonly cpuMillis: number;
+  readonly memoryBytes: number;
+  readonly builds: number;
+}
+
 const ROUTING = "routing";
 
 /** What belongs to the platform and is no object: allocations, host heartbeats, the routing version, route claims, build logs. */
@@ -74,6 +81,51 @@ export class Platform {
         },
       ]),
     );
+  }
+
+  /** Makes placement decisions one after the other until the transaction ends, so that two cannot take the same free space. */
+  async lockPlacement(): Promise<void> {
+    await this.#client.$queryRaw`SELECT 1 FROM (SELECT pg_advisory_xact_lock(hashtextextended('placement', 0))) AS held`;
+  }
+
+  /** What is bound to each host; hosts without anything are absent. */
+  async hostUse(): Promise<ReadonlyMap<string, HostUse>> {
+    const rows = await this.#client.$queryRaw<{ host_uid: string; cpu: bigint; memory: bigint; builds: bigint }[]>`
+      SELECT host_uid,
+        COALESCE(sum((spec ->> 'cpuMillis')::bigint) FILTER (WHERE kind = 'Instance'), 0)::bigint AS cpu,
+        COALESCE(sum((spec ->> 'memoryBytes')::bigint) FILTER (WHERE kind = 'Instance'), 0)::bigint AS memory,
+        count(*) FILTER (WHERE kind = 'Build') AS builds
+      FROM objects
+      WHERE host_uid IS NOT NULL
+        AND ((kind = 'Instance' AND phase <> 'stopped') OR (kind = 'Build' AND phase IN ('placed', 'running')))
+      GROUP BY host_uid`;
+    return new Map(
+      rows.map((row) => [row.host_uid, { cpuMillis: Number(row.cpu), memoryBytes: Number(row.memory), builds: Number(row.builds) }]),
+    );
+  }
+
+  /** Builds that a controller has something to do for: not over, not released, or still charged. */
+  async unsettledBuilds(): Promise<readonly string[]> {
+    const rows = await this.#client.$queryRaw<{ uid: string }[]>`
+      SELECT uid FROM objects WHERE kind = 'Build' AND phase IN ('pending', 'placed', 'running')
+      UNION SELECT uid FROM objects WHERE kind = 'Build' AND phase = 'succeeded' AND NOT status ? 'release'
+      UNION SELECT o.uid FROM quota_charges q JOIN objects o ON o.uid = q.owner_uid WHERE q.builds > 0 AND o.kind = 'Build'`;
+    return rows.map((row) => row.uid);
+  }
+
+  /** Hosts whose lease and phase say different things. */
+  async hostsOutOfStep(): Promise<readonly string[]> {
+    const rows = await this.#client.$queryRaw<{ uid: string }[]>`
+      SELECT o.uid FROM objects o LEFT JOIN host_leases l ON l.host_uid = o.uid
+      WHERE o.kind = 'Host' AND (o.phase = 'ready') IS DISTINCT FROM COALESCE(l.expires_at > now(), false)`;
+    return rows.map((row) => row.uid);
+  }
+
+  /** Apps that have an instance on a host. */
+  async appsOnHost(hostUid: string): Promise<readonly string[]> {
+    const rows = await this.#client.$queryRaw<{ owner_uid: string }[]>`
+      SELECT DISTINCT owner_uid FROM objects WHERE kind = 'Instance' AND host_uid = ${hostUid} AND owner_uid IS NOT NULL`;
+    return rows.map((row) => row.owner_uid);
   }
 
   /** Apps with an instance that waits for routers to let go of it. */

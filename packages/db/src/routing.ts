@@ -8,11 +8,14 @@ export function backendId(appUid: string, process: string): string {
 
 /**
  * Something that ingress hosts route has changed: counts a routing version and wakes the ingress hosts whose lease lives (the others
- * read everything when they come back). For transactions of the platform; commits with the change.
+ * read everything when they come back). For transactions of the platform; commits with the change, and is done at its end: the
+ * counter is one row for the whole platform.
  */
 export async function changeRouting(tx: Tx): Promise<void> {
-  await tx.platform.bumpRouting();
-  const leases = await tx.platform.hostLeases();
-  for (const host of await tx.objects.list("Host"))
-    if (host.spec.roles.includes("ingress") && leases.get(host.metadata.uid)?.live) tx.wake("sync", host.metadata.uid);
+  tx.atEnd("routing", async () => {
+    const leases = await tx.platform.hostLeases();
+    for (const host of await tx.objects.list("Host"))
+      if (host.spec.roles.includes("ingress") && leases.get(host.metadata.uid)?.live) tx.wake("sync", host.metadata.uid);
+    await tx.platform.bumpRouting();
+  });
 }

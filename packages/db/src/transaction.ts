@@ -44,6 +44,7 @@ export class Tx {
   readonly #changes = new Changes();
   readonly #wakes = new Map<string, { job: string; key: string }>();
   readonly #audits: AuditEntry[] = [];
+  readonly #atEnd = new Map<string, () => Promise<void>>();
 
   constructor(client: TxClient, scope: TenantScope, keyring: Keyring) {
     this.#client = client;
@@ -65,8 +66,17 @@ export class Tx {
     this.#audits.push(entry);
   }
 
+  /**
+   * Runs `work` when everything else is done, once however often it is asked for. For rows that most transactions touch: who takes
+   * such a row last holds it shortest, and cannot lock out another that holds what it still needs.
+   */
+  atEnd(key: string, work: () => Promise<void>): void {
+    this.#atEnd.set(key, work);
+  }
+
   /** The last statements: audit, outbox, fence, and then the versions (whose row lock is held shortest so). For Database only. */
   async finish(fence: Fence | undefined): Promise<ReadonlyMap<string, number>> {
+    for (const work of this.#atEnd.values()) await work();
     if (this.#audits.length > 0)
       await this.#client.audit.createMany({
         data: this.#audits.map((entry) => ({
