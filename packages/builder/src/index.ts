@@ -1,1 +1,11 @@
-export {};
+export {
+  type Builder,
+  type BuilderOptions,
+  type BuildOptions,
+  type BuildOutcome,
+  type BuildRequest,
+  type Collected,
+  type CollectOptions,
+  createBuilder,
+} from "./builder.ts";
+export type { BuildNetwork, BuildNetworkPath } from "./solve/network.ts";

@@ -6,7 +6,7 @@ import { type ChildProcess, minimalEnv, start } from "@plimsoll/exec";
 export type ObjectId = string;
 export type ObjectType = "commit" | "tree" | "blob" | "tag";
 
-/** Gets the content of one object in pieces; `begin` first. Must not throw for long: the pipe waits. */
+/** Gets the content of one object in pieces; `begin` first. What it throws ends its own request only, after the object is read. */
 export interface ObjectSink {
   begin(type: ObjectType, size: number): void;
   chunk(bytes: Buffer): void;
@@ -17,6 +17,8 @@ interface Request {
   readonly sink: ObjectSink;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
+  /** What the sink threw; it gets nothing more. */
+  failure?: { readonly error: unknown };
 }
 
 const OBJECT_ID = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
@@ -133,14 +135,16 @@ export class GitObjects implements AsyncDisposable {
       }
       if (this.remaining > 0) {
         const part = chunk.subarray(position, position + this.remaining);
-        request.sink.chunk(part);
+        feed(request, () => request.sink.chunk(part));
         this.remaining -= part.length;
         position += part.length;
       }
       if (this.remaining === 0 && position < chunk.length) {
         position++; // The line feed behind the content.
         this.remaining = -1;
-        this.queue.shift()?.resolve();
+        this.queue.shift();
+        if (request.failure === undefined) request.resolve();
+        else request.reject(request.failure.error);
       }
     }
   }
@@ -149,12 +153,21 @@ export class GitObjects implements AsyncDisposable {
     const [, type, size] = this.header.split(" ");
     this.header = "";
     if (size !== undefined) {
-      request.sink.begin(type as ObjectType, Number(size));
+      feed(request, () => request.sink.begin(type as ObjectType, Number(size)));
       this.remaining = Number(size);
       return;
     }
     this.queue.shift();
     request.reject(new AppError("not_found", `The repository has no object ${request.id}.`));
+  }
+}
+
+function feed(request: Request, give: () => void): void {
+  if (request.failure !== undefined) return;
+  try {
+    give();
+  } catch (error) {
+    request.failure = { error };
   }
 }
 

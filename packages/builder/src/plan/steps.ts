@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import type { ImageConfig } from "@plimsoll/core";
+import type { BuildStep, ImageConfig } from "@plimsoll/core";
 import type { Command, Instruction } from "../dockerfile/instructions.ts";
 import type { Escape } from "../dockerfile/lines.ts";
 import { oneLine } from "../dockerfile/lines.ts";
@@ -8,7 +8,7 @@ import { problemAt, type SourceLocation } from "../problem.ts";
 import { readPorts } from "./ports.ts";
 import { expandAt, type Origin, type PlannedStage, type StagePlan, wordProblem } from "./stages.ts";
 
-interface StepPlace {
+export interface StepPlace {
   /** Unique in the build, in the file's order; 0 is the first FROM. */
   readonly index: number;
   readonly at: SourceLocation;
@@ -75,9 +75,32 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 const PROXIES = /^(?:https?|ftp|no|all)_proxy$/i;
 const SHELL = ["/bin/sh", "-c"] as const;
 
+const STEP_TYPES: ReadonlySet<Instruction["type"]> = new Set(["run", "copy", "workdir"]);
+
+/** The steps as people see them, before any image is known: every FROM, RUN, COPY and WORKDIR, in the file's order. */
+export function listSteps(plan: StagePlan): readonly BuildStep[] {
+  const places = plan.stages.flatMap(({ label: stage, source }) => {
+    const changing = source.instructions.filter(({ type }) => STEP_TYPES.has(type));
+    return [source.from.at, ...changing.map(({ at }) => at)].map((at) => ({ stage, at }));
+  });
+  return places.map(({ stage, at }, index) => ({ index, stage, label: label(at), line: at.line }));
+}
+
+/** Index of the FROM step of each stage of the plan, by the stage's index. */
+export function fromSteps(plan: StagePlan): ReadonlyMap<number, number> {
+  let next = 0;
+  return new Map(
+    plan.stages.map(({ index, source }) => {
+      const step = next;
+      next += 1 + source.instructions.filter(({ type }) => STEP_TYPES.has(type)).length;
+      return [index, step];
+    }),
+  );
+}
+
 /**
  * Turns the stages' instructions into steps with all words expanded, and into image configs. Pure. `configs` holds the config of every image
- * of the plan. Throws BuildProblem.
+ * of the plan. Indices are those of listSteps. Throws BuildProblem.
  */
 export function planSteps(plan: StagePlan, configs: ReadonlyMap<string, ImageConfig>, options: StepOptions): readonly StageSteps[] {
   const states = new Map<number, StageState>();
@@ -227,12 +250,12 @@ class StageEvaluator {
     };
   }
 
-  private workdir(path: string, at: SourceLocation): WorkdirAction | undefined {
+  private workdir(path: string, at: SourceLocation): WorkdirAction {
     const written = this.expand(path, at);
     const joined = written.startsWith("/") ? posix.normalize(written) : posix.join("/", this.config.workingDir, written);
     const workingDir = joined.replace(/(?<=.)\/+$/, "");
     this.config = { ...this.config, workingDir };
-    return workingDir === "/" ? undefined : { type: "workdir", path: workingDir, user: this.config.user };
+    return { type: "workdir", path: workingDir, user: this.config.user };
   }
 
   private env(pairs: readonly (readonly [string, string])[], at: SourceLocation): void {

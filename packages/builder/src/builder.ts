@@ -1,0 +1,265 @@
+import { createHash } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "@plimsoll/config";
+import type { BaseImages, ImageStore, LayerStore, ResolvedBase } from "@plimsoll/containers";
+import { AppError, type BuildEvent, type BuildFailure, type BuildLimits, type Digest, type Image, type ImageConfig } from "@plimsoll/core";
+import { type CgroupDriver, errorCode, type HostLayout } from "@plimsoll/host";
+import { StepCache } from "./cache/step-cache.ts";
+import { GitObjects } from "./context/git-objects.ts";
+import type { StepKey } from "./plan/keys.ts";
+import { type PlannedStage, planStages, type StagePlan } from "./plan/stages.ts";
+import { fromSteps, listSteps, planSteps } from "./plan/steps.ts";
+import { BuildProblem, problemAt } from "./problem.ts";
+import { CANCELLED, timedOut } from "./solve/explain.ts";
+import type { BuildNetwork } from "./solve/network.ts";
+import { Progress } from "./solve/progress.ts";
+import { readRecipe } from "./solve/recipe.ts";
+import { Solver } from "./solve/solver.ts";
+import { buildCgroup, WorkerClient } from "./solve/worker-client.ts";
+
+export interface BuildRequest {
+  /** Unique on this host; a name for cgroups and namespaces. */
+  readonly id: string;
+  readonly namespace: { readonly uid: string; readonly uidBase: number };
+  /** Bare git repository on this host that has the commit. Its path names the repository: keep it from build to build. */
+  readonly repository: string;
+  readonly commit: string;
+  /** In the repository. Default: `Dockerfile` in the context. */
+  readonly dockerfile?: string;
+  /** The context, in the repository. Default: its root. */
+  readonly contextDir?: string;
+  /** Name or number of a stage. Default: the last one. */
+  readonly target?: string;
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly limits: BuildLimits;
+}
+
+export type BuildOutcome =
+  | {
+      readonly kind: "image";
+      readonly image: Image;
+      /** All layers. */
+      readonly sizeBytes: number;
+      /** Layers made by this build. */
+      readonly newBytes: number;
+    }
+  | {
+      readonly kind: "failure";
+      readonly failure: BuildFailure;
+      /** For the operator's log, where the failure is not the pusher's. */
+      readonly cause?: unknown;
+    };
+
+export interface BuilderOptions {
+  readonly layout: HostLayout;
+  readonly layers: LayerStore;
+  readonly images: ImageStore;
+  readonly baseImages: Pick<BaseImages, "resolve" | "kept">;
+  readonly cgroups: CgroupDriver;
+  readonly network: BuildNetwork;
+  /** The builder's own directory: step cache, file times, compiled code. All of it may be deleted; only time is lost. */
+  readonly cacheDir: string;
+  readonly clock: Clock;
+}
+
+export interface BuildOptions {
+  /** Called in order, the last time with `done` or `failed`. A cached step has no `step-started`. */
+  readonly onEvent: (event: BuildEvent) => void;
+  /** Aborted: everything of the build is killed within a second, and the outcome is `cancelled`. */
+  readonly signal: AbortSignal;
+}
+
+export interface CollectOptions {
+  /** Cache entries not used for so long go. Default: 14 days. */
+  readonly maxIdleMs?: number;
+}
+
+export interface Collected {
+  readonly removedEntries: number;
+  /** Layers that the cache still names: to be kept by whoever collects the layer store. */
+  readonly layers: ReadonlySet<Digest>;
+}
+
+export interface Builder {
+  /** Builds one commit. Never throws; several builds may run at once, also of one namespace. */
+  build(request: BuildRequest, options: BuildOptions): Promise<BuildOutcome>;
+  /** Removes what builds of agents that are gone have left (cgroups, networks, upper directories) and cache entries out of use. */
+  collect(options?: CollectOptions): Promise<Collected>;
+}
+
+const DEFAULT_IDLE_MS = 14 * 24 * 60 * 60 * 1_000;
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+
+export function createBuilder(options: BuilderOptions): Builder {
+  return new HostBuilder(options);
+}
+
+class HostBuilder implements Builder {
+  private readonly options: BuilderOptions;
+  private readonly running = new Set<string>();
+  private readonly executing = new Map<string, Map<StepKey, Promise<void>>>();
+
+  constructor(options: BuilderOptions) {
+    this.options = options;
+  }
+
+  async build(request: BuildRequest, { onEvent, signal }: BuildOptions): Promise<BuildOutcome> {
+    const progress = new Progress(onEvent, () => this.options.clock.now().getTime());
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(new BuildProblem(timedOut(request.limits))), request.limits.timeoutMs);
+    const stop = AbortSignal.any([signal, timeout.signal]);
+    const path = buildCgroup(request.namespace.uid, request.id);
+    try {
+      for (const name of [request.id, request.namespace.uid])
+        if (!NAME.test(name)) throw new AppError("invalid", `${name} cannot name a build`);
+      if (this.running.has(path)) throw new AppError("conflict", `build ${request.id} is running already`);
+      this.running.add(path);
+      const outcome = await this.run(request, progress, stop).finally(() => this.running.delete(path));
+      progress.end({ type: "done", image: outcome.image, sizeBytes: outcome.sizeBytes, newBytes: outcome.newBytes });
+      return outcome;
+    } catch (error) {
+      const outcome = signal.aborted
+        ? { kind: "failure" as const, failure: CANCELLED }
+        : failureOf(timeout.signal.aborted ? timeout.signal.reason : error);
+      progress.end({ type: "failed", failure: outcome.failure });
+      return outcome;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async collect(options: CollectOptions = {}): Promise<Collected> {
+    const { layers, clock, cacheDir } = this.options;
+    await this.collectBuilds();
+    await layers.collectTemporary();
+    const before = new Date(clock.now().getTime() - (options.maxIdleMs ?? DEFAULT_IDLE_MS));
+    const kept = new Set<Digest>();
+    let removedEntries = 0;
+    for (const uid of namesIn(join(cacheDir, "namespaces"))) {
+      const { removed, layers: named } = this.cacheOf(uid).collect(before);
+      removedEntries += removed;
+      for (const digest of named) kept.add(digest);
+    }
+    return { removedEntries, layers: kept };
+  }
+
+  private async collectBuilds(): Promise<void> {
+    const { cgroups, network } = this.options;
+    for (const tenant of cgroups.children("tenants")) {
+      for (const id of cgroups.children(`tenants/${tenant}/build`)) {
+        if (this.running.has(buildCgroup(tenant, id))) continue;
+        await cgroups.remove(buildCgroup(tenant, id));
+        await network.release(id);
+      }
+    }
+  }
+
+  private async run(request: BuildRequest, progress: Progress, signal: AbortSignal): Promise<BuildOutcome & { kind: "image" }> {
+    const { layers, images, cacheDir, layout, cgroups, network } = this.options;
+    const architecture = hostArchitecture();
+    signal.throwIfAborted();
+    await using objects = new GitObjects(request.repository);
+    const recipe = await readRecipe(objects, request);
+    const { dockerfile } = recipe;
+    const buildArgs = request.buildArgs ?? {};
+    const plan = planStages(dockerfile, { architecture, buildArgs, ...(request.target === undefined ? {} : { target: request.target }) });
+    progress.plan(dockerfile.file, plan.stages.find(({ index }) => index === plan.target)?.label ?? "", listSteps(plan));
+    const bases = await this.resolveBases(plan, progress, signal);
+    const configs = new Map([...bases].map(([reference, { image }]) => [reference, image.config]));
+    const stages = planSteps(plan, configs, { escape: dockerfile.escape, buildArgs, architecture });
+    const firstSeen = createHash("sha256").update(request.repository).digest("hex").slice(0, 32);
+    await using worker = new WorkerClient({
+      layout,
+      cgroups,
+      network,
+      buildId: request.id,
+      namespace: request.namespace,
+      repository: request.repository,
+      firstSeenFile: join(cacheDir, "namespaces", request.namespace.uid, "first-seen", firstSeen),
+      limits: request.limits,
+      codeCacheDir: join(cacheDir, "code"),
+      signal,
+    });
+    const solver = new Solver({
+      recipe,
+      stages,
+      bases,
+      architecture,
+      cache: this.cacheOf(request.namespace.uid),
+      layers,
+      worker,
+      progress,
+      limits: request.limits,
+      executing: this.executingOf(request.namespace.uid),
+    });
+    const solution = await solver.solve(plan.target);
+    const image = await images.put(solution.config, solution.layers);
+    const total = (refs: typeof image.layers) => refs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return {
+      kind: "image",
+      image,
+      sizeBytes: total(image.layers),
+      newBytes: total(image.layers.filter(({ digest }) => solution.made.has(digest))),
+    };
+  }
+
+  /** All images of the plan, side by side; told as the FROM steps of the stages that stand on them. */
+  private async resolveBases(plan: StagePlan, progress: Progress, signal: AbortSignal): Promise<ReadonlyMap<string, ResolvedBase>> {
+    const before = this.options.baseImages.kept();
+    const steps = fromSteps(plan);
+    const stepsOf = (wanted: (base: PlannedStage["base"]) => boolean) =>
+      plan.stages.filter(({ base }) => wanted(base)).map(({ index }) => steps.get(index) ?? 0);
+    for (const step of stepsOf(({ kind }) => kind !== "image")) progress.cached(step);
+    const resolved = await Promise.all(
+      plan.images.map(async ({ reference, at }) => {
+        const told = progress.soon(stepsOf((base) => base.kind === "image" && base.reference === reference));
+        try {
+          const base = await this.options.baseImages.resolve(reference, { signal });
+          if (base.note !== undefined) progress.notice(base.note);
+          told.done(before.has(base.image.digest) ? "cached" : "done");
+          return [reference, base] as const;
+        } catch (error) {
+          told.done("failed");
+          if (signal.aborted || !(error instanceof AppError) || error.code === "internal") throw error;
+          throw problemAt(at, "base_image", error.message);
+        }
+      }),
+    );
+    return new Map(resolved);
+  }
+
+  private cacheOf(namespaceUid: string): StepCache {
+    return new StepCache(join(this.options.cacheDir, "namespaces", namespaceUid, "steps"));
+  }
+
+  private executingOf(namespaceUid: string): Map<StepKey, Promise<void>> {
+    const known = this.executing.get(namespaceUid);
+    if (known !== undefined) return known;
+    const created = new Map<StepKey, Promise<void>>();
+    this.executing.set(namespaceUid, created);
+    return created;
+  }
+}
+
+function failureOf(error: unknown): BuildOutcome & { kind: "failure" } {
+  if (error instanceof BuildProblem)
+    return { kind: "failure", failure: error.failure, ...(error.cause === undefined ? {} : { cause: error.cause }) };
+  const message = "The platform could not run this build; its operator finds the reason in the agent's log. Push again to repeat it.";
+  return { kind: "failure", failure: { reason: "internal", message }, cause: error };
+}
+
+function hostArchitecture(): ImageConfig["architecture"] {
+  if (process.arch === "x64") return "amd64";
+  if (process.arch === "arm64") return "arm64";
+  throw new AppError("unsupported", `builds do not run on ${process.arch}`);
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}

@@ -1,0 +1,114 @@
+import { posix } from "node:path";
+import { AppError } from "@plimsoll/core";
+import type { FirstSeen } from "../cache/first-seen.ts";
+import type { GitObjects } from "../context/git-objects.ts";
+import { selectSource, walk } from "../context/select.ts";
+import type { ContextNode, ContextTree } from "../context/tree.ts";
+import { type Destination, DIRECTORY_TIME_NS, type EntryAttributes, type FileWriter } from "./destination.ts";
+import { Placement } from "./place.ts";
+
+export interface ContextCopy {
+  readonly objects: GitObjects;
+  readonly tree: ContextTree;
+  readonly sources: readonly string[];
+  /** Absolute. */
+  readonly target: string;
+  readonly firstSeen: FirstSeen;
+  /** Of the context in the repository. */
+  readonly directory: string;
+  readonly committedAt: number;
+}
+
+const ROOT = { uid: 0, gid: 0 };
+/** Requests to git under way: enough to hide its latency. */
+const IN_FLIGHT = 64;
+const LFS_POINTER = "version https://git-lfs.github.com/spec/";
+const LFS_POINTER_BYTES = 1_024;
+const NANOSECONDS = 1_000_000_000n;
+
+/**
+ * Writes what a COPY takes of the build context: files stream out of git into the tree, 0644 or 0755, root's, with the time of FirstSeen;
+ * links stay links, but the ones that a source names. Throws AppError `unsupported` for submodules and LFS pointers.
+ */
+export async function copyContext(copy: ContextCopy, destination: Destination): Promise<void> {
+  const placement = new Placement(destination, copy.target);
+  const writer = new BlobWriter(copy, destination);
+  for (const source of copy.sources) {
+    for (const { name, node } of await selectSource(copy.tree, source)) {
+      const target = placement.of({ name, isDirectory: node.kind === "directory" });
+      for await (const { relative, node: entry } of walk(copy.tree, node)) {
+        const path = relative === "" ? target : posix.join(target, relative);
+        if (entry.kind !== "directory") await writer.add(path, entry);
+        else if (relative !== "") destination.putDirectory(path, { mode: 0o755, owner: ROOT, mtimeNs: DIRECTORY_TIME_NS });
+      }
+    }
+  }
+  await writer.drain();
+}
+
+class BlobWriter {
+  private readonly copy: ContextCopy;
+  private readonly destination: Destination;
+  private readonly running: Promise<void>[] = [];
+
+  constructor(copy: ContextCopy, destination: Destination) {
+    this.copy = copy;
+    this.destination = destination;
+  }
+
+  async add(path: string, node: ContextNode): Promise<void> {
+    if (this.running.length >= IN_FLIGHT) await this.running.shift();
+    const written = this.write(path, node);
+    written.catch(() => undefined); // Awaited later; meanwhile it is no unhandled rejection.
+    this.running.push(written);
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all(this.running.splice(0));
+  }
+
+  private write(path: string, node: ContextNode): Promise<void> {
+    const { objects, firstSeen, directory, committedAt } = this.copy;
+    const seconds = firstSeen.timeOf(posix.join(directory, node.path), node.id, committedAt);
+    const attributes = { mode: node.kind === "executable" ? 0o755 : 0o644, owner: ROOT, mtimeNs: BigInt(seconds) * NANOSECONDS };
+    if (node.kind !== "symlink") return this.writeFile(path, node, attributes);
+    return objects.read(node.id, "blob", 4_096).then((target) => this.destination.putLink(path, target, attributes));
+  }
+
+  private async writeFile(path: string, node: ContextNode, attributes: EntryAttributes): Promise<void> {
+    let file: FileWriter | undefined;
+    let head: Buffer[] | undefined;
+    let remaining = 0;
+    const close = () => {
+      file?.abort();
+      file = undefined;
+    };
+    try {
+      await this.copy.objects.stream(node.id, {
+        begin: (_type, size) => {
+          remaining = size;
+          if (size <= LFS_POINTER_BYTES) head = [];
+          file = this.destination.putFile(path, attributes);
+        },
+        chunk: (bytes) => {
+          remaining -= bytes.length;
+          file?.write(bytes);
+          head?.push(Buffer.from(bytes));
+          if (remaining === 0 && head !== undefined) refuseLfsPointer(Buffer.concat(head), node.path);
+        },
+      });
+      file?.end();
+      file = undefined;
+    } finally {
+      close();
+    }
+  }
+}
+
+function refuseLfsPointer(content: Buffer, path: string): void {
+  if (!content.toString("latin1").startsWith(LFS_POINTER)) return;
+  throw new AppError(
+    "unsupported",
+    `${path} is kept in Git LFS, so the repository holds only a pointer to it. Commit the file itself (git lfs migrate export), fetch it with RUN, or leave it out with .dockerignore.`,
+  );
+}

@@ -1,0 +1,89 @@
+import type { BuildFailure, Digest, LayerRef } from "@plimsoll/core";
+import type { HostLayout } from "@plimsoll/host";
+import type { CopyContent } from "../plan/keys.ts";
+import type { CopyAction, RunAction, WorkdirAction } from "../plan/steps.ts";
+
+/**
+ * What the agent and a build's worker say to each other: JSON objects, one a line, over the worker's standard input and output. The worker
+ * says `ready`, is moved into the build's cgroup, gets `init`, then requests, answered in any order. When its input ends, it ends.
+ */
+export interface WorkerInit {
+  readonly type: "init";
+  readonly layout: HostLayout;
+  readonly buildId: string;
+  /** Bare git repository. */
+  readonly repository: string;
+  /** Where FirstSeen keeps the times of this repository's files. */
+  readonly firstSeenFile: string;
+  /** Relative to the layout's cgroupRoot; commands run in cgroups below it. */
+  readonly cgroupPath: string;
+  readonly userNamespace: { readonly path: string; readonly uidBase: number };
+  /** Output kept of all commands together; the rest is counted. */
+  readonly logBytes: number;
+}
+
+/** The build context as the worker reads it again. */
+export interface ContextSource {
+  readonly rootId: string;
+  /** Of the context in the repository, `services/api`, or empty. */
+  readonly directory: string;
+  readonly ignore?: { readonly text: string; readonly file: string };
+  /** Seconds since 1970. */
+  readonly committedAt: number;
+}
+
+export interface BuildNetworkPath {
+  readonly path: string;
+  readonly nameservers: readonly string[];
+}
+
+/** Layers are named bottom first. */
+export type WorkerRequest = { readonly id: number } & (
+  | {
+      readonly type: "run";
+      readonly action: RunAction;
+      readonly parents: readonly Digest[];
+      readonly network: BuildNetworkPath;
+    }
+  | { readonly type: "workdir"; readonly action: WorkdirAction; readonly parents: readonly Digest[] }
+  | { readonly type: "copy-context"; readonly action: CopyAction; readonly parents: readonly Digest[]; readonly context: ContextSource }
+  | { readonly type: "copy-layers"; readonly action: CopyAction; readonly parents: readonly Digest[]; readonly origin: readonly Digest[] }
+  /** Only says what a COPY --from would take. */
+  | { readonly type: "inspect"; readonly action: CopyAction; readonly origin: readonly Digest[] }
+);
+
+/** What a request came to. `layer` is null where nothing changed, and for `inspect`. */
+export interface WorkerResult {
+  readonly layer: LayerRef | null;
+  /** What a COPY --from took. */
+  readonly contents?: readonly CopyContent[];
+}
+
+/** A failure without its place, which the agent knows. */
+export type WorkerFailure = Pick<BuildFailure, "reason" | "message" | "exitCode" | "logTail">;
+
+export type WorkerMessage =
+  | { readonly type: "ready" }
+  | { readonly type: "output"; readonly id: number; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | { readonly type: "done"; readonly id: number; readonly result: WorkerResult }
+  | { readonly type: "failed"; readonly id: number; readonly failure: WorkerFailure };
+
+/** Cuts a byte stream into lines of JSON and hands over each; a line longer than `maxBytes` or not JSON is an error. */
+export function jsonLines<T>(onMessage: (message: T) => void, maxBytes = 256 * 1024 * 1024): (chunk: Buffer) => void {
+  let pending: Buffer[] = [];
+  let size = 0;
+  return (chunk) => {
+    let rest = chunk;
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+      const line = Buffer.concat([...pending, rest.subarray(0, end)]).toString("utf8");
+      pending = [];
+      size = 0;
+      rest = rest.subarray(end + 1);
+      onMessage(JSON.parse(line));
+    }
+    if (rest.length === 0) return;
+    pending.push(rest);
+    size += rest.length;
+    if (size > maxBytes) throw new Error("a message is too long");
+  };
+}

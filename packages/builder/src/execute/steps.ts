@@ -1,0 +1,189 @@
+import { readdirSync, statSync } from "node:fs";
+import { LayerStore, runSandbox } from "@plimsoll/containers";
+import { AppError, type Digest, type LayerRef } from "@plimsoll/core";
+import { type CgroupDriver, cgroupDriver, RootedTree } from "@plimsoll/host";
+import { FirstSeen } from "../cache/first-seen.ts";
+import { GitObjects } from "../context/git-objects.ts";
+import { IgnoreRules } from "../context/ignore.ts";
+import { ContextTree } from "../context/tree.ts";
+import type { CopyContent } from "../plan/keys.ts";
+import type { RunAction } from "../plan/steps.ts";
+import { copyContext } from "./copy-context.ts";
+import { copyFromTree } from "./copy-layers.ts";
+import { Destination } from "./destination.ts";
+import { CommandOutput, type OutputBudget } from "./output.ts";
+import { mountLayers } from "./overlay.ts";
+import { lookUpOwner } from "./owners.ts";
+import type { BuildNetworkPath, ContextSource, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
+
+/** A command that ended other than with 0. */
+export class CommandFailed extends Error {
+  readonly exitCode: number;
+  readonly outOfMemory: boolean;
+  readonly logTail: readonly string[];
+
+  constructor(exitCode: number, outOfMemory: boolean, logTail: readonly string[]) {
+    super(`exit code ${exitCode}`);
+    this.exitCode = exitCode;
+    this.outOfMemory = outOfMemory;
+    this.logTail = logTail;
+  }
+}
+
+export interface StepExecutorOptions {
+  readonly init: WorkerInit;
+  /** An own tmpfs in the private mount namespace. */
+  readonly scratchDir: string;
+  readonly onOutput: (request: number, stream: "stdout" | "stderr", text: string) => void;
+}
+
+/**
+ * Executes the steps of one build: each on a fresh upper directory over its parents' layers, sealed into the store when it is done,
+ * discarded when it fails. Only in a worker: private mount namespace, the build's cgroup. Requests may overlap.
+ */
+export class StepExecutor implements AsyncDisposable {
+  private readonly options: StepExecutorOptions;
+  private readonly layers: LayerStore;
+  private readonly cgroups: CgroupDriver;
+  private readonly objects: GitObjects;
+  private readonly budget: OutputBudget;
+
+  constructor(options: StepExecutorOptions) {
+    const { layout, repository, logBytes } = options.init;
+    this.options = options;
+    this.layers = new LayerStore(layout.layersDir);
+    this.cgroups = cgroupDriver(layout);
+    this.objects = new GitObjects(repository);
+    this.budget = { remainingBytes: logBytes, limitBytes: logBytes };
+  }
+
+  /** Throws CommandFailed, and what copying throws. */
+  async execute(request: WorkerRequest): Promise<WorkerResult> {
+    switch (request.type) {
+      case "run":
+        return { layer: await this.onFreshLayer((upper) => this.run(request.id, request.action, request.parents, request.network, upper)) };
+      case "workdir": {
+        const { path, user } = request.action;
+        const layer = await this.onTree(request.parents, async (tree) => {
+          const destination = new Destination(tree, { owner: user === "" ? undefined : lookUpOwner(tree, user) });
+          destination.ensureDirectory(destination.resolve(path));
+          destination.finish();
+        });
+        return { layer };
+      }
+      case "copy-context":
+        return {
+          layer: await this.onTree(request.parents, async (tree) => {
+            const destination = copyDestination(tree, request.action);
+            await this.copyContext(request.action.sources, request.action.destination, request.context, destination);
+            destination.finish();
+          }),
+        };
+      case "copy-layers": {
+        let contents: readonly CopyContent[] = [];
+        const layer = await this.onTree(request.parents, async (tree) => {
+          const destination = copyDestination(tree, request.action);
+          contents = this.onOrigin(request.origin, (origin) =>
+            copyFromTree(origin, request.action.sources, { destination, target: request.action.destination }),
+          );
+          destination.finish();
+        });
+        return { layer, contents };
+      }
+      case "inspect":
+        return { layer: null, contents: this.onOrigin(request.origin, (origin) => copyFromTree(origin, request.action.sources)) };
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.objects.close();
+  }
+
+  private async run(
+    id: number,
+    action: RunAction,
+    parents: readonly Digest[],
+    network: BuildNetworkPath,
+    upper: { readonly upperDir: string; readonly workDir: string },
+  ): Promise<void> {
+    const { init, onOutput } = this.options;
+    const output = new CommandOutput(this.budget, (stream, text) => onOutput(id, stream, text));
+    const result = await runSandbox({
+      layout: init.layout,
+      cgroups: this.cgroups,
+      id: `${init.buildId}-${id}`,
+      layers: this.dirsOf(parents),
+      ...upper,
+      userNamespace: init.userNamespace,
+      networkNamespace: network.path,
+      cgroupPath: init.cgroupPath,
+      args: action.argv,
+      // Proxies first: what the image sets itself counts.
+      env: [...action.proxies, ...action.env],
+      user: action.user,
+      cwd: action.cwd,
+      hostname: "build",
+      resolver: { nameservers: network.nameservers, search: [], options: [] },
+      onOutput: (stream, chunk) => output.add(stream, chunk),
+    }).finally(() => output.end());
+    if (result.exitCode !== 0) throw new CommandFailed(result.exitCode, result.outOfMemory, output.tail());
+  }
+
+  private async copyContext(sources: readonly string[], target: string, context: ContextSource, destination: Destination): Promise<void> {
+    const { rootId, directory, committedAt, ignore } = context;
+    const rules = ignore === undefined ? undefined : IgnoreRules.parse(ignore.text, ignore.file);
+    const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
+    const tree = new ContextTree(this.objects, rootId, rules);
+    await copyContext({ objects: this.objects, tree, sources, target, firstSeen, directory, committedAt }, destination);
+    firstSeen.save();
+  }
+
+  private onOrigin<T>(origin: readonly Digest[], body: (tree: RootedTree) => T): T {
+    const mounted = mountLayers(this.options.scratchDir, this.dirsOf(origin));
+    try {
+      using tree = new RootedTree(mounted.root);
+      return body(tree);
+    } finally {
+      mounted.unmount();
+    }
+  }
+
+  private onTree(parents: readonly Digest[], body: (tree: RootedTree) => Promise<void>): Promise<LayerRef | null> {
+    return this.onFreshLayer(async (upper) => {
+      const mounted = mountLayers(this.options.scratchDir, this.dirsOf(parents), upper);
+      try {
+        using tree = new RootedTree(mounted.root);
+        await body(tree);
+      } finally {
+        mounted.unmount();
+      }
+    });
+  }
+
+  /** Null where the body left nothing behind. */
+  private async onFreshLayer(body: (upper: { upperDir: string; workDir: string }) => Promise<void>): Promise<LayerRef | null> {
+    const temporary = this.layers.temporary();
+    try {
+      const { upperDir, workDir } = temporary;
+      const before = statSync(upperDir);
+      await body({ upperDir, workDir });
+      const after = statSync(upperDir);
+      const sameRoot = after.mode === before.mode && after.uid === before.uid && after.gid === before.gid;
+      if (sameRoot && readdirSync(upperDir).length === 0) return null;
+      return await this.layers.seal(upperDir);
+    } finally {
+      await temporary.discard();
+    }
+  }
+
+  private dirsOf(layers: readonly Digest[]): readonly string[] {
+    return layers.map((digest) => {
+      if (!this.layers.has(digest)) throw new AppError("unavailable", `The layer ${digest} was removed while it was built on; push again.`);
+      return this.layers.dirOf(digest);
+    });
+  }
+}
+
+function copyDestination(tree: RootedTree, { chown, chmod }: { readonly chown?: string; readonly chmod?: number }): Destination {
+  return new Destination(tree, { owner: chown === undefined ? undefined : lookUpOwner(tree, chown), mode: chmod });
+}

@@ -1,0 +1,73 @@
+import type { BuildEvent, BuildStep } from "@plimsoll/core";
+
+type Unstamped<T = BuildEvent> = T extends BuildEvent ? Omit<T, "atMs"> : never;
+
+const SOON_MS = 100;
+
+/** What a build tells while it runs, in order, until it is over. */
+export class Progress {
+  private readonly onEvent: (event: BuildEvent) => void;
+  private readonly nowMs: () => number;
+  private readonly beganMs: number;
+  private over = false;
+
+  constructor(onEvent: (event: BuildEvent) => void, nowMs: () => number) {
+    this.onEvent = onEvent;
+    this.nowMs = nowMs;
+    this.beganMs = nowMs();
+  }
+
+  plan(dockerfile: string, target: string, steps: readonly BuildStep[]): void {
+    this.emit({ type: "plan", dockerfile, target, steps });
+  }
+
+  notice(text: string): void {
+    this.emit({ type: "notice", text });
+  }
+
+  cached(step: number): void {
+    this.emit({ type: "step-done", step, outcome: "cached", durationMs: 0 });
+  }
+
+  started(step: number): { done(outcome: "cached" | "done" | "failed"): void } {
+    const startedMs = this.nowMs();
+    this.emit({ type: "step-started", step });
+    return {
+      done: (outcome) => this.emit({ type: "step-done", step, outcome, durationMs: outcome === "cached" ? 0 : this.nowMs() - startedMs }),
+    };
+  }
+
+  /** Steps that mostly are over at once: their start is told only when they take a while, or turn out to be no cached ones. */
+  soon(steps: readonly number[]): { done(outcome: "cached" | "done" | "failed"): void } {
+    const startedMs = this.nowMs();
+    let started = false;
+    const start = () => {
+      if (!started) for (const step of steps) this.emit({ type: "step-started", step });
+      started = true;
+    };
+    const timer = setTimeout(start, SOON_MS);
+    return {
+      done: (outcome) => {
+        clearTimeout(timer);
+        if (outcome !== "cached") start();
+        const durationMs = outcome === "cached" ? 0 : this.nowMs() - startedMs;
+        for (const step of steps) this.emit({ type: "step-done", step, outcome, durationMs });
+      },
+    };
+  }
+
+  output(step: number, stream: "stdout" | "stderr", text: string): void {
+    this.emit({ type: "step-log", step, stream, text });
+  }
+
+  /** The last word; nothing is told afterwards. */
+  end(event: Unstamped<Extract<BuildEvent, { type: "done" | "failed" }>>): void {
+    this.emit(event);
+    this.over = true;
+  }
+
+  private emit(event: Unstamped): void {
+    if (this.over) return;
+    this.onEvent({ ...event, atMs: Math.round(this.nowMs() - this.beganMs) } as BuildEvent);
+  }
+}

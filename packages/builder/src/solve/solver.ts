@@ -1,0 +1,232 @@
+import type { LayerStore, ResolvedBase } from "@plimsoll/containers";
+import { AppError, type BuildLimits, type Digest, type Image, type ImageConfig, type LayerRef } from "@plimsoll/core";
+import type { StepCache, StepResult } from "../cache/step-cache.ts";
+import { PatternError } from "../context/pattern.ts";
+import { MissingSource, selectSource } from "../context/select.ts";
+import type { WorkerResult } from "../execute/protocol.ts";
+import { type CopyContent, copyFromKey, copyKey, runKey, type StepKey, workdirKey } from "../plan/keys.ts";
+import type { Origin } from "../plan/stages.ts";
+import type { CopyAction, RunAction, StageSteps, Step, WorkdirAction } from "../plan/steps.ts";
+import { problemAt } from "../problem.ts";
+import { explainMissing, explainStep } from "./explain.ts";
+import type { Progress } from "./progress.ts";
+import type { Recipe } from "./recipe.ts";
+import { StepFailed, type WorkerClient, WorkerOutOfMemory } from "./worker-client.ts";
+
+/** Steps of independent stages that may be executed at one time. */
+const SIDE_BY_SIDE = 2;
+
+export interface SolverOptions {
+  readonly recipe: Recipe;
+  readonly stages: readonly StageSteps[];
+  /** Every image of the plan, resolved. */
+  readonly bases: ReadonlyMap<string, ResolvedBase>;
+  readonly architecture: ImageConfig["architecture"];
+  readonly cache: StepCache;
+  readonly layers: LayerStore;
+  readonly worker: WorkerClient;
+  readonly progress: Progress;
+  readonly limits: BuildLimits;
+  /** Keys that any build of this namespace executes now; whoever needs one of them waits. */
+  readonly executing: Map<StepKey, Promise<void>>;
+}
+
+export interface Solution {
+  readonly layers: readonly LayerRef[];
+  readonly config: ImageConfig;
+  /** Layers that were made now. */
+  readonly made: ReadonlySet<Digest>;
+}
+
+/**
+ * Brings the stages' steps to layers: each from the cache where its key is known, else executed by the worker. Stages run side by side,
+ * the steps of one in order. The first failure ends it; the caller then closes the worker.
+ */
+export class Solver {
+  private readonly options: SolverOptions;
+  private readonly stages = new Map<number, Promise<readonly LayerRef[]>>();
+  private readonly made = new Set<Digest>();
+  private free = SIDE_BY_SIDE;
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(options: SolverOptions) {
+    this.options = options;
+  }
+
+  /** Throws BuildProblem for what the pusher can act on, the signal's reason, or anything else for what the operator must see. */
+  async solve(target: number): Promise<Solution> {
+    const { stages } = this.options;
+    await Promise.all(stages.map(({ stage }) => this.layersOfStage(stage.index)));
+    const config = stages.find(({ stage }) => stage.index === target)?.config;
+    if (config === undefined) throw new Error(`stage ${target} is not planned`);
+    return { layers: await this.layersOfStage(target), config, made: this.made };
+  }
+
+  private layersOfStage(index: number): Promise<readonly LayerRef[]> {
+    let layers = this.stages.get(index);
+    if (layers === undefined) {
+      const stage = this.options.stages.find((one) => one.stage.index === index);
+      if (stage === undefined) throw new Error(`stage ${index} is not planned`);
+      layers = this.solveStage(stage);
+      this.stages.set(index, layers);
+    }
+    return layers;
+  }
+
+  private async solveStage({ stage, steps }: StageSteps): Promise<readonly LayerRef[]> {
+    let layers = stage.base.kind === "scratch" ? [] : await this.layersOf(stage.base);
+    for (const step of steps) {
+      const { layer } = await this.solveStep(
+        step,
+        layers.map(({ digest }) => digest),
+      ).catch((error: unknown) => {
+        throw this.explain(step, error);
+      });
+      if (layer !== null) layers = [...layers, layer];
+    }
+    return layers;
+  }
+
+  private layersOf(origin: Origin): Promise<readonly LayerRef[]> | readonly LayerRef[] {
+    return origin.kind === "stage" ? this.layersOfStage(origin.index) : this.imageOf(origin.reference).layers;
+  }
+
+  private imageOf(reference: string): Image {
+    const base = this.options.bases.get(reference);
+    if (base === undefined) throw new Error(`${reference} is not resolved`);
+    return base.image;
+  }
+
+  private solveStep(step: Step, parents: readonly Digest[]): Promise<StepResult> {
+    switch (step.type) {
+      case "run":
+        return this.cached(step, runKey(parents, step, this.options.architecture), () => this.run(step, step, parents));
+      case "workdir":
+        return this.workdir(step, step, parents);
+      case "copy":
+        return step.from.kind === "context" ? this.copyContext(step, step, parents) : this.copyFrom(step, step, step.from, parents);
+    }
+  }
+
+  private async run(step: Step, action: RunAction, parents: readonly Digest[]): Promise<WorkerResult> {
+    const network = await this.options.worker.network();
+    return this.execute(step, { type: "run", action, parents, network });
+  }
+
+  private workdir(step: Step, action: WorkdirAction, parents: readonly Digest[]): Promise<StepResult> {
+    if (action.path !== "/") {
+      return this.cached(step, workdirKey(parents, action), () => this.execute(step, { type: "workdir", action, parents }));
+    }
+    this.options.progress.cached(step.index);
+    return Promise.resolve({ layer: null });
+  }
+
+  private async copyContext(step: Step, action: CopyAction, parents: readonly Digest[]): Promise<StepResult> {
+    const { recipe } = this.options;
+    const contents = await this.contextContents(step, action);
+    return this.cached(step, copyKey(parents, action, contents), () =>
+      this.execute(step, { type: "copy-context", action, parents, context: recipe.source }),
+    );
+  }
+
+  private async contextContents(step: Step, action: CopyAction): Promise<readonly CopyContent[]> {
+    const { context, rules } = this.options.recipe;
+    try {
+      const selected = await Promise.all(action.sources.map((source) => selectSource(context, source)));
+      return selected.flat().map(({ name, node: { kind, id } }) => ({ name: kind === "directory" ? "" : name, kind, content: id }));
+    } catch (error) {
+      if (error instanceof MissingSource) throw explainMissing(step, error, rules);
+      if (error instanceof PatternError) throw problemAt(step.at, "dockerfile", `A source pattern of ${step.label} ${error.message}.`);
+      if (error instanceof AppError && error.code === "invalid") throw problemAt(step.at, "context", error.message);
+      throw error;
+    }
+  }
+
+  /**
+   * First by what it copies from as a whole; where that changed, and such a copy has been made before, by the content that it would take,
+   * which the worker has to look at. So a stage that ran again with an equal result changes nothing above it.
+   */
+  private async copyFrom(step: Step, action: CopyAction, origin: Origin, parents: readonly Digest[]): Promise<StepResult> {
+    const { cache, worker } = this.options;
+    const layers = (await this.layersOf(origin)).map(({ digest }) => digest);
+    const whole = copyFromKey(parents, action, layers);
+    const everMade = copyFromKey(parents, action, []);
+    return this.cached(step, whole, async () => {
+      if (cache.get(everMade) !== undefined) {
+        const { contents } = await worker.request({ type: "inspect", action, origin: layers }, () => undefined);
+        const known = contents === undefined ? undefined : this.lookUp(copyKey(parents, action, contents));
+        if (known !== undefined) return { ...known, wasKnown: true };
+      }
+      const result = await this.execute(step, { type: "copy-layers", action, parents, origin: layers });
+      if (result.contents !== undefined) cache.put(copyKey(parents, action, result.contents), { layer: result.layer });
+      cache.put(everMade, { layer: null });
+      return result;
+    });
+  }
+
+  private execute(step: Step, request: Parameters<WorkerClient["request"]>[0]): Promise<WorkerResult> {
+    return this.options.worker.request(request, (stream, text) => this.options.progress.output(step.index, stream, text));
+  }
+
+  /** The result under the key, made by `make` where it is not known. */
+  private async cached(step: Step, key: StepKey, make: () => Promise<WorkerResult & { readonly wasKnown?: true }>): Promise<StepResult> {
+    const { progress, executing, cache } = this.options;
+    for (let known = this.lookUp(key); ; known = this.lookUp(key)) {
+      if (known !== undefined) {
+        progress.cached(step.index);
+        return known;
+      }
+      const elsewhere = executing.get(key);
+      if (elsewhere === undefined) break;
+      await elsewhere;
+    }
+    const done = Promise.withResolvers<void>();
+    executing.set(key, done.promise);
+    try {
+      await this.enter();
+      const started = progress.started(step.index);
+      try {
+        const { layer, wasKnown } = await make();
+        cache.put(key, { layer });
+        if (layer !== null && wasKnown !== true) this.made.add(layer.digest);
+        started.done(wasKnown === true ? "cached" : "done");
+        return { layer };
+      } catch (error) {
+        started.done("failed");
+        throw error;
+      } finally {
+        this.leave();
+      }
+    } finally {
+      executing.delete(key);
+      done.resolve();
+    }
+  }
+
+  /** A result whose layer has been collected is none. */
+  private lookUp(key: StepKey): StepResult | undefined {
+    const { cache, layers } = this.options;
+    const result = cache.get(key);
+    if (result === undefined || result.layer === null || layers.has(result.layer.digest)) return result;
+    cache.delete(key);
+    return undefined;
+  }
+
+  private async enter(): Promise<void> {
+    if (this.free > 0) this.free--;
+    else await new Promise<void>((resolve) => this.waiting.push(resolve));
+  }
+
+  private leave(): void {
+    const next = this.waiting.shift();
+    if (next === undefined) this.free++;
+    else next();
+  }
+
+  private explain(step: Step, error: unknown): unknown {
+    if (error instanceof StepFailed) return explainStep(step, error.failure, this.options.limits);
+    if (error instanceof WorkerOutOfMemory)
+      return explainStep(step, { reason: "out_of_memory", message: error.message }, this.options.limits);
+    return error;
+  }
+}

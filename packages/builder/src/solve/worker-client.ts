@@ -1,0 +1,235 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BuildLimits } from "@plimsoll/core";
+import { AppError } from "@plimsoll/core";
+import { type ChildProcess, minimalEnv, start } from "@plimsoll/exec";
+import { type CgroupDriver, ensureUserNamespace, type HostLayout, privateMountNamespaceArgv } from "@plimsoll/host";
+import {
+  type BuildNetworkPath,
+  jsonLines,
+  type WorkerFailure,
+  type WorkerInit,
+  type WorkerMessage,
+  type WorkerRequest,
+  type WorkerResult,
+} from "../execute/protocol.ts";
+import { BuildProblem } from "../problem.ts";
+import type { BuildNetwork } from "./network.ts";
+
+const WORKER = fileURLToPath(new URL("../execute/worker.ts", import.meta.url));
+const READY_TIMEOUT_MS = 30_000;
+const STDERR_KEPT = 4_000;
+
+export interface WorkerClientOptions {
+  readonly layout: HostLayout;
+  readonly cgroups: CgroupDriver;
+  readonly network: BuildNetwork;
+  readonly buildId: string;
+  readonly namespace: { readonly uid: string; readonly uidBase: number };
+  readonly repository: string;
+  readonly firstSeenFile: string;
+  readonly limits: BuildLimits;
+  /** Compiled code of the worker is kept here, so that later ones start faster. */
+  readonly codeCacheDir: string;
+  /** Aborted: everything of the build is killed. */
+  readonly signal: AbortSignal;
+}
+
+/** The kernel killed something of the build for memory. */
+export class WorkerOutOfMemory extends Error {}
+
+/** A request that the worker answered with a failure. */
+export class StepFailed extends Error {
+  readonly failure: WorkerFailure;
+  constructor(failure: WorkerFailure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+type NewRequest<T = WorkerRequest> = T extends WorkerRequest ? Omit<T, "id"> : never;
+
+interface Pending {
+  readonly resolve: (result: WorkerResult) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onOutput: (stream: "stdout" | "stderr", text: string) => void;
+}
+
+/** `tenants/<namespace>/build/<build>`, relative to the layout's cgroup root. */
+export function buildCgroup(namespaceUid: string, buildId: string): string {
+  return `tenants/${namespaceUid}/build/${buildId}`;
+}
+
+/**
+ * The one child process of a build, started with its first request: cgroup with the build's limits, mount namespace, network for commands.
+ * close() kills whatever is left and removes all of it.
+ */
+export class WorkerClient implements AsyncDisposable {
+  private readonly options: WorkerClientOptions;
+  private readonly pending = new Map<number, Pending>();
+  private readonly kill: () => void;
+  private worker: Promise<ChildProcess> | undefined;
+  private acquired: Promise<BuildNetworkPath> | undefined;
+  private sequence = 0;
+  private ended: unknown;
+  private stderr = "";
+
+  constructor(options: WorkerClientOptions) {
+    this.options = options;
+    this.kill = () => void this.killAll();
+    options.signal.addEventListener("abort", this.kill, { once: true });
+  }
+
+  /** The build's network, made at the first call. */
+  network(): Promise<BuildNetworkPath> {
+    const { network, buildId, namespace } = this.options;
+    this.acquired ??= this.userNamespace().then((userNamespacePath) =>
+      network.acquire({ buildId, namespaceUid: namespace.uid, userNamespacePath }),
+    );
+    return this.acquired;
+  }
+
+  /** Throws StepFailed, WorkerOutOfMemory, the signal's reason, or AppError when the worker died otherwise. */
+  async request(request: NewRequest, onOutput: Pending["onOutput"]): Promise<WorkerResult> {
+    this.options.signal.throwIfAborted();
+    this.worker ??= this.startWorker();
+    const worker = await this.worker;
+    if (this.ended !== undefined) throw this.ended;
+    const id = this.sequence++;
+    return new Promise<WorkerResult>((resolve, reject) => {
+      this.pending.set(id, { resolve, reject, onOutput });
+      worker.stdin?.write(`${JSON.stringify({ ...request, id })}\n`);
+    });
+  }
+
+  async close(): Promise<void> {
+    const { signal, cgroups, network, buildId, namespace } = this.options;
+    signal.removeEventListener("abort", this.kill);
+    const worker = await this.worker?.catch(() => undefined);
+    await this.killAll();
+    if (worker !== undefined) {
+      worker.kill("SIGKILL");
+      await ended(worker);
+    }
+    if (this.worker !== undefined) await cgroups.remove(buildCgroup(namespace.uid, buildId));
+    if (this.acquired !== undefined) {
+      await this.acquired.catch(() => undefined);
+      await network.release(buildId);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private async startWorker(): Promise<ChildProcess> {
+    const { cgroups, namespace, buildId, limits, layout, codeCacheDir } = this.options;
+    const path = buildCgroup(namespace.uid, buildId);
+    cgroups.ensure(path, { cpuMillis: limits.cpuMillis, memoryBytes: limits.memoryBytes, pids: limits.pids });
+    // A cgroup with limits for its children holds no processes of its own (cgroup v2, no internal processes).
+    cgroups.ensure(join(path, "worker"));
+    mkdirSync(codeCacheDir, { recursive: true, mode: 0o700 });
+    const userNamespace = this.userNamespace();
+    const child = await start(privateMountNamespaceArgv([process.execPath, "--disable-warning=ExperimentalWarning", WORKER]), {
+      stdio: ["pipe", "pipe", "pipe"],
+      env: { ...minimalEnv, NODE_COMPILE_CACHE: codeCacheDir },
+    });
+    child.stdin?.on("error", () => undefined); // Its end is what tells.
+    child.stderr?.on("data", (chunk: Buffer) => {
+      this.stderr = (this.stderr + chunk.toString()).slice(-STDERR_KEPT);
+    });
+    await this.untilReady(child);
+    // Only now: that our program itself needs memory is not the tenant's account.
+    cgroups.move(join(path, "worker"), child.pid);
+    this.options.signal.throwIfAborted();
+    const init: WorkerInit = {
+      type: "init",
+      layout,
+      buildId,
+      repository: this.options.repository,
+      firstSeenFile: this.options.firstSeenFile,
+      cgroupPath: path,
+      userNamespace: { path: await userNamespace, uidBase: namespace.uidBase },
+      logBytes: limits.logBytes,
+    };
+    child.stdin?.write(`${JSON.stringify(init)}\n`);
+    return child;
+  }
+
+  private untilReady(child: ChildProcess): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        child.kill("SIGKILL");
+        reject(new AppError("timeout", "the build's worker did not start in time"));
+      }, READY_TIMEOUT_MS);
+      child.once("close", (code, signal) => {
+        clearTimeout(timer);
+        this.fail(code, signal);
+        reject(this.ended);
+      });
+      child.stdout?.on(
+        "data",
+        jsonLines<WorkerMessage>((message) => {
+          if (message.type === "ready") {
+            clearTimeout(timer);
+            resolve();
+          } else this.receive(message);
+        }),
+      );
+    });
+  }
+
+  private receive(message: Exclude<WorkerMessage, { type: "ready" }>): void {
+    const pending = this.pending.get(message.id);
+    if (message.type === "output") {
+      pending?.onOutput(message.stream, message.text);
+      return;
+    }
+    this.pending.delete(message.id);
+    if (message.type === "done") pending?.resolve(message.result);
+    else pending?.reject(new StepFailed(message.failure));
+  }
+
+  /** The worker is gone: whatever was asked of it has no answer. */
+  private fail(code: number | null, signal: NodeJS.Signals | null): void {
+    this.ended = this.reasonOfEnd(code, signal);
+    for (const { reject } of this.pending.values()) reject(this.ended);
+    this.pending.clear();
+    void this.killAll();
+  }
+
+  private reasonOfEnd(code: number | null, signal: NodeJS.Signals | null): unknown {
+    const { options } = this;
+    if (options.signal.aborted) return options.signal.reason;
+    if (this.oomKills() > 0) return new WorkerOutOfMemory("the build ran out of memory");
+    const how = signal === null ? `ended with ${code}` : `was killed by ${signal}`;
+    return new BuildProblem(
+      { reason: "interrupted", message: "The build was interrupted: the process that ran it is gone. Push again to repeat it." },
+      { cause: new AppError("internal", `the build's worker ${how}: ${this.stderr.trim()}`) },
+    );
+  }
+
+  private oomKills(): number {
+    const { cgroups, namespace, buildId } = this.options;
+    const path = buildCgroup(namespace.uid, buildId);
+    const paths = [path, ...cgroups.children(path).map((name) => join(path, name))];
+    return paths.filter((one) => cgroups.exists(one)).reduce((sum, one) => sum + cgroups.usage(one).oomKills, 0);
+  }
+
+  private async killAll(): Promise<void> {
+    const { cgroups, namespace, buildId } = this.options;
+    const path = buildCgroup(namespace.uid, buildId);
+    if (this.worker !== undefined && cgroups.exists(path)) await cgroups.killAll(path).catch(() => undefined);
+  }
+
+  private userNamespace(): Promise<string> {
+    const { layout, namespace } = this.options;
+    return ensureUserNamespace(layout, namespace.uid, { uidBase: namespace.uidBase });
+  }
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => child.once("close", () => resolve()));
+}
