@@ -1,0 +1,2 @@
+/** What an `ensure…` function did. */
+export type Outcome = "created" | "replaced" | "unchanged";
