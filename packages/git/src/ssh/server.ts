@@ -9,7 +9,6 @@ import type { HostKey } from "./host-key.ts";
 import { serveExec, serveShell } from "./session.ts";
 
 const KEEPALIVE = { intervalMs: 15_000, missed: 4 };
-/** From the first byte to a proved key. */
 const LOGIN_MS = 30_000;
 const MAX_CONNECTIONS = 500;
 const MAX_STRANGERS = 100;
@@ -22,6 +21,8 @@ export interface SshServerOptions {
   readonly ports: GitPorts;
   readonly logger: GitLogger;
   readonly portalUrl: string;
+  /** From the first byte to a proved key. Default 30 s. */
+  readonly loginMs?: number;
   /** Starts git for a client; throws AppError with the sentence that the client is shown. */
   readonly openGit: (principal: Principal, service: GitService, ref: RepositoryRef, protocol: string | undefined) => Promise<GitProcess>;
 }
@@ -78,7 +79,7 @@ export class SshServer {
       return;
     }
     const who = `${socket.remoteAddress} ${socket.remotePort}`;
-    const timer = setTimeout(() => socket.destroy(), LOGIN_MS);
+    const timer = setTimeout(() => socket.destroy(), this.#options.loginMs ?? LOGIN_MS);
     this.#sockets.add(socket);
     this.#strangers.set(who, { socket, timer });
     socket.on("error", () => undefined);
