@@ -2,6 +2,8 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
+const SHOWN_LINES = 12;
+
 /** A program failed; its message names the log and shows the end of it. */
 export class ProgramFailed extends Error {}
 
@@ -20,12 +22,11 @@ export function runLogged(argv, { logPath, cwd, env }) {
     const [program, ...args] = argv;
     const child = spawn(program, args, { cwd, env: env ?? process.env, stdio: ["ignore", log, log] });
     const fail = (/** @type {string} */ how) => {
-      const said = readFileSync(logPath).subarray(startOfOurs).toString().trim().split("\n").slice(-12);
-      reject(
-        new ProgramFailed(
-          `${argv.slice(0, 3).join(" ")} ${how}; its last lines, of ${logPath}:\n${said.map((line) => `    ${line}`).join("\n")}`,
-        ),
-      );
+      const lines = readFileSync(logPath).subarray(startOfOurs).toString().trim().split("\n");
+      // npm prints its whole usage after the reason, apt-get its reason last.
+      const reason = lines.findIndex((line) => line.startsWith("npm error"));
+      const said = reason === -1 ? lines.slice(-SHOWN_LINES) : lines.slice(reason, reason + SHOWN_LINES);
+      reject(new ProgramFailed(`${argv.slice(0, 3).join(" ")} ${how}; from ${logPath}:\n${said.map((line) => `    ${line}`).join("\n")}`));
     };
     child.once("error", (error) => fail(`could not be started (${error.message})`));
     child.once("close", (code, signal) => {
