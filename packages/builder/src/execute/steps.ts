@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
-import { LayerStore, runSandbox } from "@plimsoll/containers";
+import { LayerStore } from "@plimsoll/containers";
 import { AppError, type Digest, type LayerRef } from "@plimsoll/core";
 import { type CgroupDriver, cgroupDriver, RootedTree } from "@plimsoll/host";
 import { FirstSeen } from "../cache/first-seen.ts";
@@ -108,6 +108,7 @@ export class StepExecutor implements AsyncDisposable {
   ): Promise<void> {
     const { init, onOutput } = this.options;
     const output = new CommandOutput(this.budget, (stream, text) => onOutput(id, stream, text));
+    const { runSandbox } = await import("@plimsoll/containers");
     const result = await runSandbox({
       layout: init.layout,
       cgroups: this.cgroups,

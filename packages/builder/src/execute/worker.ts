@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { AppError, errorText } from "@plimsoll/core";
 import { cgroupDriver, errorCode, hideHybridCgroup, MS, mount } from "@plimsoll/host";
 import { PatternError } from "../context/pattern.ts";
@@ -21,9 +22,11 @@ function say(message: WorkerMessage): void {
 }
 
 function prepare(init: WorkerInit): StepExecutor {
-  const scratchDir = init.layout.mountsDir;
-  mkdirSync(scratchDir, { recursive: true, mode: 0o700 });
-  mount("tmpfs", scratchDir, "tmpfs", MS.noSuid | MS.noDev, "mode=0700");
+  const { mountsDir } = init.layout;
+  // Commands have their root below it, so it can be passed through (but not listed) by their users.
+  mount("tmpfs", mountsDir, "tmpfs", MS.noSuid | MS.noDev, "mode=0711");
+  const scratchDir = join(mountsDir, "builder");
+  mkdirSync(scratchDir, { mode: 0o700 });
   hideHybridCgroup();
   killEverything = () => cgroupDriver(init.layout).killAll(init.cgroupPath);
   return new StepExecutor({ init, scratchDir, onOutput: (id, stream, text) => say({ type: "output", id, stream, text }) });

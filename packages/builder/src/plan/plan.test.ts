@@ -1,0 +1,208 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are words of Dockerfiles
+import type { ImageConfig } from "@plimsoll/core";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseDockerfile } from "../dockerfile/parse.ts";
+import { BuildProblem } from "../problem.ts";
+import { planStages } from "./stages.ts";
+import { DEFAULT_PATH, fromSteps, listSteps, planSteps, type StageSteps } from "./steps.ts";
+
+const BASE: ImageConfig = {
+  architecture: "amd64",
+  os: "linux",
+  env: ["PATH=/bin", "BASE=b"],
+  entrypoint: ["/base"],
+  cmd: ["base-cmd"],
+  user: "",
+  workingDir: "/base",
+  exposedPorts: ["1/tcp"],
+  labels: { from: "base" },
+};
+
+interface Given {
+  readonly target?: string;
+  readonly buildArgs?: Record<string, string>;
+  readonly base?: Partial<ImageConfig>;
+}
+
+function plan(text: string, { target, buildArgs = {}, base = {} }: Given = {}) {
+  const dockerfile = parseDockerfile(text, "Dockerfile");
+  const stages = planStages(dockerfile, { architecture: "amd64", buildArgs, ...(target === undefined ? {} : { target }) });
+  const configs = new Map(stages.images.map(({ reference }) => [reference, { ...BASE, ...base }]));
+  const steps = planSteps(stages, configs, { escape: dockerfile.escape, buildArgs, architecture: "amd64" });
+  return { plan: stages, steps, last: steps.at(-1) as StageSteps };
+}
+
+const problem = (text: string, given?: Given) => {
+  try {
+    plan(text, given);
+  } catch (error) {
+    if (error instanceof BuildProblem) return error.failure;
+    throw error;
+  }
+  throw new Error("it was planned");
+};
+const runEnv = (stage: StageSteps) =>
+  Object.fromEntries((stage.steps.find((step) => step.type === "run")?.env ?? []).map((entry) => entry.split(/=(.*)/s, 2)));
+
+describe("planStages", () => {
+  it("keeps only the stages that the target reaches", () => {
+    const text =
+      "FROM a AS one\nFROM b AS two\nFROM one AS three\nCOPY --from=two /x /x\nFROM c AS four\nCOPY --from=THREE / /\nFROM d AS five\n";
+    const reached = (target?: string) => plan(text, target === undefined ? {} : { target }).plan.stages.map(({ label }) => label);
+    expect(reached()).toEqual(["five"]);
+    expect(reached("four")).toEqual(["one", "two", "three", "four"]);
+    expect(reached("Three")).toEqual(["one", "two", "three"]);
+    expect(reached("0")).toEqual(["one"]);
+  });
+
+  it("tells stages, numbers and images apart", () => {
+    const { plan: stages } = plan("FROM a\nFROM a AS b\nCOPY --from=0 /x /\nCOPY --from=nginx:1 /y /\nCOPY --from=B0 /z /\nFROM b\n", {
+      target: "1",
+    });
+    expect(Object.fromEntries(stages.stages.at(-1)?.origins ?? [])).toEqual({
+      "0": { kind: "stage", index: 0 },
+      "nginx:1": { kind: "image", reference: "nginx:1" },
+      B0: { kind: "image", reference: "B0" },
+    });
+    expect(stages.images.map(({ reference, at }) => [reference, at.line])).toEqual([
+      ["a", 1],
+      ["nginx:1", 4],
+      ["B0", 5],
+    ]);
+  });
+
+  it("expands global arguments in FROM, given ones first", () => {
+    const text = "ARG V=22\nARG IMAGE=node:$V\nFROM --platform=$BUILDPLATFORM ${IMAGE}-slim\n";
+    expect(plan(text).plan.images[0]?.reference).toBe("node:22-slim");
+    expect(plan(text, { buildArgs: { V: "24" } }).plan.images[0]?.reference).toBe("node:24-slim");
+  });
+
+  it.each([
+    ["FROM $X", {}, "empty here"],
+    ["FROM --platform=linux/arm64 a", {}, "this host's platform only"],
+    ["FROM a\nCOPY --from=$X a b", {}, "takes no variables"],
+    ["FROM a\nCOPY --from=0 a b", {}, "no stage 0"],
+    ["FROM a\nCOPY --from=7 a b", {}, "last stage has number 0"],
+    ["FROM a\nCOPY --from=later a b\nFROM b AS later", {}, "move it above"],
+    ["FROM a AS self\nCOPY --from=self a b", {}, "cannot copy from itself"],
+    ["FROM a AS b\nFROM c", { target: "d" }, "its stages are b"],
+    ['FROM "a', {}, "never closed"],
+  ])("explains %j", (text, given, advice) => {
+    const failure = problem(text, given);
+    expect(failure).toMatchObject({ file: "Dockerfile", line: expect.any(Number) });
+    expect(failure.message).toContain(advice);
+  });
+});
+
+describe("planSteps", () => {
+  it("gives one instruction one environment", () => {
+    const { last } = plan("FROM a\nENV abc=hello\nENV abc=bye def=$abc\nENV ghi=$abc\nRUN x");
+    expect(runEnv(last)).toMatchObject({ abc: "bye", def: "hello", ghi: "bye" });
+  });
+
+  it("scopes arguments: global ones only where declared again, a child stage inherits", () => {
+    const { steps } = plan("ARG G=g\nFROM a AS one\nRUN x\nFROM a AS two\nARG G\nARG D=d$G U\nRUN x\nFROM two\nRUN x\n", { target: "2" });
+    expect(runEnv(steps[0] as StageSteps)).toMatchObject({ G: "g", D: "dg" });
+    expect(runEnv(steps[1] as StageSteps)).toMatchObject({ G: "g", D: "dg" });
+    expect(runEnv(steps[0] as StageSteps)).not.toHaveProperty("U");
+    expect(runEnv(plan("ARG G=g\nFROM a\nRUN x").last)).not.toHaveProperty("G");
+    expect(plan("FROM a\nARG X=1\nENV Y=$X\nRUN x", { buildArgs: { X: "2", Z: "3" } }).last.config.env).toEqual([
+      "PATH=/bin",
+      "BASE=b",
+      "Y=2",
+    ]);
+  });
+
+  it("keeps proxies that nobody declares out of the environment that names the result", () => {
+    const [step] = plan("FROM a\nRUN x", { buildArgs: { HTTP_PROXY: "p", other: "o" } }).last.steps;
+    expect(step).toMatchObject({ proxies: ["HTTP_PROXY=p"], env: ["BASE=b", "PATH=/bin"] });
+    expect(plan("FROM a\nARG HTTP_PROXY\nRUN x", { buildArgs: { HTTP_PROXY: "p" } }).last.steps[0]).toMatchObject({
+      proxies: [],
+      env: expect.arrayContaining(["HTTP_PROXY=p"]),
+    });
+  });
+
+  it("expands where Docker does and not in commands", () => {
+    const { last } = plan(
+      'FROM a\nENV A=x B="y z"\nCOPY --chown=$A $A ${B} /$A/\nRUN echo $A\nCMD ["$A"]\nLABEL k$A="$B"\nEXPOSE 80${NONE} 90-91/UDP\nUSER $A:g\nWORKDIR $A\n',
+    );
+    expect(last.steps).toMatchObject([
+      { type: "copy", chown: "x", sources: ["x", "y z"], destination: "/x/" },
+      { type: "run", argv: ["/bin/sh", "-c", "echo $A"], cwd: "/base" },
+      { type: "workdir", path: "/base/x", user: "x:g" },
+    ]);
+    expect(last.config).toMatchObject({
+      cmd: ["$A"],
+      labels: { from: "base", kx: "y z" },
+      exposedPorts: ["1/tcp", "80/tcp", "90/udp", "91/udp"],
+      user: "x:g",
+      workingDir: "/base/x",
+    });
+  });
+
+  it("clears an inherited CMD with ENTRYPOINT, not one of the same stage", () => {
+    expect(plan('FROM a\nENTRYPOINT ["e"]').last.config).toMatchObject({ entrypoint: ["e"], cmd: [] });
+    expect(plan('FROM a\nCMD c\nENTRYPOINT ["e"]').last.config).toMatchObject({ entrypoint: ["e"], cmd: ["/bin/sh", "-c", "c"] });
+    expect(plan("FROM a AS b\nCMD c\nFROM b\nENTRYPOINT e").last.config).toMatchObject({ entrypoint: ["/bin/sh", "-c", "e"], cmd: [] });
+    expect(plan("FROM a\nCMD []").last.config).toMatchObject({ entrypoint: ["/base"], cmd: [] });
+  });
+
+  it("adds a PATH where the base has none", () => {
+    expect(plan("FROM scratch\nENV A=1").last.config.env).toEqual([`PATH=${DEFAULT_PATH}`, "A=1"]);
+    expect(plan("FROM a", { base: { env: [] } }).last.config.env).toEqual([`PATH=${DEFAULT_PATH}`]);
+  });
+
+  it.each([
+    ["a b", "/base/b"],
+    ["a .", "/base/"],
+    ["a ./", "/base/"],
+    ["a ../x", "/x"],
+    ["a ../../../x/", "/x/"],
+    ["a /", "/"],
+    ["a /x/../y", "/y"],
+    ['["a", "b c"]', "/base/b c"],
+  ])("COPY %s goes to %s", (args, destination) => {
+    expect(plan(`FROM a\nCOPY ${args}`).last.steps[0]).toMatchObject({ destination });
+  });
+
+  it.each([
+    ["USER $NONE", "empty here"],
+    ["EXPOSE 70000", "is no port"],
+    ["EXPOSE 1:2", "is no port"],
+    ["COPY --chmod=999 a b", "no mode"],
+    ["COPY --chmod=u+x a b", "octal"],
+    ["COPY https://x.test/y z", "not URLs"],
+    ["ENV ${NONE}=1", "no usable name"],
+    ["WORKDIR ${X:=1}", "not supported"],
+  ])("explains %s", (line, advice) => {
+    const failure = problem(`FROM a\n${line}`);
+    expect(failure).toMatchObject({ file: "Dockerfile", line: 2, instruction: line });
+    expect(failure.message).toContain(advice);
+  });
+
+  it("numbers steps as they were listed before any image was known", () => {
+    const instruction = fc.constantFrom(
+      "RUN x",
+      "ENV A=1",
+      "COPY a b",
+      "WORKDIR /",
+      "WORKDIR w",
+      "LABEL a=b",
+      "CMD c",
+      "COPY --from=0 a b",
+    );
+    fc.assert(
+      fc.property(fc.array(fc.array(instruction, { maxLength: 5 }), { minLength: 1, maxLength: 5 }), fc.nat(4), (stages, target) => {
+        const text = stages
+          .map((lines, index) => ["FROM a", ...lines.filter((line) => index > 0 || !line.includes("--from"))].join("\n"))
+          .join("\n");
+        const { plan: staged, steps } = plan(text, { target: String(target % stages.length) });
+        const listed = listSteps(staged);
+        const planned = steps.flatMap(({ from, steps: own }) => [from, ...own]);
+        expect(planned.map(({ index, label }) => [index, label])).toEqual(listed.map(({ index, label }) => [index, label]));
+        expect([...fromSteps(staged).values()]).toEqual(steps.map(({ from }) => from.index));
+      }),
+    );
+  });
+});
