@@ -1,1 +1,14 @@
-export {};
+export { createHostToken } from "./agent/enroll.ts";
+export { createApi, type PlimsollApi } from "./app.ts";
+export { type AppAdmission, admitApp } from "./apps/admit.ts";
+export { patchApp, scaleApp } from "./apps/change-app.ts";
+export { appCharges, type ProcessCharge, totalCharge } from "./apps/charge.ts";
+export { createApp, INSTANCES_FINALIZER } from "./apps/create-app.ts";
+export { deleteApp } from "./apps/delete-app.ts";
+export { deployImage, rollback } from "./apps/deploy.ts";
+export { deleteSecret, putSecret, revealSecret } from "./apps/secrets.ts";
+export { authorize, type Caller, callerOf, findNamespace, findTeam, may, PLATFORM_CALLER, type Place } from "./caller.ts";
+export { type ApiPorts, type ApiSettings, audit, type Context } from "./context.ts";
+export { createStreamBroker, type StreamBroker, type StreamHost, type StreamWish } from "./streams/broker.ts";
+export { createNamespace } from "./tenants/namespaces.ts";
+export { createTeam } from "./tenants/teams.ts";

@@ -92,3 +92,10 @@ export const ApplyRequest = z.object({
   metadata: z.object({ name: ObjectName, labels: Labels.optional(), version: z.int().optional() }),
   spec: z.record(z.string(), z.unknown()),
 });
+
+/** One line of an instance's log: what hosts stream to the API (one JSON object a line) and the API to readers (one event each). */
+export const LogLine = z.object({ stream: z.enum(["stdout", "stderr"]), at: z.string().max(64), text: z.string() });
+export type LogLine = z.infer<typeof LogLine>;
+
+/** A new enrolment token for hosts, and the line to run on the machine. */
+export const HostToken = z.object({ token: z.string(), command: z.string() });

@@ -106,19 +106,28 @@ export class ObjectReader {
     if (options.hostUid !== undefined) where.hostUid = options.hostUid;
     if (options.names !== undefined) where.name = { in: [...options.names] };
     if (options.phases !== undefined) where.phase = { in: [...options.phases] };
-    if (options.uids !== undefined) where.AND = [{ uid: { in: [...options.uids] } }];
-    if (options.after !== undefined) where.uid = options.newestFirst ? { lt: options.after } : { gt: options.after };
+    if (options.uids !== undefined || options.after !== undefined)
+      where.uid = {
+        ...(options.uids === undefined ? {} : { in: [...options.uids] }),
+        ...(options.after === undefined ? {} : { [options.newestFirst ? "lt" : "gt"]: options.after }),
+      };
     if (options.labels !== undefined)
-      where.AND = [
-        ...((where.AND as Prisma.ObjectWhereInput[] | undefined) ?? []),
-        ...Object.entries(options.labels).map(([name, value]) => ({ labels: { path: [name], equals: value } })),
-      ];
+      where.AND = Object.entries(options.labels).map(([name, value]) => ({ labels: { path: [name], equals: value } }));
     const rows = await this.client.object.findMany({
       where,
       orderBy: { uid: options.newestFirst ? "desc" : "asc" },
       ...(options.limit === undefined ? {} : { take: options.limit }),
     });
     return rows.map((row) => toResource<K>(row));
+  }
+
+  /** Uids of all objects of a kind, in some of these phases: for resyncs, which read each object on its own. */
+  async uids(kind: Kind, options: Pick<ListOptions, "phases"> = {}): Promise<readonly string[]> {
+    const rows = await this.client.object.findMany({
+      where: { ...objectFilter(this.scope), kind, ...(options.phases === undefined ? {} : { phase: { in: [...options.phases] } }) },
+      select: { uid: true },
+    });
+    return rows.map(({ uid }) => uid);
   }
 
   /** The version that a watch of this scope resumes from: everything up to it is visible to a read that starts now. */

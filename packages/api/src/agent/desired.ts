@@ -1,0 +1,132 @@
+import type { BuildAssignment, DesiredState, InstanceAssignment, NamespaceAssignment, Routing } from "@plimsoll/contracts";
+import { AppError, isInstanceGone, type Resource } from "@plimsoll/core";
+import { type ObjectReader, PLATFORM } from "@plimsoll/db";
+import type { Api } from "../context.ts";
+import { assembleRouting } from "./routing.ts";
+
+/** Releases of each app that a rollback may still go to: their images are not collected. */
+const RELEASES_KEPT = 10;
+
+/**
+ * Everything that one host has to do and may know: what is bound to it, the secrets of its own instances sealed to its key, its peers,
+ * and (for ingress hosts) the routing table. Read anew each time; level-triggered.
+ */
+export async function desiredState(api: Api, hostUid: string): Promise<DesiredState> {
+  const { db, sealing, settings } = api;
+  const objects = db.objects(PLATFORM);
+  const host = await objects.find("Host", hostUid);
+  if (host === undefined) throw new AppError("unauthenticated", "This host was removed from the platform; enroll it again.");
+  const { index, underlay, roles, publicKey } = host.spec;
+  const routing = roles.includes("ingress") ? await readRouting(api, objects) : undefined;
+  const instances = (await objects.list("Instance", { hostUid })).filter(isWanted);
+  const builds = await objects.list("Build", { hostUid, phases: ["placed", "running"] });
+  const namespaces = await namespacesOf(objects, [...instances, ...builds]);
+  const releases = await releasesOf(objects, instances);
+  const assignments: InstanceAssignment[] = [];
+  for (const instance of instances) {
+    const release = releases.get(releaseKey(instance));
+    // Its app is being removed and the release is gone already: what is not desired is stopped.
+    if (release === undefined) continue;
+    const sealedEnv = instance.spec.desired === "stopped" ? undefined : await sealing.sealedEnv(release, publicKey);
+    assignments.push(assignInstance(instance, release, sealedEnv));
+  }
+  return {
+    host: { uid: hostUid, name: host.metadata.name, index, underlay, roles },
+    platform: {
+      network: settings.network,
+      sourceNetwork: settings.sourceNetwork,
+      appsDomain: settings.appsDomain,
+      platformDomain: settings.platformDomain,
+    },
+    peers: (await objects.list("Host")).filter(({ metadata }) => metadata.uid !== hostUid).map(peerOf),
+    namespaces: namespaces.map(assignNamespace),
+    instances: assignments,
+    builds: builds.map(assignBuild),
+    keepImages: [...new Set([...(await db.platform.releasedImages(RELEASES_KEPT)), ...assignments.map(({ image }) => image.digest)])],
+    ...(routing === undefined ? {} : { routing }),
+    streams: [...api.streams.pending(hostUid)],
+  };
+}
+
+/** The version first: a document with version v then holds every change up to v. */
+async function readRouting({ db }: Api, objects: ObjectReader): Promise<Routing> {
+  const version = await db.platform.routingVersion();
+  const routes = await objects.list("Route");
+  const apps = await objects.list("App", { uids: [...new Set(routes.map(({ metadata }) => metadata.ownerUid ?? ""))] });
+  return assembleRouting(version, routes, apps, await objects.list("Instance", { phases: ["ready"] }));
+}
+
+async function namespacesOf(objects: ObjectReader, bound: readonly Resource[]): Promise<readonly Resource<"Namespace">[]> {
+  const uids = new Set(bound.map(({ metadata }) => metadata.namespaceUid ?? ""));
+  return uids.size === 0 ? [] : objects.list("Namespace", { uids: [...uids] });
+}
+
+async function releasesOf(objects: ObjectReader, instances: readonly Resource<"Instance">[]) {
+  const releases = new Map<string, Resource<"Release">>();
+  for (const [namespaceUid, some] of Map.groupBy(instances, ({ metadata }) => metadata.namespaceUid ?? "")) {
+    const names = [...new Set(some.map(({ spec }) => `${spec.app}-v${spec.release}`))];
+    for (const release of await objects.list("Release", { in: namespaceUid, names }))
+      releases.set(`${release.metadata.ownerUid}/${release.spec.number}`, release);
+  }
+  return releases;
+}
+
+function releaseKey({ metadata, spec }: Resource<"Instance">): string {
+  return `${metadata.ownerUid}/${spec.release}`;
+}
+
+function isWanted({ spec, status }: Resource<"Instance">): boolean {
+  return !(spec.desired === "stopped" && isInstanceGone(status.phase));
+}
+
+function assignInstance(instance: Resource<"Instance">, release: Resource<"Release">, sealedEnv: string | undefined): InstanceAssignment {
+  const { metadata, spec } = instance;
+  const process = release.spec.processes[spec.process];
+  return {
+    uid: metadata.uid,
+    name: metadata.name,
+    namespaceUid: metadata.namespaceUid ?? "",
+    app: spec.app,
+    process: spec.process,
+    ordinal: spec.ordinal,
+    release: spec.release,
+    image: release.spec.image,
+    ...(process?.command === undefined ? {} : { command: process.command }),
+    env: release.spec.env,
+    ...(sealedEnv === undefined ? {} : { sealedEnv }),
+    cpuMillis: spec.cpuMillis,
+    memoryBytes: spec.memoryBytes,
+    ...(spec.port === undefined ? {} : { port: spec.port }),
+    readiness: process?.readiness ?? { kind: "none" },
+    stopGraceMs: process?.stopGraceMs ?? 10_000,
+    desired: spec.desired,
+  };
+}
+
+function assignBuild({ metadata, spec, status }: Resource<"Build">): BuildAssignment {
+  return {
+    uid: metadata.uid,
+    namespaceUid: metadata.namespaceUid ?? "",
+    appUid: metadata.ownerUid ?? "",
+    repository: `${metadata.team}/${metadata.namespace}/${spec.app}`,
+    source: spec.source,
+    limits: spec.limits,
+    attempt: status.attempt,
+    cancelled: spec.cancelled,
+  };
+}
+
+function assignNamespace({ metadata, spec, status }: Resource<"Namespace">): NamespaceAssignment {
+  return {
+    uid: metadata.uid,
+    name: metadata.name,
+    team: metadata.team ?? "",
+    vni: status.vni,
+    uidBase: status.uidBase,
+    quota: spec.quota,
+  };
+}
+
+function peerOf({ metadata, spec }: Resource<"Host">) {
+  return { uid: metadata.uid, name: metadata.name, index: spec.index, underlay: spec.underlay };
+}

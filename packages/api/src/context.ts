@@ -1,0 +1,67 @@
+import type { Clock, Logger } from "@plimsoll/config";
+import type { Resource } from "@plimsoll/core";
+import type { Database, Tx } from "@plimsoll/db";
+import type { Sealing } from "./agent/sealing.ts";
+import type { Login } from "./auth/login.ts";
+import type { Caller } from "./caller.ts";
+import type { Rate } from "./http/rate-limit.ts";
+import type { StreamBroker } from "./streams/broker.ts";
+import type { Signals } from "./watch/signals.ts";
+
+/** What an installation decides; the API reads nothing from the environment. */
+export interface ApiSettings {
+  /** Where people reach the portal: `http://localhost:8080`, or `https://plimsoll.example`. */
+  readonly platformOrigin: string;
+  readonly platformDomain: string;
+  readonly appsDomain: string;
+  /** The platform's network for instances: `10.64.0.0/10`. */
+  readonly network: string;
+  /** Where ingress, probes and metrics come from: `100.64.0.0/16`. */
+  readonly sourceNetwork: string;
+  /** The line that makes a machine a host, shown with a new enrolment token. */
+  readonly hostCommand: (token: string) => string;
+  /** Header in which our own ingress names the client's address (its last entry counts). */
+  readonly clientAddressHeader?: string;
+}
+
+/** What the API asks of the rest of the server. */
+export interface ApiPorts {
+  readonly db: Database;
+  readonly settings: ApiSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly streams: StreamBroker;
+  /** Smart HTTP of the git front door, mounted at /git/. */
+  readonly git?: { fetch(request: Request): Promise<Response> };
+  /** Requests per token or address; default 100 a second, 500 at once. */
+  readonly rate?: Rate;
+  /** A host's own queue and the Redis user confined to it; absent: its agent polls. Idempotent. */
+  readonly hostQueue?: (hostUid: string) => Promise<{ readonly url: string; readonly prefix: string }>;
+}
+
+/** Everything a route may use. */
+export interface Api extends ApiPorts {
+  readonly signals: Signals;
+  readonly login: Login;
+  readonly sealing: Sealing;
+}
+
+/** One mutation under way: the transaction, and who asked for it. Use cases take it first; whoever calls them owns the transaction. */
+export interface Context {
+  readonly tx: Tx;
+  readonly caller: Caller;
+  readonly settings: Pick<ApiSettings, "platformOrigin">;
+}
+
+/** Records who did what to which object, with the mutation itself. `details` never hold a secret. */
+export function audit({ tx, caller }: Context, action: string, object: Resource, details: Readonly<Record<string, unknown>> = {}): void {
+  const { uid, kind, name, teamUid } = object.metadata;
+  tx.audit({
+    actor: caller.actor,
+    action,
+    objectUid: uid,
+    details: { kind, name, ...details },
+    ...(teamUid === undefined ? {} : { teamUid }),
+    ...(caller.requestId === undefined ? {} : { requestId: caller.requestId }),
+  });
+}

@@ -1,0 +1,31 @@
+import { ObjectSchema } from "@plimsoll/contracts";
+import { cancelBuild as stopBuild } from "../apps/cancel-build.ts";
+import { route } from "../http/route.ts";
+import { eventStream } from "../http/sse.ts";
+import { followBuildLog } from "../watch/build-log.ts";
+
+export const cancelBuild = route({
+  method: "POST",
+  path: "/api/v1/namespaces/:team/:namespace/builds/:name/cancel",
+  permission: "builds.cancel",
+  summary: "Stop a build",
+  responses: { 200: ObjectSchema },
+  errors: ["not_found"],
+  commit: (context, { namespace, params }) => stopBuild(context, namespace, params.name),
+});
+
+export const buildLog = route({
+  method: "GET",
+  path: "/api/v1/namespaces/:team/:namespace/builds/:name/log",
+  permission: "logs.read",
+  summary: "Progress of a build as server-sent events; ends with `end`, resumes by Last-Event-ID",
+  responses: { 200: "stream" },
+  errors: ["not_found"],
+  handler: async ({ api, caller, namespace, params, request }) => {
+    const build = await api.db.objects(caller.scope).getByName("Build", namespace.metadata.uid, params.name);
+    const resumed = Number.parseInt(request.headers.get("last-event-id") ?? "", 10);
+    const after = Number.isSafeInteger(resumed) && resumed >= 0 ? resumed : -1;
+    const which = { uid: build.metadata.uid, namespaceUid: namespace.metadata.uid };
+    return eventStream(request, (signal) => followBuildLog(api, caller, which, after, signal));
+  },
+});

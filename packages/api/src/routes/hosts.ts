@@ -1,0 +1,31 @@
+import { HostToken, ObjectList } from "@plimsoll/contracts";
+import { PLATFORM_SCOPE } from "@plimsoll/core";
+import { createHostToken as makeHostToken } from "../agent/enroll.ts";
+import { route } from "../http/route.ts";
+import { listPage } from "./lists.ts";
+import { ListQuery } from "./schemas.ts";
+
+export const listHosts = route({
+  method: "GET",
+  path: "/api/v1/hosts",
+  permission: "hosts.read",
+  summary: "The hosts of the platform",
+  query: ListQuery.omit({ app: true }),
+  responses: { 200: ObjectList },
+  errors: [],
+  handler: ({ api, caller, query }) => listPage(api.db.objects(caller.scope), "Host", PLATFORM_SCOPE, query),
+});
+
+export const createHostToken = route({
+  method: "POST",
+  path: "/api/v1/host-tokens",
+  permission: "hosts.enroll",
+  summary: "A token that makes one machine a host, and the line to run there",
+  responses: { 201: HostToken },
+  errors: [],
+  commit: async ({ tx, caller }, { api, requestId }) => {
+    const made = await makeHostToken(tx, api.settings.hostCommand);
+    tx.audit({ actor: caller.actor, action: "hosts.token", requestId });
+    return made;
+  },
+});
