@@ -128,7 +128,7 @@ export class BuildHost implements AsyncDisposable {
     const root = mkdtempSync(join(this.dir, "base-"));
     chmodSync(root, 0o755);
     fill(root);
-    const tar = await start(["tar", "-C", root, "-c", "."], { stdio: ["ignore", "pipe", "inherit"] });
+    const tar = await start(["tar", "-C", root, "--xattrs", "--xattrs-include=*", "-c", "."], { stdio: ["ignore", "pipe", "inherit"] });
     const layer = await this.layers.importOciLayer(Readable.from(tar.stdout ?? []), "application/vnd.oci.image.layer.v1.tar");
     rmSync(root, { recursive: true });
     const image = await this.images.put({ ...CONFIG, ...config }, [layer]);
