@@ -84,7 +84,7 @@ export function freeAddress(plan: AddressPlan, index: number, inUse: Iterable<st
   const first = range.first + 2;
   const count = blockSize(range) - 3;
   const last = after === undefined ? first - 1 : parseAddress(after);
-  const start = blockHas(range, last) ? last + 1 - first : 0;
+  const start = blockHas(range, last) ? Math.max(0, last + 1 - first) : 0;
   for (let i = 0; i < count; i++) {
     const candidate = formatAddress(first + ((start + i) % count));
     if (!taken.has(candidate)) return candidate;

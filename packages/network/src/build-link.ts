@@ -5,7 +5,7 @@ import { ROUTE_PROTOCOL } from "./host-routes.ts";
 import { addressTaken, eth0Lines, isEth0Intact } from "./instance-link.ts";
 import { deviceNames } from "./names.ts";
 import { UPLINK_HOST } from "./namespace-network.ts";
-import { ipBatch } from "./netns.ts";
+import { ipBatch, pathWord } from "./netns.ts";
 import { observeLinks, observeRoutes } from "./observe.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -70,7 +70,7 @@ export function buildLines(
   const src = sourceAddress(net.plan, net.index);
   return {
     host: [
-      `link add ${device} mtu ${net.mtu} address ${GATEWAY_MAC} type veth peer name eth0 mtu ${net.mtu} address ${mac} netns ${want.netnsPath}`,
+      `link add ${device} mtu ${net.mtu} address ${GATEWAY_MAC} type veth peer name eth0 mtu ${net.mtu} address ${mac} netns ${pathWord(want.netnsPath)}`,
       `link set ${device} addrgenmode none up`,
       `addr add ${UPLINK_HOST}/32 dev ${device}`,
       `neigh replace ${want.address} lladdr ${mac} dev ${device} nud permanent`,

@@ -1,4 +1,5 @@
 import { run } from "@plimsoll/exec";
+import { formatBlock, parseBlock } from "./ipv4.ts";
 import { insideNetns, type Netns } from "./netns.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -87,7 +88,9 @@ table inet ${want.table} {
 }
 
 function elements(values: readonly string[]): string {
-  return values.length === 0 ? "" : ` elements = { ${[...new Set(values)].sort().join(", ")} };`;
+  // Through numbers and back: nothing but an address or a block can become a part of the script.
+  const blocks = new Set(values.map((value) => formatBlock(parseBlock(value)).replace(/\/32$/, "")));
+  return blocks.size === 0 ? "" : ` elements = { ${[...blocks].sort().join(", ")} };`;
 }
 
 /** What was last applied by this process, and what the kernel then showed: equal to both, nothing needs to be done. */

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { AppError } from "@plimsoll/core";
 import { type HostLayout, inNetworkNamespace, listNetworkNamespaces, removeNetworkNamespace } from "@plimsoll/host";
-import { type AddressPlan, hostRange, sourceAddress, tunnelMac } from "./address-plan.ts";
+import { type AddressPlan, sourceAddress, tunnelMac } from "./address-plan.ts";
 import { ensureFirewall, removeFirewall } from "./firewall.ts";
 import { ROUTE_PROTOCOL, refuseRouteConflicts } from "./host-routes.ts";
 import { blockHas, formatBlock, parseAddress } from "./ipv4.ts";
@@ -214,9 +214,4 @@ function refuseUnderlayInside(plan: AddressPlan, addresses: readonly string[]): 
           "precondition_failed",
           `The underlay address ${address} lies in the platform's own network ${formatBlock(network)}: choose another network in the install settings.`,
         );
-}
-
-/** Own range as text. */
-export function ownRange(host: NetworkHost): string {
-  return formatBlock(hostRange(host.plan, host.index));
 }

@@ -5,7 +5,7 @@ import { type HostNetwork, hasAddress, isUp, type NetworkHost } from "./host-net
 import { ROUTE_PROTOCOL } from "./host-routes.ts";
 import { deviceNames, instanceLink, vniOfUplink } from "./names.ts";
 import { instanceRouteLine, netnsPathOf } from "./namespace-network.ts";
-import { ipBatch } from "./netns.ts";
+import { ipBatch, pathWord } from "./netns.ts";
 import { type Observed, observeLinks, observeRoutes } from "./observe.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -110,7 +110,7 @@ export function instanceLines(
   const mac = instanceMac(want.address);
   return {
     namespace: [
-      `link add ${link} mtu ${mtu} address ${GATEWAY_MAC} type veth peer name eth0 mtu ${mtu} address ${mac} netns ${want.netnsPath}`,
+      `link add ${link} mtu ${mtu} address ${GATEWAY_MAC} type veth peer name eth0 mtu ${mtu} address ${mac} netns ${pathWord(want.netnsPath)}`,
       `link set ${link} up`,
       `addr add ${INSTANCE_GATEWAY}/32 dev ${link}`,
       `route add ${want.address}/32 dev ${link} proto ${ROUTE_PROTOCOL}`,

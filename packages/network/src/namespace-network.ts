@@ -13,7 +13,7 @@ import {
 import { ROUTE_PROTOCOL } from "./host-routes.ts";
 import { formatBlock } from "./ipv4.ts";
 import { checkedVni, deviceNames, netnsKey, UPLINK_INSIDE, vniOfKey } from "./names.ts";
-import { ipBatch } from "./netns.ts";
+import { ipBatch, pathWord } from "./netns.ts";
 import { type Observed, observe, observeLinks } from "./observe.ts";
 import type { Outcome } from "./outcome.ts";
 import { hasLines, namespacePath, type PeerLines, planPeers } from "./peers.ts";
@@ -59,7 +59,7 @@ export async function ensureNamespaceNetwork(net: HostNetwork, want: { readonly 
   await applyPeerLines(netnsPath, plan.peers);
   await ipBatch(netnsPath, plan.last);
   const changed = plan.cleared.length + plan.outside.length + plan.inside.length + plan.last.length > 0 || hasLines(plan.peers);
-  const isNew = !inside.links.some((link) => link.ifname === UPLINK_INSIDE);
+  const isNew = inside.routes.length === 0 && inside.links.length === 1;
   return { netnsPath, outcome: !changed ? "unchanged" : isNew ? "created" : "replaced" };
 }
 
@@ -165,14 +165,16 @@ export function planNamespace(
       ...(uplinkFits
         ? []
         : [
-            `link add ${uplink} mtu ${mtu} address ${UPLINK_HOST_MAC} type veth peer name ${UPLINK_INSIDE} mtu ${mtu} address ${UPLINK_NAMESPACE_MAC} netns ${netnsPath}`,
+            `link add ${uplink} mtu ${mtu} address ${UPLINK_HOST_MAC} type veth peer name ${UPLINK_INSIDE} mtu ${mtu} address ${UPLINK_NAMESPACE_MAC} netns ${pathWord(netnsPath)}`,
             `link set ${uplink} addrgenmode none up`,
             `addr add ${UPLINK_HOST}/32 dev ${uplink}`,
             `neigh replace ${UPLINK_NAMESPACE} lladdr ${UPLINK_NAMESPACE_MAC} dev ${uplink} nud permanent`,
           ]),
       ...(uplinkFits && outer?.mtu !== mtu ? [`link set ${uplink} mtu ${mtu}`] : []),
       ...lostRoutes.map((lost) => instanceRouteLine(net, vni, lost)),
-      ...(wantsTunnel && !tunnelFits ? [tunnelLine(tunnel, vni, net.underlay.address), `link set ${tunnel} netns ${netnsPath}`] : []),
+      ...(wantsTunnel && !tunnelFits
+        ? [tunnelLine(tunnel, vni, net.underlay.address), `link set ${tunnel} netns ${pathWord(netnsPath)}`]
+        : []),
     ],
     inside: [
       ...(isUp(loopback) ? [] : ["link set lo up"]),

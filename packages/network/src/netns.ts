@@ -1,3 +1,4 @@
+import { AppError } from "@plimsoll/core";
 import { type Output, run } from "@plimsoll/exec";
 
 /** Path of a network namespace; undefined is the one that this process lives in. */
@@ -16,6 +17,12 @@ export function ipBatch(netns: Netns, lines: readonly string[]): Promise<Output 
 /** The same for `bridge`. */
 export function bridgeBatch(netns: Netns, lines: readonly string[]): Promise<Output | undefined> {
   return batch(netns, "bridge", lines);
+}
+
+/** A path as a word of a batch line. Paths are ours; one that would be more than a word is refused rather than quoted. */
+export function pathWord(path: string): string {
+  if (!/^\/[A-Za-z0-9_.,+@/-]+$/.test(path)) throw new AppError("internal", `not a path for a batch of ip: ${path}`);
+  return path;
 }
 
 async function batch(netns: Netns, program: string, lines: readonly string[]): Promise<Output | undefined> {
