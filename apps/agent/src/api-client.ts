@@ -45,9 +45,7 @@ export function createServerApi(api: string, identity: Identity): ServerApi {
         ? {
             timeout: 5_000,
             servername: "plimsoll-server",
-            ...(identity.tls === undefined
-              ? {}
-              : { ca: identity.tls.authorityPem, cert: identity.tls.certificatePem, key: identity.tls.keyPem }),
+            ...tlsOptions(identity.tls),
           }
         : { socketPath: unix },
   });
@@ -110,6 +108,12 @@ export function createServerApi(api: string, identity: Identity): ServerApi {
     },
     close: () => dispatcher.close(),
   };
+}
+
+/** Before a host has its certificate, it only trusts; after, it is also known. */
+function tlsOptions(tls: Identity["tls"]) {
+  if (tls === undefined) return {};
+  return tls.certificatePem === "" ? { ca: tls.authorityPem } : { ca: tls.authorityPem, cert: tls.certificatePem, key: tls.keyPem };
 }
 
 function isReadable(value: unknown): value is Readable {

@@ -39,8 +39,9 @@ export class Identities {
     return { id: row.id, name: row.name, email: row.email, operator: row.operator, memberships: [] };
   }
 
+  /** Platform operators; none means that the installation has not been claimed. */
   async countUsers(): Promise<number> {
-    return this.#client.user.count();
+    return this.#client.user.count({ where: { operator: true } });
   }
 
   async user(id: string): Promise<UserRecord | undefined> {

@@ -23,6 +23,8 @@ export interface BuildKeeperOptions {
   readonly mirrors: GitMirrors;
   readonly runBuild: RunBuild;
   readonly log: Logger;
+  /** Called when a build is over: its limits need not be held any more. */
+  readonly onIdle: () => void;
 }
 
 /** Runs the builds that are placed on this host, each once: claimed under a lease, cancelled when it is not wanted any more. */
@@ -51,7 +53,10 @@ export class BuildKeeper {
       const abort = new AbortController();
       const done = this.#run(assignment, abort)
         .catch((error: unknown) => this.#options.log.error("build could not be run", { build: assignment.uid, error }))
-        .finally(() => this.#running.delete(assignment.uid));
+        .finally(() => {
+          this.#running.delete(assignment.uid);
+          this.#options.onIdle();
+        });
       this.#running.set(assignment.uid, { abort, done });
     }
   }

@@ -1,0 +1,248 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createLogger, type Logger, systemClock } from "@plimsoll/config";
+import { BaseImages, ImageStore, InstanceRuntime, LayerStore } from "@plimsoll/containers";
+import type { DesiredState } from "@plimsoll/contracts";
+import { AppError, addQuota, type Digest, isDigest, ZERO_QUOTA } from "@plimsoll/core";
+import { type CgroupDriver, cgroupDriver, ensureHostLayout, type HostLayout, hostLayout } from "@plimsoll/host";
+import { openQueue, type Queue } from "@plimsoll/queue";
+import { createServerApi, type ServerApi } from "./api-client.ts";
+import { createRunBuild } from "./builds/build-runner.ts";
+import { BuildKeeper } from "./builds/keeper.ts";
+import { GitMirrors } from "./builds/mirror.ts";
+import { type DesiredCache, desiredCache } from "./desired-cache.ts";
+import { type EnrolledIdentity, ensureEnrolled } from "./enrollment.ts";
+import { openQueueTunnel } from "./gateway.ts";
+import { HostIngress } from "./host-ingress.ts";
+import { imageFetcher } from "./images.ts";
+import { Instances } from "./instances/instances.ts";
+import { Loop } from "./loop.ts";
+import { Reporter } from "./reporter.ts";
+import type { Settings } from "./settings.ts";
+import { StreamAnswers } from "./streams.ts";
+import { AgentWire } from "./wire.ts";
+
+/** Everything is read again this often, whatever wakes were lost (invariant 1). */
+const RESYNC_MS = 30_000;
+const COLLECT_MS = 5 * 60_000;
+/** While builds run in it, a namespace's cgroup also holds their limits. */
+const BUILD_PIDS = 4_096;
+const INSTANCE_PIDS = 1_024;
+
+/** The running agent. */
+export interface RunningAgent {
+  /** Ends the agent; instances and the ingress go on. */
+  close(): Promise<void>;
+}
+
+/** The layout that settings name: every host-global name of this agent. */
+export function layoutOf(settings: Settings): HostLayout {
+  return hostLayout({
+    name: settings.hostName,
+    dataDir: settings.dataDir,
+    ...(settings.cgroupParent === undefined ? {} : { cgroupParent: settings.cgroupParent }),
+  });
+}
+
+/**
+ * Starts the agent: makes the host's directories, finds the instances that run, enrols where it never was, and then keeps the host as
+ * the server wants it. While the server is away the last desired state counts.
+ */
+export async function startAgent(settings: Settings): Promise<RunningAgent> {
+  const log = createLogger("agent");
+  const layout = layoutOf(settings);
+  await ensureHostLayout(layout);
+  const cgroups = cgroupDriver(layout);
+  cgroups.ensure("tenants");
+  const layers = new LayerStore(layout.layersDir);
+  await layers.collectTemporary();
+  const images = new ImageStore(layout.imagesDir, layers);
+  const baseImages = new BaseImages({ layout, layers, images });
+  const runtime = await InstanceRuntime.open({ layout, cgroups, layers });
+  const identity = await ensureEnrolled(settings, layout.stateDir, log);
+  const agent = new Agent({ settings, layout, cgroups, layers, images, baseImages, runtime, identity, log });
+  await agent.start();
+  return agent;
+}
+
+interface Parts {
+  readonly settings: Settings;
+  readonly layout: HostLayout;
+  readonly cgroups: CgroupDriver;
+  readonly layers: LayerStore;
+  readonly images: ImageStore;
+  readonly baseImages: BaseImages;
+  readonly runtime: InstanceRuntime;
+  readonly identity: EnrolledIdentity;
+  readonly log: Logger;
+}
+
+class Agent implements RunningAgent {
+  readonly #parts: Parts;
+  readonly #api: ServerApi;
+  readonly #cache: DesiredCache;
+  readonly #wire: AgentWire;
+  readonly #reporter: Reporter;
+  readonly #instances: Instances;
+  readonly #builds: BuildKeeper;
+  readonly #streams: StreamAnswers;
+  readonly #ingress: HostIngress;
+  readonly #sync: Loop;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #desired: DesiredState | undefined;
+  #queue: Queue | undefined;
+  #tunnel: { close(): Promise<void> } | undefined;
+  #wireDone = "";
+
+  constructor(parts: Parts) {
+    const { settings, layout, layers, images, runtime, identity, log } = parts;
+    this.#parts = parts;
+    this.#api = createServerApi(settings.api, identity);
+    this.#cache = desiredCache(layout.stateDir, identity);
+    this.#wire = new AgentWire(layout);
+    this.#reporter = new Reporter(this.#api, log);
+    this.#instances = new Instances({
+      runtime,
+      wire: this.#wire,
+      images: imageFetcher(this.#api, layers, images),
+      userNamespace: (uid) => this.#wire.userNamespace(uid),
+      resolver: () => ({ nameservers: this.#wire.resolvers, search: [], options: [] }),
+      privateKey: identity.privateKey,
+      clock: systemClock,
+      log,
+      onReport: (report) => this.#reporter.instance(report),
+    });
+    const runBuild = createRunBuild({ ...parts, wire: this.#wire, uidBaseOf: (uid) => this.#namespace(uid).uidBase });
+    this.#builds = new BuildKeeper({
+      api: this.#api,
+      mirrors: new GitMirrors(join(layout.stateDir, "mirrors")),
+      runBuild,
+      log,
+      onIdle: () => this.#sync.trigger(),
+    });
+    this.#streams = new StreamAnswers({ api: this.#api, runtime, layers, log });
+    this.#ingress = new HostIngress(settings, layout, log);
+    this.#sync = new Loop(
+      () => this.#pass(),
+      (error) => log.error("sync failed", { error }),
+    );
+  }
+
+  async start(): Promise<void> {
+    await mkdir(this.#parts.layout.stateDir, { recursive: true, mode: 0o700 });
+    // What belonged here comes back first, server or not.
+    const cached = await this.#cache.load().catch((error: unknown) => {
+      this.#parts.log.warn("the kept desired state cannot be read; waiting for the server", { error });
+      return undefined;
+    });
+    if (cached !== undefined) await this.#apply(cached).catch((error: unknown) => this.#parts.log.error("restoring failed", { error }));
+    await this.#openQueue();
+    this.#timers.push(setInterval(() => this.#sync.trigger(), RESYNC_MS));
+    this.#timers.push(setInterval(() => void this.#collect(), COLLECT_MS));
+    this.#ingress.watch();
+    this.#sync.trigger();
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.#sync.stop();
+    await this.#queue?.close();
+    await this.#tunnel?.close();
+    await this.#builds.close();
+    await this.#instances.close();
+    await this.#ingress.close();
+    await this.#reporter.close();
+    await this.#parts.runtime.close();
+    await this.#api.close();
+  }
+
+  /** Wake-ups come from this host's own queue; on another machine than Redis they come through the gateway. */
+  async #openQueue(): Promise<void> {
+    const { identity, settings, layout, log } = this.#parts;
+    if (identity.queue === undefined) return;
+    const url = new URL(identity.queue.url);
+    if (identity.tls !== undefined) {
+      const socket = join(layout.runDir, "queue.sock");
+      this.#tunnel = await openQueueTunnel(settings.api, identity.tls, socket);
+      url.pathname = socket;
+    }
+    this.#queue = openQueue({ redisUrl: url.href, prefix: identity.queue.prefix, log });
+    this.#queue.consumeHost(identity.hostUid, async () => this.#sync.trigger());
+  }
+
+  async #pass(): Promise<void> {
+    let desired: DesiredState;
+    try {
+      desired = await this.#api.desired();
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      // Nothing that runs depends on the server; instances are kept as they were last wanted.
+      this.#parts.log.warn("the desired state could not be read", { error });
+      return;
+    }
+    await this.#apply(desired);
+    await this.#cache.store(desired);
+    this.#builds.apply(desired.builds);
+    this.#streams.apply(desired.streams);
+  }
+
+  /** Each part takes the whole truth; one that fails does not keep the others from theirs. */
+  async #apply(desired: DesiredState): Promise<void> {
+    this.#desired = desired;
+    await this.#applyWire(desired);
+    this.#applyCgroups(desired);
+    this.#instances.apply(desired.instances);
+    if (desired.routing !== undefined) {
+      await this.#ingress.apply(desired.routing, desired.platform);
+      this.#reporter.routing(desired.routing.version);
+      this.#reporter.traffic(await this.#ingress.traffic());
+    }
+  }
+
+  /** The network is looked at when something about it is new, and by every resync: its repair is not for every wake-up. */
+  async #applyWire(desired: DesiredState): Promise<void> {
+    const minute = Math.floor(Date.now() / (2 * RESYNC_MS));
+    const signature = JSON.stringify([desired.host, desired.platform, desired.peers, desired.namespaces, minute]);
+    if (signature === this.#wireDone) return;
+    await this.#wire.apply(desired);
+    this.#wireDone = signature;
+  }
+
+  /** A namespace's cgroup on this host is the sum of the limits placed here: the kernel's half of the quota (invariant 6). */
+  #applyCgroups(desired: DesiredState): void {
+    for (const { uid } of desired.namespaces) {
+      const instances = desired.instances.filter(({ namespaceUid, desired: wanted }) => namespaceUid === uid && wanted !== "stopped");
+      const builds = desired.builds.filter(({ namespaceUid }) => namespaceUid === uid);
+      const sum = [...instances, ...builds.map(({ limits }) => limits)].reduce(
+        (total, { cpuMillis, memoryBytes }) => addQuota(total, { ...ZERO_QUOTA, cpuMillis, memoryBytes }),
+        ZERO_QUOTA,
+      );
+      if (instances.length + builds.length === 0) continue;
+      const pids = instances.length * INSTANCE_PIDS + builds.length * BUILD_PIDS;
+      this.#parts.cgroups.ensureTenant(uid, { cpuMillis: sum.cpuMillis, memoryBytes: sum.memoryBytes, pids });
+    }
+  }
+
+  /** Takes away what nobody needs any more; runs only on what the server said last. */
+  async #collect(): Promise<void> {
+    const desired = this.#desired;
+    if (desired === undefined || this.#builds.running.size > 0) return;
+    const { images, runtime, baseImages, log } = this.#parts;
+    try {
+      await runtime.collect(new Set([...desired.instances.map(({ uid }) => uid), ...this.#instances.known.keys()]));
+      const keep = new Set<Digest>([...baseImages.kept(), ...desired.keepImages.filter(isDigest)]);
+      for (const { image } of desired.instances) keep.add(image.digest);
+      const gone = await images.collect(keep);
+      if (gone.images + gone.layers > 0) log.info("collected", gone);
+      await this.#wire.collect(new Set(desired.instances.map(({ namespaceUid }) => namespaceUid)));
+    } catch (error) {
+      log.warn("collection failed; it is tried again", { error });
+    }
+  }
+
+  #namespace(uid: string) {
+    const namespace = this.#desired?.namespaces.find((candidate) => candidate.uid === uid);
+    if (namespace === undefined) throw new AppError("unavailable", `Namespace ${uid} is not known on this host yet; it is tried again.`);
+    return namespace;
+  }
+}

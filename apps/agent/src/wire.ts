@@ -1,0 +1,164 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { DesiredState, NamespaceAssignment } from "@plimsoll/contracts";
+import { AppError } from "@plimsoll/core";
+import { ensureNetworkNamespace, ensureUserNamespace, type HostLayout, removeNetworkNamespace, removeUserNamespace } from "@plimsoll/host";
+import {
+  addressesInUse,
+  addressPlan,
+  attachBuild,
+  attachInstance,
+  detachBuild,
+  detachInstance,
+  ensureHostNetwork,
+  ensureNamespaceNetwork,
+  freeAddress,
+  type HostNetwork,
+  listNamespaceNetworks,
+  removeNamespaceNetwork,
+  upstreamResolvers,
+} from "@plimsoll/network";
+import type { InstanceWire } from "./instances/ports.ts";
+
+/**
+ * This host's network, in the agent's hands: the host's share, the namespaces that have something here, instances and builds. Addresses
+ * are chosen one at a time against what the kernel has, and kept beside the network namespaces, which they live and die with.
+ */
+export class AgentWire implements InstanceWire {
+  readonly #layout: HostLayout;
+  readonly #addressDir: string;
+  #net: HostNetwork | undefined;
+  #resolvers: readonly string[] = [];
+  #namespaces = new Map<string, NamespaceAssignment>();
+  #lastAddress: string | undefined;
+  readonly #handedOut = new Set<string>();
+  #choosing: Promise<unknown> = Promise.resolve();
+
+  constructor(layout: HostLayout) {
+    this.#layout = layout;
+    this.#addressDir = join(layout.runDir, "addresses");
+    mkdirSync(this.#addressDir, { recursive: true, mode: 0o700 });
+  }
+
+  get resolvers(): readonly string[] {
+    return this.#resolvers;
+  }
+
+  /** The host's network, then that of each namespace. Not concurrent with itself. */
+  async apply(desired: DesiredState): Promise<void> {
+    this.#resolvers = await upstreamResolvers();
+    const plan = addressPlan({ network: desired.platform.network, sourceNetwork: desired.platform.sourceNetwork });
+    const host = { layout: this.#layout, index: desired.host.index, plan };
+    this.#net = await ensureHostNetwork(host, {
+      underlay: { address: desired.host.underlay },
+      peers: desired.peers,
+      resolvers: this.#resolvers,
+    });
+    this.#namespaces = new Map(desired.namespaces.map((namespace) => [namespace.uid, namespace]));
+    for (const { vni } of desired.namespaces) await ensureNamespaceNetwork(this.#net, { vni });
+  }
+
+  /** Takes away the networks and user-id ranges of namespaces that have nothing here any more. */
+  async collect(inUse: ReadonlySet<string>): Promise<void> {
+    const net = this.#network();
+    const wanted = new Set([...this.#namespaces.values()].map(({ vni }) => vni));
+    if ([...inUse].some((uid) => !this.#namespaces.has(uid))) return;
+    for (const vni of await listNamespaceNetworks(net)) if (!wanted.has(vni)) await removeNamespaceNetwork(net, vni);
+  }
+
+  async userNamespace(namespaceUid: string): Promise<{ readonly path: string; readonly uidBase: number }> {
+    const { uidBase } = this.#namespace(namespaceUid);
+    return { path: await ensureUserNamespace(this.#layout, namespaceUid, { uidBase }), uidBase };
+  }
+
+  removeUserNamespace(namespaceUid: string): Promise<void> {
+    return removeUserNamespace(this.#layout, namespaceUid);
+  }
+
+  async attach(instanceUid: string, namespaceUid: string): Promise<{ readonly netnsPath: string; readonly address: string }> {
+    const { vni } = this.#namespace(namespaceUid);
+    const { path } = await this.userNamespace(namespaceUid);
+    const netnsPath = await ensureNetworkNamespace(this.#layout, instanceUid, path);
+    const address = await this.#claimed(this.addressOf(instanceUid), (wanted) =>
+      attachInstance(this.#network(), { vni, instanceId: instanceUid, netnsPath, address: wanted }),
+    );
+    writeFileSync(this.#addressFile(instanceUid), address);
+    return { netnsPath, address };
+  }
+
+  async detach(instanceUid: string, namespaceUid: string): Promise<void> {
+    const vni = this.#namespaces.get(namespaceUid)?.vni;
+    const address = this.addressOf(instanceUid);
+    if (vni !== undefined && this.#net !== undefined)
+      await detachInstance(this.#net, { vni, instanceId: instanceUid, ...(address === undefined ? {} : { address }) });
+    await removeNetworkNamespace(this.#layout, instanceUid);
+    rmSync(this.#addressFile(instanceUid), { force: true });
+  }
+
+  addressOf(instanceUid: string): string | undefined {
+    try {
+      return readFileSync(this.#addressFile(instanceUid), "utf8");
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** A network of its own for a build: out to the world and to nothing of the platform. */
+  async acquireBuild(buildUid: string): Promise<string> {
+    let netnsPath = "";
+    await this.#claimed(undefined, async (address) => {
+      ({ netnsPath } = await attachBuild(this.#network(), { buildId: buildUid, address }));
+    });
+    return netnsPath;
+  }
+
+  async releaseBuild(buildUid: string): Promise<void> {
+    await detachBuild(this.#network(), buildUid);
+  }
+
+  #network(): HostNetwork {
+    if (this.#net === undefined) throw new AppError("unavailable", "This host's network is not made yet; it is tried again.");
+    return this.#net;
+  }
+
+  #namespace(uid: string): NamespaceAssignment {
+    const namespace = this.#namespaces.get(uid);
+    if (namespace === undefined) throw new AppError("unavailable", `Namespace ${uid} is not known on this host yet; it is tried again.`);
+    return namespace;
+  }
+
+  /** Runs `use` with the address that was kept, or with free ones until one is taken; one choice at a time. */
+  async #claimed(kept: string | undefined, use: (address: string) => Promise<unknown>): Promise<string> {
+    if (kept !== undefined) {
+      await use(kept);
+      return kept;
+    }
+    const address = await this.#choose();
+    try {
+      await use(address);
+      return address;
+    } finally {
+      this.#handedOut.delete(address);
+    }
+  }
+
+  #choose(): Promise<string> {
+    const next = this.#choosing
+      .catch(() => undefined)
+      .then(async () => {
+        const net = this.#network();
+        const inUse = [...(await addressesInUse(net)).map(({ address }) => address), ...this.#handedOut];
+        const address = freeAddress(net.plan, net.index, inUse, this.#lastAddress);
+        if (address === undefined) throw new AppError("unavailable", "This host has no free address left; run the instance elsewhere.");
+        this.#lastAddress = address;
+        this.#handedOut.add(address);
+        return address;
+      });
+    this.#choosing = next;
+    return next;
+  }
+
+  #addressFile(instanceUid: string): string {
+    return join(this.#addressDir, instanceUid);
+  }
+}

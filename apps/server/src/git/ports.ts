@@ -1,0 +1,132 @@
+import { authorize, callerOf, createApp, findNamespace, findTeam } from "@plimsoll/api";
+import { AppError, PLATFORM_SCOPE } from "@plimsoll/core";
+import { createBuild, type Database, PLATFORM } from "@plimsoll/db";
+import type { GitPorts, Principal, PushRecord, RepositoryRef } from "@plimsoll/git";
+import type { Notifier } from "../notifier.ts";
+import type { Settings } from "../settings.ts";
+import { followPush } from "./follow-push.ts";
+
+/** A builder: it may read the one app of its build and nothing else. */
+interface BuildPrincipal extends Principal {
+  readonly buildOf: string;
+}
+
+/** What the git front door asks of the platform, answered from Postgres. */
+export function createGitPorts(db: Database, settings: Settings, notifier: Notifier): GitPorts {
+  return {
+    async authenticateKey(fingerprint) {
+      const user = await db.identities.userOfSshKey(fingerprint);
+      return user === undefined ? undefined : { userId: user.id, name: user.name };
+    },
+
+    async authenticateToken(secret) {
+      const token = await db.identities.findToken(secret, ["api", "build"]);
+      if (token?.kind === "build" && token.subject !== undefined)
+        return { userId: `build:${token.id}`, name: "a build", buildOf: token.subject } satisfies BuildPrincipal;
+      const user = token?.userId === undefined ? undefined : await db.identities.user(token.userId);
+      return user === undefined ? undefined : { userId: user.id, name: user.name };
+    },
+
+    openRepository: (principal, ref, access) =>
+      "buildOf" in principal
+        ? openForBuild(db, principal as BuildPrincipal, ref, access)
+        : openForUser(db, settings, principal, ref, access),
+
+    recordPush: (push) => recordPush(db, push),
+
+    async knownPushes(appUid, ids) {
+      const states = new Map<string, "open" | "over">();
+      const wanted = new Set(ids);
+      for (const id of await db.pushes.idsOf(appUid)) {
+        if (!wanted.has(id)) continue;
+        const push = await db.pushes.find(id);
+        if (push !== undefined) states.set(id, push.state === "open" ? "open" : "over");
+      }
+      return states;
+    },
+
+    followPush: (pushId, signal) => followPush(db, notifier, pushId, signal),
+  };
+}
+
+async function openForUser(db: Database, settings: Settings, principal: Principal, ref: RepositoryRef, access: "read" | "write") {
+  const user = await db.identities.user(principal.userId);
+  if (user === undefined) throw new AppError("forbidden", "Your account is gone; ask the owner of the team.");
+  const caller = callerOf(user);
+  const team = await findTeam(db, caller, ref.team).catch(() => undefined);
+  const namespace = team === undefined ? undefined : await findNamespace(db, caller, team, ref.namespace).catch(() => undefined);
+  if (team === undefined || namespace === undefined)
+    throw new AppError(
+      "not_found",
+      `There is no namespace ${ref.team}/${ref.namespace} for you. The URL is ssh://…/<team>/<namespace>/<app>.git; \`plim init\` in the repository sets it.`,
+    );
+  authorize(caller, access === "write" ? "builds.create" : "apps.read", team);
+  const found = await db.objects(caller.scope).findByName("App", namespace.metadata.uid, ref.app);
+  if (found !== undefined) {
+    if (found.metadata.deletedAt !== undefined)
+      throw new AppError("conflict", `App ${ref.app} is being deleted; push again when it is gone.`);
+    return { appUid: found.metadata.uid };
+  }
+  if (access === "read")
+    throw new AppError("not_found", `There is no app ${ref.app} in ${ref.team}/${ref.namespace} yet; the first push makes it.`);
+  authorize(caller, "apps.create", team);
+  const app = await db.write({ scope: caller.scope }, (tx) => createApp({ tx, caller, settings }, namespace, { name: ref.app }));
+  return { appUid: app.metadata.uid };
+}
+
+async function openForBuild(db: Database, principal: BuildPrincipal, ref: RepositoryRef, access: "read" | "write") {
+  const refused = new AppError("forbidden", "A build's token reads the repository of its own app only.");
+  if (access === "write") throw refused;
+  const objects = db.objects(PLATFORM);
+  const team = await objects.findByName("Team", PLATFORM_SCOPE, ref.team);
+  const namespace = team === undefined ? undefined : await objects.findByName("Namespace", team.metadata.uid, ref.namespace);
+  const app = namespace === undefined ? undefined : await objects.findByName("App", namespace.metadata.uid, ref.app);
+  if (app?.metadata.uid !== principal.buildOf) throw refused;
+  return { appUid: app.metadata.uid };
+}
+
+/** The push, its build, and the end of older ones that nothing has been built of: one transaction. */
+async function recordPush(db: Database, push: PushRecord): Promise<void> {
+  await db.write({ scope: PLATFORM }, async (tx) => {
+    const app = await tx.objects.lock("App", push.appUid);
+    const isNew = await tx.pushes.record({
+      id: push.id,
+      appUid: push.appUid,
+      commit: push.commit,
+      oldCommit: push.oldCommit,
+      branch: push.branch,
+      subject: push.subject.slice(0, 500),
+      author: push.author.slice(0, 200),
+      pusher: push.pusher.name,
+    });
+    if (!isNew) return;
+    const namespace = await tx.objects.get("Namespace", app.metadata.namespaceUid ?? "");
+    const recipe = app.spec.source.kind === "git" ? app.spec.source : undefined;
+    const build = await createBuild(tx, {
+      namespace,
+      app,
+      source: {
+        kind: "git",
+        commit: push.commit,
+        ref: `refs/heads/${push.branch}`,
+        subject: push.subject.slice(0, 200),
+        author: push.author.slice(0, 200),
+        ...(recipe?.dockerfile === undefined ? {} : { dockerfile: recipe.dockerfile }),
+        ...(recipe?.target === undefined ? {} : { target: recipe.target }),
+      },
+      pushId: push.id,
+      requestedBy: push.pusher.name,
+    });
+    await tx.pushes.setBuild(push.id, build.metadata.uid);
+    // The build controller ends what this push supersedes.
+    for (const older of await tx.objects.list("Build", { ownerUid: push.appUid, phases: ["pending", "placed", "running"] }))
+      tx.wake("build", older.metadata.uid);
+    tx.audit({
+      actor: push.pusher.userId,
+      action: "push.record",
+      objectUid: app.metadata.uid,
+      details: { commit: push.commit, branch: push.branch },
+      ...(app.metadata.teamUid === undefined ? {} : { teamUid: app.metadata.teamUid }),
+    });
+  });
+}
