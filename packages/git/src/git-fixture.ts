@@ -139,8 +139,9 @@ export class GitWorld {
     this.server = this.#create();
   }
 
-  static async open(): Promise<GitWorld> {
-    const world = new GitWorld(await mkdtemp(join(tmpdir(), "plimsoll-git-")));
+  /** `directory` takes over what another world left there. */
+  static async open(directory?: string): Promise<GitWorld> {
+    const world = new GitWorld(directory ?? (await mkdtemp(join(tmpdir(), "plimsoll-git-"))));
     await world.listen();
     return world;
   }

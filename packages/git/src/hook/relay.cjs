@@ -39,6 +39,8 @@ if (path === undefined || session === undefined) {
     if (!lost) leave(ON_LOSS);
     lost = true;
   };
+  // A server that dies closes its half only; whoever waits for ours to close as well waits for ever.
+  socket.on("end", onLoss);
   socket.on("error", onLoss);
   socket.on("close", onLoss);
   for (const stream of [process.stdin, process.stdout, process.stderr]) stream.on("error", () => process.exit(1));
