@@ -31,12 +31,12 @@ export function isAlive(identity: ProcessIdentity): boolean {
 }
 
 /** Sends a signal to that very process and to none that took its pid. False when it is gone. */
-export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
+export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals | number): boolean {
   const fd = pidfdOpen(identity.pid);
   if (fd === undefined) return false;
   try {
     // The descriptor is bound to whoever has the pid now; only if that is the one we mean may it be used.
-    return isAlive(identity) && pidfdSendSignal(fd, constants.signals[signal]);
+    return isAlive(identity) && pidfdSendSignal(fd, typeof signal === "number" ? signal : constants.signals[signal]);
   } finally {
     closeSync(fd);
   }

@@ -1,0 +1,78 @@
+import type { Readable } from "node:stream";
+import { AppError } from "@plimsoll/core";
+import { run, start } from "@plimsoll/exec";
+import { inPrivateMountNamespace } from "@plimsoll/host";
+import { CONMON_ENV, conmonArgv, crunArgv, readSyncPipe, SYNC_PIPE_FD } from "./conmon.ts";
+import { failureAnswer, type LauncherCommand, type LauncherRequest } from "./launcher-protocol.ts";
+import { makeBundle } from "./snapshot-launch.ts";
+
+/**
+ * The launcher: a small process that stands between the agent and its monitors. Making a mount namespace changes the calling thread,
+ * and a spawn costs in proportion to the caller's memory, so neither is done in the agent. It holds no state: when it dies, what it
+ * launched runs on; when the agent dies, the channel closes and it ends.
+ */
+const CREATE_TIMEOUT_MS = 30_000;
+
+process.on("message", (request: LauncherRequest) => {
+  perform(request.command).then(
+    (result) => process.send?.({ id: request.id, ok: true, ...result }),
+    (error: unknown) => process.send?.(failureAnswer(request.id, error)),
+  );
+});
+process.on("disconnect", () => process.exit(0));
+
+async function perform(command: LauncherCommand): Promise<{ readonly pid?: number; readonly stdout?: string }> {
+  switch (command.kind) {
+    case "run":
+      return { stdout: (await run(command.argv, { timeoutMs: command.timeoutMs })).stdout };
+    case "launch": {
+      const { bundle, monitor } = command;
+      // Only what happens before the first await is in the namespace; the spawned monitor keeps it alive.
+      const spawned = inPrivateMountNamespace(() => {
+        makeBundle(bundle);
+        return start(conmonArgv(monitor), { env: CONMON_ENV, cwd: "/", stdio: ["ignore", "ignore", "pipe", "pipe"] });
+      });
+      const conmon = await spawned;
+      const problem = text(conmon.stderr);
+      let answer: string;
+      try {
+        answer = await firstLine(conmon.stdio[SYNC_PIPE_FD] as Readable);
+      } catch (error) {
+        conmon.kill("SIGKILL");
+        throw error;
+      }
+      if (answer === "") throw new AppError("internal", `The container could not be created: ${(await problem).trim()}`);
+      const pid = readSyncPipe(answer);
+      if (command.start) await run(crunArgv(monitor.crunDir, "start", monitor.containerId));
+      return { pid };
+    }
+  }
+}
+
+/** What conmon has to say fits one line; it keeps the pipe open afterwards. */
+function firstLine(pipe: Readable): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let received = "";
+    const timer = setTimeout(
+      () => settle(() => reject(new AppError("timeout", `The container was not created within ${CREATE_TIMEOUT_MS / 1000} s.`))),
+      CREATE_TIMEOUT_MS,
+    );
+    const settle = (done: () => void) => {
+      clearTimeout(timer);
+      pipe.destroy();
+      done();
+    };
+    pipe.on("data", (chunk: Buffer) => {
+      received += chunk.toString();
+      if (received.includes("\n")) settle(() => resolve(received));
+    });
+    pipe.once("end", () => settle(() => resolve(received)));
+    pipe.once("error", (error) => settle(() => reject(error)));
+  });
+}
+
+async function text(stream: Readable | null): Promise<string> {
+  let all = "";
+  for await (const chunk of stream ?? []) all = (all + String(chunk)).slice(-4_096);
+  return all;
+}

@@ -1,0 +1,226 @@
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { errorCode } from "@plimsoll/host";
+import { REOPEN_LOG } from "./conmon.ts";
+
+/** One line of a program's output. */
+export interface LogLine {
+  /** RFC 3339 with nanoseconds, by the host's clock. */
+  readonly at: string;
+  readonly stream: "stdout" | "stderr";
+  readonly text: string;
+}
+
+export interface LogPolicy {
+  /** Size at which the current file is put aside. */
+  readonly maxBytes: number;
+  /** Files kept, the current one among them. */
+  readonly keep: number;
+}
+
+export const DEFAULT_LOG_POLICY: LogPolicy = { maxBytes: 10 * 1024 * 1024, keep: 5 };
+
+export const CURRENT_LOG = "log";
+/** A line that never ends is given out in pieces of this size. */
+const MAX_LINE_BYTES = 64 * 1024;
+const CHUNK_BYTES = 256 * 1024;
+const POLL_MS = 100;
+
+/**
+ * Puts the current log aside when it is large and tells its monitor to open a new one; true when it did. Lines that the monitor writes in
+ * between land in the file that was put aside, so none is lost (by its own size limit conmon loses what it has not written yet).
+ */
+export function rotateLog(dir: string, controlFifo: string, policy: LogPolicy): boolean {
+  const current = join(dir, CURRENT_LOG);
+  if (sizeOf(current) < policy.maxBytes) return false;
+  const former = rotatedFiles(dir);
+  const next = (former.at(-1)?.number ?? 0) + 1;
+  renameSync(current, join(dir, `${CURRENT_LOG}.${next}`));
+  try {
+    const fifo = openSync(controlFifo, constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      writeSync(fifo, REOPEN_LOG);
+    } finally {
+      closeSync(fifo);
+    }
+  } catch (error) {
+    // The monitor is gone: the next run makes a new file.
+    if (errorCode(error) !== "ENXIO" && errorCode(error) !== "ENOENT") throw error;
+  }
+  for (const { name } of former.slice(0, Math.max(0, former.length + 2 - policy.keep))) rmSync(join(dir, name), { force: true });
+  return true;
+}
+
+/** The last lines, oldest first; none when there is no log. */
+export function tailLog(dir: string, lines: number): readonly LogLine[] {
+  const current = openOrNothing(join(dir, CURRENT_LOG));
+  try {
+    return tailUpTo(dir, lines, current).lines;
+  } finally {
+    if (current !== undefined) closeSync(current);
+  }
+}
+
+/**
+ * The last `tail` lines and then every new one, once each and in order, across rotations, until the signal aborts or the log's directory
+ * is removed. Only a reader that is slower than `keep` rotations misses lines.
+ */
+export async function* followLog(
+  dir: string,
+  options: { readonly tail: number; readonly signal: AbortSignal },
+): AsyncGenerator<LogLine, void, undefined> {
+  const { signal } = options;
+  let fd = openOrNothing(join(dir, CURRENT_LOG));
+  try {
+    const before = tailUpTo(dir, options.tail, fd);
+    let position = before.position;
+    let parser = new LogParser();
+    yield* before.lines;
+    while (!signal.aborted) {
+      // Asked before reading: once there is a newer file, nothing more comes into this one, so its end is the end.
+      const next = nextFile(dir, fd);
+      if (fd !== undefined) {
+        const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+        const length = readSync(fd, chunk, 0, chunk.length, position);
+        position += length;
+        yield* parser.push(chunk.subarray(0, length));
+        if (length > 0) continue;
+      }
+      const opened = next === undefined ? undefined : openOrNothing(join(dir, next));
+      if (opened !== undefined) {
+        if (fd !== undefined) closeSync(fd);
+        fd = opened;
+        position = 0;
+        parser = new LogParser();
+        continue;
+      }
+      if (!existsSync(dir)) return;
+      await pause(POLL_MS, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}
+
+/** The last lines of all files; of the current one only what it holds now, which ends at `position`. */
+function tailUpTo(dir: string, count: number, current: number | undefined): { readonly lines: LogLine[]; readonly position: number } {
+  const { lines, position } = current === undefined ? { lines: [], position: 0 } : lastLines(current, count);
+  const inode = current === undefined ? undefined : inodeOf(`/proc/self/fd/${current}`);
+  for (const { name } of rotatedFiles(dir).toReversed()) {
+    if (lines.length >= count) break;
+    const fd = openOrNothing(join(dir, name));
+    if (fd === undefined) continue;
+    try {
+      // It may have been put aside since it was opened as the current one.
+      if (inodeOf(`/proc/self/fd/${fd}`) !== inode) lines.unshift(...lastLines(fd, count - lines.length).lines);
+    } finally {
+      closeSync(fd);
+    }
+  }
+  return { lines, position };
+}
+
+/** The file that follows the open one; undefined while it is the current one, or there is none. */
+function nextFile(dir: string, fd: number | undefined): string | undefined {
+  const inode = fd === undefined ? undefined : inodeOf(`/proc/self/fd/${fd}`);
+  if (inode !== undefined && inodeOf(join(dir, CURRENT_LOG)) === inode) return undefined;
+  const names = [...rotatedFiles(dir).map(({ name }) => name), CURRENT_LOG];
+  const own = names.findIndex((name) => inode !== undefined && inodeOf(join(dir, name)) === inode);
+  // Not among them: it was removed as too old, and what is oldest now comes next. Nothing open: from the first on.
+  const next = names[own + 1];
+  return next !== undefined && existsSync(join(dir, next)) ? next : undefined;
+}
+
+/** conmon's k8s-file format: `<time> <stream> <P|F> <text>`; P is a piece of a line that goes on. */
+export class LogParser {
+  #rest: Buffer = Buffer.alloc(0);
+  #pieces = new Map<LogLine["stream"], Buffer[]>();
+
+  push(chunk: Uint8Array): LogLine[] {
+    const data = Buffer.concat([this.#rest, chunk]);
+    const lines: LogLine[] = [];
+    let start = 0;
+    for (let end = data.indexOf(0x0a); end >= 0; end = data.indexOf(0x0a, start)) {
+      const line = this.#line(data.subarray(start, end));
+      if (line !== undefined) lines.push(line);
+      start = end + 1;
+    }
+    this.#rest = data.subarray(start);
+    return lines;
+  }
+
+  #line(line: Buffer): LogLine | undefined {
+    const first = line.indexOf(0x20);
+    const second = line.indexOf(0x20, first + 1);
+    const third = line.indexOf(0x20, second + 1);
+    if (first < 0 || second < 0) return undefined;
+    const stream = line.subarray(first + 1, second).toString() === "stderr" ? "stderr" : "stdout";
+    const tag = line.subarray(second + 1, third < 0 ? line.length : third).toString();
+    const pieces = [...(this.#pieces.get(stream) ?? []), third < 0 ? Buffer.alloc(0) : line.subarray(third + 1)];
+    const whole = tag !== "P" || pieces.reduce((sum, piece) => sum + piece.length, 0) >= MAX_LINE_BYTES;
+    this.#pieces.set(stream, whole ? [] : pieces.map((piece) => Buffer.from(piece)));
+    if (!whole) return undefined;
+    return { at: line.subarray(0, first).toString(), stream, text: Buffer.concat(pieces).toString() };
+  }
+}
+
+/** Lines are found from the end, in steps that double. `position` is behind the last whole line. */
+function lastLines(fd: number, count: number): { readonly lines: LogLine[]; readonly position: number } {
+  const size = sizeOf(`/proc/self/fd/${fd}`);
+  for (let span = CHUNK_BYTES; ; span *= 2) {
+    const from = Math.max(0, size - span);
+    const data = Buffer.alloc(size - from);
+    const length = readSync(fd, data, 0, data.length, from);
+    const end = data.subarray(0, length).lastIndexOf(0x0a) + 1;
+    // In the middle of a file the first line is a piece of one.
+    const start = from === 0 ? 0 : data.indexOf(0x0a) + 1;
+    const lines = new LogParser().push(data.subarray(start, end));
+    if (lines.length >= count || from === 0) return { lines: count <= 0 ? [] : lines.slice(-count), position: from + end };
+  }
+}
+
+function rotatedFiles(dir: string): readonly { readonly name: string; readonly number: number }[] {
+  try {
+    return readdirSync(dir)
+      .map((name) => ({ name, number: Number(/^log\.(\d+)$/.exec(name)?.[1] ?? Number.NaN) }))
+      .filter(({ number }) => !Number.isNaN(number))
+      .sort((a, b) => a.number - b.number);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function openOrNothing(path: string): number | undefined {
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function inodeOf(path: string): number | undefined {
+  return statOrNothing(path)?.ino;
+}
+
+function sizeOf(path: string): number {
+  return statOrNothing(path)?.size ?? 0;
+}
+
+function statOrNothing(path: string): Stats | undefined {
+  return statSync(path, { throwIfNoEntry: false });
+}
