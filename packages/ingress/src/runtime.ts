@@ -1,0 +1,91 @@
+import { connect } from "node:net";
+import { AppError } from "@plimsoll/core";
+
+const TIMEOUT_MS = 3_000;
+/** A command line takes at most one buffer (16 KiB, tune.bufsize): batches stay well below. */
+const MAX_BATCH_BYTES = 8_000;
+
+/** Sends commands to HAProxy's runtime socket; the answers, one a command, in order. AppError `unavailable` when nobody listens. */
+export async function sendCommands(socketPath: string, commands: readonly string[]): Promise<readonly string[]> {
+  const answers: string[] = [];
+  for (const batch of batches(commands)) answers.push(...(await sendBatch(socketPath, batch)));
+  return answers;
+}
+
+/** Several commands on one line are answered one after the other, each answer ending with an empty line (management guide, 9.3). */
+function sendBatch(socketPath: string, commands: readonly string[]): Promise<readonly string[]> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = connect(socketPath);
+    socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error("timed out")));
+    socket.on("connect", () => socket.write(`${commands.join(";")}\n`));
+    socket.on("data", (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+    });
+    socket.on("error", (cause) =>
+      reject(new AppError("unavailable", "The ingress does not answer on its runtime socket; it is started again.", { cause })),
+    );
+    socket.on("end", () => resolve(splitAnswers(text, commands.length)));
+  });
+}
+
+/** Pure: the answers of one batch. An answer without text is an empty line; one with text ends with an empty line. */
+export function splitAnswers(text: string, count: number): readonly string[] {
+  const answers: string[] = [];
+  let current: string[] = [];
+  for (const line of text.split("\n")) {
+    if (line !== "") current.push(line);
+    else if (answers.length < count) {
+      answers.push(current.join("\n"));
+      current = [];
+    }
+  }
+  return answers;
+}
+
+function batches(commands: readonly string[]): readonly (readonly string[])[] {
+  const all: string[][] = [];
+  let size = Number.POSITIVE_INFINITY;
+  for (const command of commands) {
+    if (size + command.length + 1 > MAX_BATCH_BYTES) {
+      all.push([]);
+      size = 0;
+    }
+    all.at(-1)?.push(command);
+    size += command.length + 1;
+  }
+  return all;
+}
+
+export interface RuntimeServer {
+  readonly backend: string;
+  readonly name: string;
+  readonly endpoint: string;
+  /** Takes new requests. */
+  readonly enabled: boolean;
+}
+
+/** Pure: servers of `show servers state` (format 1: management guide); admin state 0 means that nobody took it out. */
+export function parseServers(text: string): readonly RuntimeServer[] {
+  return text
+    .split("\n")
+    .filter((line) => /^\d+ /.test(line))
+    .map((line) => line.split(" "))
+    .map((columns) => ({
+      backend: columns[1] ?? "",
+      name: columns[3] ?? "",
+      endpoint: `${columns[4]}:${columns[18]}`,
+      enabled: columns[6] === "0" && columns[5] === "2",
+    }));
+}
+
+/** Pure: key → value of `show map FILE`, whose lines begin with a pointer. */
+export function parseMap(text: string): ReadonlyMap<string, string> {
+  return new Map(
+    text
+      .split("\n")
+      .filter((line) => line.startsWith("0x"))
+      .map((line) => line.split(" "))
+      .map(([, key = "", value = ""]) => [key, value]),
+  );
+}
