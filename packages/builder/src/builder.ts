@@ -17,6 +17,7 @@ import { Progress } from "./solve/progress.ts";
 import { readRecipe } from "./solve/recipe.ts";
 import { Solver } from "./solve/solver.ts";
 import { buildCgroup, WorkerClient } from "./solve/worker-client.ts";
+import { SpareWorker } from "./solve/worker-process.ts";
 
 export interface BuildRequest {
   /** Unique on this host; a name for cgroups and namespaces. */
@@ -61,6 +62,8 @@ export interface BuilderOptions {
   /** The builder's own directory: step cache, file times, compiled code. All of it may be deleted; only time is lost. */
   readonly cacheDir: string;
   readonly clock: Clock;
+  /** How long after a build a loaded worker waits for the next one. 0: none does. Default: 10 minutes. */
+  readonly spareWorkerMs?: number;
 }
 
 export interface BuildOptions {
@@ -86,9 +89,12 @@ export interface Builder {
   build(request: BuildRequest, options: BuildOptions): Promise<BuildOutcome>;
   /** Removes what builds of agents that are gone have left (cgroups, networks, upper directories) and cache entries out of use. */
   collect(options?: CollectOptions): Promise<Collected>;
+  /** Ends what waits for builds. Builds under way are the caller's to abort before. */
+  close(): Promise<void>;
 }
 
 const DEFAULT_IDLE_MS = 14 * 24 * 60 * 60 * 1_000;
+const DEFAULT_SPARE_MS = 10 * 60 * 1_000;
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 
 export function createBuilder(options: BuilderOptions): Builder {
@@ -99,9 +105,15 @@ class HostBuilder implements Builder {
   private readonly options: BuilderOptions;
   private readonly running = new Set<string>();
   private readonly executing = new Map<string, Map<StepKey, Promise<void>>>();
+  private readonly spare: SpareWorker;
 
   constructor(options: BuilderOptions) {
     this.options = options;
+    this.spare = new SpareWorker(join(options.cacheDir, "code"), options.spareWorkerMs ?? DEFAULT_SPARE_MS);
+  }
+
+  close(): Promise<void> {
+    return this.spare.close();
   }
 
   async build(request: BuildRequest, { onEvent, signal }: BuildOptions): Promise<BuildOutcome> {
@@ -178,7 +190,7 @@ class HostBuilder implements Builder {
       repository: request.repository,
       firstSeenFile: join(cacheDir, "namespaces", request.namespace.uid, "first-seen", firstSeen),
       limits: request.limits,
-      codeCacheDir: join(cacheDir, "code"),
+      spare: this.spare,
       signal,
     });
     const solver = new Solver({

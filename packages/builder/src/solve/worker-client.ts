@@ -1,25 +1,10 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { BuildLimits } from "@plimsoll/core";
-import { AppError } from "@plimsoll/core";
-import { type ChildProcess, minimalEnv, start } from "@plimsoll/exec";
-import { type CgroupDriver, ensureUserNamespace, type HostLayout, privateMountNamespaceArgv } from "@plimsoll/host";
-import {
-  type BuildNetworkPath,
-  jsonLines,
-  type WorkerFailure,
-  type WorkerInit,
-  type WorkerMessage,
-  type WorkerRequest,
-  type WorkerResult,
-} from "../execute/protocol.ts";
+import { AppError, type BuildLimits } from "@plimsoll/core";
+import { type CgroupDriver, ensureUserNamespace, type HostLayout } from "@plimsoll/host";
+import type { BuildNetworkPath, WorkerFailure, WorkerInit, WorkerRequest, WorkerResult } from "../execute/protocol.ts";
 import { BuildProblem } from "../problem.ts";
 import type { BuildNetwork } from "./network.ts";
-
-const WORKER = fileURLToPath(new URL("../execute/worker.ts", import.meta.url));
-const READY_TIMEOUT_MS = 30_000;
-const STDERR_KEPT = 4_000;
+import type { SpareWorker, WorkerAnswer, WorkerEnd, WorkerProcess } from "./worker-process.ts";
 
 export interface WorkerClientOptions {
   readonly layout: HostLayout;
@@ -30,8 +15,7 @@ export interface WorkerClientOptions {
   readonly repository: string;
   readonly firstSeenFile: string;
   readonly limits: BuildLimits;
-  /** Compiled code of the worker is kept here, so that later ones start faster. */
-  readonly codeCacheDir: string;
+  readonly spare: SpareWorker;
   /** Aborted: everything of the build is killed. */
   readonly signal: AbortSignal;
 }
@@ -69,11 +53,10 @@ export class WorkerClient implements AsyncDisposable {
   private readonly options: WorkerClientOptions;
   private readonly pending = new Map<number, Pending>();
   private readonly kill: () => void;
-  private worker: Promise<ChildProcess> | undefined;
+  private worker: Promise<WorkerProcess> | undefined;
   private acquired: Promise<BuildNetworkPath> | undefined;
   private sequence = 0;
-  private ended: unknown;
-  private stderr = "";
+  private lost: unknown;
 
   constructor(options: WorkerClientOptions) {
     this.options = options;
@@ -90,29 +73,30 @@ export class WorkerClient implements AsyncDisposable {
     return this.acquired;
   }
 
-  /** Throws StepFailed, WorkerOutOfMemory, the signal's reason, or AppError when the worker died otherwise. */
+  /** Throws StepFailed, WorkerOutOfMemory, the signal's reason, or BuildProblem `interrupted` when the worker died otherwise. */
   async request(request: NewRequest, onOutput: Pending["onOutput"]): Promise<WorkerResult> {
     this.options.signal.throwIfAborted();
     this.worker ??= this.startWorker();
     const worker = await this.worker;
-    if (this.ended !== undefined) throw this.ended;
+    if (this.lost !== undefined) throw this.lost;
     const id = this.sequence++;
     return new Promise<WorkerResult>((resolve, reject) => {
       this.pending.set(id, { resolve, reject, onOutput });
-      worker.stdin?.write(`${JSON.stringify({ ...request, id })}\n`);
+      worker.send({ ...request, id });
     });
   }
 
   async close(): Promise<void> {
-    const { signal, cgroups, network, buildId, namespace } = this.options;
+    const { signal, cgroups, network, buildId, namespace, spare } = this.options;
     signal.removeEventListener("abort", this.kill);
-    const worker = await this.worker?.catch(() => undefined);
-    await this.killAll();
-    if (worker !== undefined) {
-      worker.kill("SIGKILL");
-      await ended(worker);
+    if (this.worker !== undefined) {
+      const worker = await this.worker.catch(() => undefined);
+      await this.killAll();
+      worker?.kill();
+      await worker?.ended;
+      await cgroups.remove(buildCgroup(namespace.uid, buildId));
+      spare.prepare();
     }
-    if (this.worker !== undefined) await cgroups.remove(buildCgroup(namespace.uid, buildId));
     if (this.acquired !== undefined) {
       await this.acquired.catch(() => undefined);
       await network.release(buildId);
@@ -123,26 +107,16 @@ export class WorkerClient implements AsyncDisposable {
     await this.close();
   }
 
-  private async startWorker(): Promise<ChildProcess> {
-    const { cgroups, namespace, buildId, limits, layout, codeCacheDir } = this.options;
+  private async startWorker(): Promise<WorkerProcess> {
+    const { cgroups, namespace, buildId, limits, layout, spare } = this.options;
     const path = buildCgroup(namespace.uid, buildId);
     cgroups.ensure(path, { cpuMillis: limits.cpuMillis, memoryBytes: limits.memoryBytes, pids: limits.pids });
     // A cgroup with limits for its children holds no processes of its own (cgroup v2, no internal processes).
     cgroups.ensure(join(path, "worker"));
-    mkdirSync(codeCacheDir, { recursive: true, mode: 0o700 });
-    const userNamespace = this.userNamespace();
-    const child = await start(privateMountNamespaceArgv([process.execPath, "--disable-warning=ExperimentalWarning", WORKER]), {
-      stdio: ["pipe", "pipe", "pipe"],
-      env: { ...minimalEnv, NODE_COMPILE_CACHE: codeCacheDir },
-    });
-    child.stdin?.on("error", () => undefined); // Its end is what tells.
-    child.stderr?.on("data", (chunk: Buffer) => {
-      this.stderr = (this.stderr + chunk.toString()).slice(-STDERR_KEPT);
-    });
-    await this.untilReady(child);
+    const [worker, userNamespace] = await Promise.all([spare.take(), this.userNamespace()]);
+    void worker.ended.then((end) => this.fail(end));
     // Only now: that our program itself needs memory is not the tenant's account.
-    cgroups.move(join(path, "worker"), child.pid);
-    this.options.signal.throwIfAborted();
+    cgroups.move(join(path, "worker"), worker.pid);
     const init: WorkerInit = {
       type: "init",
       layout,
@@ -150,37 +124,15 @@ export class WorkerClient implements AsyncDisposable {
       repository: this.options.repository,
       firstSeenFile: this.options.firstSeenFile,
       cgroupPath: path,
-      userNamespace: { path: await userNamespace, uidBase: namespace.uidBase },
+      userNamespace: { path: userNamespace, uidBase: namespace.uidBase },
       logBytes: limits.logBytes,
     };
-    child.stdin?.write(`${JSON.stringify(init)}\n`);
-    return child;
+    worker.send(init, (answer) => this.receive(answer));
+    if (this.options.signal.aborted) this.kill();
+    return worker;
   }
 
-  private untilReady(child: ChildProcess): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        child.kill("SIGKILL");
-        reject(new AppError("timeout", "the build's worker did not start in time"));
-      }, READY_TIMEOUT_MS);
-      child.once("close", (code, signal) => {
-        clearTimeout(timer);
-        this.fail(code, signal);
-        reject(this.ended);
-      });
-      child.stdout?.on(
-        "data",
-        jsonLines<WorkerMessage>((message) => {
-          if (message.type === "ready") {
-            clearTimeout(timer);
-            resolve();
-          } else this.receive(message);
-        }),
-      );
-    });
-  }
-
-  private receive(message: Exclude<WorkerMessage, { type: "ready" }>): void {
+  private receive(message: WorkerAnswer): void {
     const pending = this.pending.get(message.id);
     if (message.type === "output") {
       pending?.onOutput(message.stream, message.text);
@@ -192,21 +144,21 @@ export class WorkerClient implements AsyncDisposable {
   }
 
   /** The worker is gone: whatever was asked of it has no answer. */
-  private fail(code: number | null, signal: NodeJS.Signals | null): void {
-    this.ended = this.reasonOfEnd(code, signal);
-    for (const { reject } of this.pending.values()) reject(this.ended);
+  private fail(end: WorkerEnd): void {
+    this.lost = this.reasonOfEnd(end);
+    for (const { reject } of this.pending.values()) reject(this.lost);
     this.pending.clear();
     void this.killAll();
   }
 
-  private reasonOfEnd(code: number | null, signal: NodeJS.Signals | null): unknown {
+  private reasonOfEnd({ code, signal, stderr }: WorkerEnd): unknown {
     const { options } = this;
     if (options.signal.aborted) return options.signal.reason;
     if (this.oomKills() > 0) return new WorkerOutOfMemory("the build ran out of memory");
     const how = signal === null ? `ended with ${code}` : `was killed by ${signal}`;
     return new BuildProblem(
       { reason: "interrupted", message: "The build was interrupted: the process that ran it is gone. Push again to repeat it." },
-      { cause: new AppError("internal", `the build's worker ${how}: ${this.stderr.trim()}`) },
+      { cause: new AppError("internal", `the build's worker ${how}: ${stderr}`) },
     );
   }
 
@@ -227,9 +179,4 @@ export class WorkerClient implements AsyncDisposable {
     const { layout, namespace } = this.options;
     return ensureUserNamespace(layout, namespace.uid, { uidBase: namespace.uidBase });
   }
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-  return new Promise((resolve) => child.once("close", () => resolve()));
 }

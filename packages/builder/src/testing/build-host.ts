@@ -80,6 +80,7 @@ export class BuildHost implements AsyncDisposable {
   readonly bases = new Map<string, Image>();
   readonly networks = new Set<string>();
   readonly builder: Builder;
+  private readonly builders: Builder[] = [];
   private sequence = 0;
 
   private constructor(dir: string) {
@@ -111,7 +112,7 @@ export class BuildHost implements AsyncDisposable {
       },
       kept: () => new Set([...this.bases.values()].map(({ digest }) => digest)),
     };
-    return createBuilder({
+    const builder = createBuilder({
       layout,
       layers,
       images,
@@ -121,6 +122,8 @@ export class BuildHost implements AsyncDisposable {
       cacheDir: join(this.dir, "cache"),
       clock: { now: () => new Date() },
     });
+    this.builders.push(builder);
+    return builder;
   }
 
   /** An image of one layer, filled by `fill`. */
@@ -187,6 +190,7 @@ export class BuildHost implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const builder of this.builders) await builder.close();
     await this.layers.settled();
     await removeHostLayout(this.layout);
     rmSync(this.dir, { recursive: true, force: true });
