@@ -133,15 +133,17 @@ export class GitWorld {
   hostKey = "";
   #http: Server | undefined;
   #people = 0;
+  readonly #maxPushBytes: number | undefined;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, maxPushBytes: number | undefined) {
     this.directory = directory;
+    this.#maxPushBytes = maxPushBytes;
     this.server = this.#create();
   }
 
   /** `directory` takes over what another world left there. */
-  static async open(directory?: string): Promise<GitWorld> {
-    const world = new GitWorld(directory ?? (await mkdtemp(join(tmpdir(), "plimsoll-git-"))));
+  static async open(directory?: string, maxPushBytes?: number): Promise<GitWorld> {
+    const world = new GitWorld(directory ?? (await mkdtemp(join(tmpdir(), "plimsoll-git-"))), maxPushBytes);
     await world.listen();
     return world;
   }
@@ -200,6 +202,7 @@ export class GitWorld {
       address: "127.0.0.1",
       sshPort: 0,
       portalUrl: "http://localhost:8080",
+      ...(this.#maxPushBytes === undefined ? {} : { maxPushBytes: this.#maxPushBytes }),
       clock: Date,
       logger: { info: note("info"), warn: note("warn"), error: note("error") },
     });
@@ -216,11 +219,15 @@ export class GitWorld {
   }
 
   /** A person with a key and a clone-to-be. `known`: the platform knows the key. */
-  async person(name: string, options: { readonly known?: boolean; readonly keyType?: string } = {}): Promise<Person> {
+  async person(
+    name: string,
+    options: { readonly known?: boolean; readonly keyType?: string; readonly keyBits?: number } = {},
+  ): Promise<Person> {
     const home = join(this.directory, `person-${++this.#people}`);
     await mkdir(home);
     const key = join(home, "id");
-    await run(["ssh-keygen", "-q", "-t", options.keyType ?? "ed25519", "-N", "", "-C", name, "-f", key]);
+    const bits = options.keyBits === undefined ? [] : ["-b", String(options.keyBits)];
+    await run(["ssh-keygen", "-q", "-t", options.keyType ?? "ed25519", ...bits, "-N", "", "-C", name, "-f", key]);
     const fingerprint = (await run(["ssh-keygen", "-l", "-f", key])).stdout.split(" ")[1] ?? "";
     const principal = { userId: `user_${name.toLowerCase()}`, name };
     if (options.known !== false) this.platform.keys.set(fingerprint, principal);

@@ -377,12 +377,36 @@ describe("finishing a push", () => {
 });
 
 describe("the SSH door", () => {
-  it("takes and gives many megabytes", async () => {
+  it("takes no RSA key that is too short to prove anything", async () => {
+    const ana = await world.person("Ana", { keyType: "rsa", keyBits: 1024 });
+    await ana.commit("One");
+    const push = await ana.push();
+    expect(push.code).toBe(128);
+    expect(push.stderr).toContain("No usable SSH key was offered. Make one with ssh-keygen -t ed25519");
+  });
+
+  it("takes no push above the limit", async () => {
+    const small = await GitWorld.open(undefined, 100_000);
+    try {
+      const ana = await small.person("Ana");
+      await ana.commit("Large", randomBytes(200_000).toString("base64"));
+      const push = await ana.push();
+      expect(push.stderr).toContain("pack exceeds maximum allowed size");
+      expect(push.code).toBe(1);
+      expect(small.platform.pushes.size).toBe(0);
+    } finally {
+      await small.close();
+    }
+  });
+
+  it("takes and gives many megabytes, with new keys on the way", async () => {
     const ana = await world.person("Ana");
     const commit = await ana.commit("Large", randomBytes(15_000_000).toString("base64"));
-    expect((await ana.push()).code).toBe(0);
+    await ana.trust();
+    const env = { ...ana.env, GIT_SSH_COMMAND: [...ana.sshCommand, "-o", "RekeyLimit=1M"].join(" ") };
+    expect((await run(["git", "push", ana.ssh(), "main"], { env, cwd: ana.work })).code).toBe(0);
     const clone = join(ana.home, "clone");
-    await run(["git", "clone", "--quiet", ana.ssh(), clone], { env: ana.env });
+    await run(["git", "clone", "--quiet", ana.ssh(), clone], { env });
     expect((await run(["git", "-C", clone, "rev-parse", "HEAD"])).stdout.trim()).toBe(commit);
   });
 
