@@ -1,5 +1,5 @@
 /**
- * From a fresh clone on a fresh Debian to a program of ours on Node 24: `bootstrap.mjs start|test|dev [arguments]`. Runs on the
+ * From a fresh clone on a fresh Debian to a program of ours on Node 24: `bootstrap.mjs start|test|dev|join [arguments]`. Runs on the
  * Node that the machine has (20 or newer) and imports nothing but Node. Checks first and changes nothing until all of them pass;
  * does only what is missing, so a second run takes well under a second.
  */
@@ -10,7 +10,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hashSources, installNpmPackages, nodeDirectory, npmPackagesInstalled, whenChanged } from "./bootstrap/checkout.mjs";
 import { findProblems, gigabytes } from "./bootstrap/checks.mjs";
-import { installPackages, missingPackages, RUNTIME_PACKAGES, TEST_PACKAGES } from "./bootstrap/debian.mjs";
+import { HOST_PACKAGES, installPackages, missingPackages, RUNTIME_PACKAGES, TEST_PACKAGES } from "./bootstrap/debian.mjs";
 import { readMachine } from "./bootstrap/machine.mjs";
 import { runLogged } from "./bootstrap/program.mjs";
 import { createProgress } from "./bootstrap/progress.mjs";
@@ -19,18 +19,25 @@ import { createProgress } from "./bootstrap/progress.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 const dataDir = resolve(process.env.PLIMSOLL_DATA_DIR || join(root, ".plimsoll"));
-const PROGRAMS = Object.freeze({ start: "scripts/start.ts", dev: "scripts/dev.ts", test: "scripts/test.ts" });
+const PACKAGES = Object.freeze({
+  start: RUNTIME_PACKAGES,
+  dev: RUNTIME_PACKAGES,
+  join: HOST_PACKAGES,
+  test: { ...RUNTIME_PACKAGES, ...TEST_PACKAGES },
+});
+const PROGRAMS = Object.freeze({ start: "scripts/start.ts", dev: "scripts/dev.ts", join: "scripts/join.ts", test: "scripts/test.ts" });
 /** What the code that runs is made of: a change of it makes the next start replace the processes. */
 const CODE = ["apps/server", "apps/agent", "packages", "scripts", "prisma", "package-lock.json"];
 const PORTAL_SOURCES = ["apps/portal", "packages/core", "packages/contracts", "package-lock.json"];
 
 /** @param {string} mode @param {readonly string[]} args */
 async function main(mode, args) {
-  const program = PROGRAMS[/** @type {keyof typeof PROGRAMS} */ (mode)];
+  const known = /** @type {keyof typeof PROGRAMS} */ (mode);
+  const program = PROGRAMS[known];
   if (program === undefined) throw new Error(`bootstrap.mjs ${Object.keys(PROGRAMS).join("|")}`);
   const testing = mode === "test";
   const progress = createProgress(process.stdout);
-  const ports = testing ? [] : chosenPorts();
+  const ports = testing ? [] : chosenPorts().filter(({ setting }) => mode !== "join" || setting === "PLIMSOLL_HTTP_PORT");
   const machine = readMachine({ dataDir: testing ? root : dataDir, ports });
   process.stdout.write(`${title(machine)}\n\n`);
 
@@ -44,8 +51,7 @@ async function main(mode, args) {
 
   // The checks allow it from here on.
   const logPath = join(testing ? join(root, "node_modules/.plimsoll") : join(dataDir, "logs"), "bootstrap.log");
-  const wanted = Object.keys(testing ? { ...RUNTIME_PACKAGES, ...TEST_PACKAGES } : RUNTIME_PACKAGES);
-  const missing = await missingPackages(wanted);
+  const missing = await missingPackages(Object.keys(PACKAGES[known]));
   if (missing.length === 0) progress.done("packages", "all there");
   else {
     await progress.step("packages", `installing ${missing.length} from Debian: ${missing.join(" ")}`, async () => {
@@ -54,14 +60,14 @@ async function main(mode, args) {
     });
   }
   await progress.step("build", "", async (step) => {
-    const did = await build({ logPath, withPortal: mode !== "dev", say: step.update });
+    const did = await build({ logPath, control: mode !== "join", portal: mode === "start" || testing, say: step.update });
     return { said: did.length === 0 ? "unchanged" : did.join(", "), value: undefined };
   });
   return runOnNode24(program, args);
 }
 
-/** @param {{ logPath: string, withPortal: boolean, say: (text: string) => void }} options */
-async function build({ logPath, withPortal, say }) {
+/** @param {{ logPath: string, control: boolean, portal: boolean, say: (text: string) => void }} options */
+async function build({ logPath, control, portal: withPortal, say }) {
   const did = [];
   if (!npmPackagesInstalled(root)) {
     say("npm packages and Node 24");
@@ -69,7 +75,7 @@ async function build({ logPath, withPortal, say }) {
     did.push("npm packages, Node 24");
   }
   const node = join(nodeDirectory(root), "bin", "node");
-  if (existsSync(join(root, "prisma/schema.prisma"))) {
+  if (control) {
     say([...did, "database client"].join(", "));
     const generated = await whenChanged({
       root,
@@ -87,7 +93,7 @@ async function build({ logPath, withPortal, say }) {
     if (generated === "done") did.push("database client");
   }
   const portal = join(root, "apps/portal");
-  if (withPortal && (existsSync(join(portal, "src/app")) || existsSync(join(portal, "app")))) {
+  if (withPortal) {
     say([...did, "portal"].join(", "));
     const built = await whenChanged({
       root,

@@ -1,7 +1,7 @@
 /** `npm run status`: processes, hosts and apps. Exits with 1 when something that should run does not. */
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { errorText } from "@plimsoll/core";
-import { thisInstallation } from "./platform/installation.ts";
+import { shown, thisInstallation } from "./platform/installation.ts";
 import type { Layout } from "./platform/layout.ts";
 import { identify, isAlive } from "./platform/process-identity.ts";
 import { wantedSpecs } from "./platform/programs.ts";
@@ -23,16 +23,20 @@ async function main(layout: Layout): Promise<boolean> {
   const rows = [...names].map((name) => {
     const record = records[name];
     const runs = record !== undefined && isAlive(record);
-    const log = relative(process.cwd(), join(layout.logsDir, `${name}.log`));
+    const log = shown(join(layout.logsDir, `${name}.log`));
     if (!runs) return [name, "not running", "", "", "", log];
     return [name, "running", String(record.pid), since(record.startedAt), String(record.restarts), log];
   });
   const self = supervisor === undefined ? undefined : identify(supervisor.pid);
-  const supervisorLog = relative(process.cwd(), join(layout.logsDir, "supervisor.log"));
+  const supervisorLog = shown(join(layout.logsDir, "supervisor.log"));
   rows.unshift(["supervisor", self === undefined ? "not running" : "running", String(self?.pid ?? ""), "", "", supervisorLog]);
   console.log(table(["PROCESS", "STATE", "PID", "SINCE", "RESTARTS", "LOG"], rows));
 
   const down = rows.filter(([, state]) => state !== "running").map(([name]) => name);
+  if (wanted.server !== undefined) {
+    console.log(`\n  This host is one of ${wanted.server}; its apps are shown there.`);
+    return down.length === 0;
+  }
   if (rows.find(([name]) => name === "postgres" || name === "server")?.[1] !== "running" && wanted.databaseUrl === undefined) {
     console.log("\n  Hosts and apps are not known while the database is down. Instances run without it. Start: npm start");
     return false;

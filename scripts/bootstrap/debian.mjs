@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { ProgramFailed, readProgram, runLogged } from "./program.mjs";
 
-/** Every Debian package that a host needs, and for what. */
-export const RUNTIME_PACKAGES = Object.freeze({
+/** What a host that only runs and builds needs, and for what. */
+export const HOST_PACKAGES = Object.freeze({
   "ca-certificates": "TLS to registries",
   conmon: "monitor of each instance",
   crun: "starts instances and build steps",
@@ -13,19 +13,25 @@ export const RUNTIME_PACKAGES = Object.freeze({
   iproute2: "network namespaces, veth, VXLAN, routes",
   mmdebstrap: "base images where no registry can be reached",
   nftables: "isolation, NAT, virtual IPs",
+  skopeo: "pulls images",
+  tini: "init of each instance",
+});
+
+/** What the machine needs that the control plane runs on too. */
+export const RUNTIME_PACKAGES = Object.freeze({
+  ...HOST_PACKAGES,
   "openssh-client": "pushes the sample app",
   postgresql: "the truth",
   "redis-server": "wakes",
-  skopeo: "pulls images",
-  tini: "init of each instance",
 });
 
 /** What tests need on top. */
 export const TEST_PACKAGES = Object.freeze({
   chromium: "browser of the end-to-end tests",
-  curl: "plain requests",
-  iperf3: "throughput between instances",
-  zstd: "archives",
+  e2fsprogs: "disks of virtual machines",
+  "fonts-dejavu-core": "letters in the browser",
+  procps: "looks for processes that are left",
+  "qemu-system-x86": "virtual machines with systemd and cgroup v2",
 });
 
 const POLICY_PATH = "/usr/sbin/policy-rc.d";

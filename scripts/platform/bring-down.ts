@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Layout } from "./layout.ts";
 import { isAlive, signal } from "./process-identity.ts";
 import { tearDownHost } from "./server-commands.ts";
-import { readRecords } from "./supervisor.ts";
+import { readRecords, writeRecords } from "./supervisor.ts";
 import { endOf, endSupervisor } from "./supervisor-process.ts";
 import { readWanted, writeWanted } from "./wanted.ts";
 
@@ -17,7 +17,8 @@ export async function bringDown(layout: Layout, options: { readonly all: boolean
   const ended: string[] = [];
   // First, or it would start again what ends.
   await endSupervisor(layout);
-  const records = readRecords(join(layout.runDir, "processes.json"));
+  const recordsPath = join(layout.runDir, "processes.json");
+  const records = readRecords(recordsPath);
   const wanted = readWanted(layout);
   const names = Object.keys(records).sort((a, b) => rank(a) - rank(b));
   const end = async (name: string) => {
@@ -35,6 +36,7 @@ export async function bringDown(layout: Layout, options: { readonly all: boolean
     ended.push("instances, ingress");
   }
   for (const name of names) await end(name);
+  writeRecords(recordsPath, {});
   if (wanted !== undefined) writeWanted(layout, { ...wanted, processes: "none" });
   return ended;
 }

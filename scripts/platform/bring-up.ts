@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { request } from "node:http";
-import { join, relative } from "node:path";
+import { join } from "node:path";
+import { AppError } from "@plimsoll/core";
 import { createProgress, type Progress } from "../bootstrap/progress.mjs";
 import { deployMigrations, migrationNames } from "../migrations/migrate.ts";
+import { shown } from "./installation.ts";
 import type { Layout } from "./layout.ts";
 import { ensureDatabase, ensurePostgresCluster, postgresUrl } from "./postgres.ts";
 import { ensureRedisFiles, whenRedisAnswers } from "./redis.ts";
@@ -24,7 +26,11 @@ const LIVE_TIMEOUT_MS = 60_000;
 export async function bringUp(layout: Layout, mode: Wanted["mode"]): Promise<{ readonly setup: Setup; readonly wanted: Wanted }> {
   const progress = createProgress(process.stdout);
   await mkdir(layout.runDir, { recursive: true, mode: 0o700 });
-  const wanted = wantedBy(process.env, readWanted(layout), mode);
+  const last = readWanted(layout);
+  if (last?.server !== undefined) {
+    throw new AppError("conflict", `This machine is a host of ${last.server}: npm run join starts its agent; the platform runs there.`);
+  }
+  const wanted = wantedBy(process.env, last, mode);
   const database = await startDatabase(progress, layout, wanted);
   await startQueue(progress, layout, wanted);
   const setup = await setUpServer(layout, database, { samplePublicKey: await samplePublicKey(layout) });
@@ -47,8 +53,7 @@ async function startDatabase(progress: Progress, layout: Layout, wanted: Wanted)
     if (wanted.databaseUrl === undefined) await ensureDatabase(layout, { timeoutMs: STORE_TIMEOUT_MS });
     step.update("migrations");
     const applied = await deployMigrations(wanted.databaseUrl ?? postgresUrl(layout), source);
-    const where =
-      version === undefined ? "PostgreSQL at DATABASE_URL" : `PostgreSQL ${version} in ${relative(process.cwd(), layout.postgresDir)}`;
+    const where = version === undefined ? "PostgreSQL at DATABASE_URL" : `PostgreSQL ${version} in ${shown(layout.postgresDir)}`;
     const count = (await migrationNames(source)).length;
     const news = applied.length === 0 || applied.length === count ? "" : `, ${applied.length} of them new`;
     return { said: `${where}, ${count} migrations${news}`, value: stores };
@@ -59,7 +64,7 @@ async function startQueue(progress: Progress, layout: Layout, wanted: Wanted): P
   await progress.step("queue", "Redis", async () => {
     if (wanted.redisUrl !== undefined) return { said: "Redis at REDIS_URL", value: undefined };
     await whenRedisAnswers(layout, { timeoutMs: STORE_TIMEOUT_MS });
-    return { said: `Redis 7 in ${relative(process.cwd(), layout.redisDir)}, append-only`, value: undefined };
+    return { said: `Redis 7 in ${shown(layout.redisDir)}, append-only`, value: undefined };
   });
 }
 

@@ -16,15 +16,23 @@ const PORTAL_PROGRAM = "apps/portal/server.ts";
 /** Every process that should run, in the order of a start. */
 export function wantedSpecs(layout: Layout, wanted: Wanted): readonly ProcessSpec[] {
   if (wanted.processes === "none") return [];
+  const ours = { cwd: layout.root, stopSignal: "SIGTERM", graceMs: 15_000 } as const;
+  const hotReload = wanted.mode === "development" ? ["--watch-preserve-output", "--watch"] : [];
+  // What reloads itself on a change is not to be replaced on one.
+  const code = wanted.mode === "development" ? "reloads itself" : wanted.code;
+  const agent: ProcessSpec = {
+    ...ours,
+    name: "agent",
+    argv: [process.execPath, ...hotReload, AGENT_PROGRAM],
+    env: agentEnvironment(layout, wanted),
+    code,
+  };
+  if (wanted.processes === "agent") return [agent];
   const stores = [
     ...(wanted.databaseUrl === undefined ? [postgresSpec(layout)] : []),
     ...(wanted.redisUrl === undefined ? [redisSpec(layout)] : []),
   ];
   if (wanted.processes === "stores") return stores;
-  const hotReload = wanted.mode === "development" ? ["--watch-preserve-output", "--watch"] : [];
-  const ours = { cwd: layout.root, stopSignal: "SIGTERM", graceMs: 15_000 } as const;
-  // What reloads itself on a change is not to be replaced on one.
-  const code = wanted.mode === "development" ? "reloads itself" : wanted.code;
   return [
     ...stores,
     {
@@ -48,13 +56,7 @@ export function wantedSpecs(layout: Layout, wanted: Wanted): readonly ProcessSpe
       },
       code: wanted.mode === "development" ? "reloads itself" : wanted.portalCode,
     },
-    {
-      ...ours,
-      name: "agent",
-      argv: [process.execPath, ...hotReload, AGENT_PROGRAM],
-      env: agentEnvironment(layout, wanted),
-      code,
-    },
+    agent,
   ];
 }
 
@@ -75,9 +77,9 @@ export function agentEnvironment(layout: Layout, wanted: Wanted): Record<string,
   return {
     ...baseEnvironment(layout, wanted),
     PLIMSOLL_HOST_NAME: wanted.hostName,
-    PLIMSOLL_API: `unix:${layout.apiSocket}`,
-    PLIMSOLL_API_SOCKET: layout.apiSocket,
-    PLIMSOLL_PORTAL_SOCKET: layout.portalSocket,
+    ...(wanted.server === undefined
+      ? { PLIMSOLL_API: `unix:${layout.apiSocket}`, PLIMSOLL_API_SOCKET: layout.apiSocket, PLIMSOLL_PORTAL_SOCKET: layout.portalSocket }
+      : { PLIMSOLL_API: wanted.server }),
     PLIMSOLL_HTTP_PORT: String(wanted.httpPort),
     ...(wanted.enrollToken === undefined ? {} : { PLIMSOLL_ENROLL_TOKEN: wanted.enrollToken }),
   };

@@ -55,6 +55,10 @@ export function readRecords(recordsPath: string): ProcessRecords {
   return readJson(recordsPath, ProcessRecords) ?? {};
 }
 
+export function writeRecords(recordsPath: string, records: ProcessRecords): void {
+  writeJson(recordsPath, records);
+}
+
 /**
  * Keeps the wanted processes running: starts what is missing, adopts what an earlier supervisor started, restarts what ends (the
  * first time within a tick, then with growing pauses), replaces what is of another program or code. Processes are detached and
@@ -134,7 +138,7 @@ export function supervise(options: SupervisorOptions): Supervisor {
         return;
       case "forget":
         tracked.delete(name);
-        writeRecords();
+        keepRecords();
     }
   }
 
@@ -145,7 +149,7 @@ export function supervise(options: SupervisorOptions): Supervisor {
       const identity = await launch(spec, options.logsDir, look);
       state.record = { ...identity, fingerprint: fingerprintOf(spec), startedAt: new Date().toISOString(), restarts };
       state.endedAtMs = undefined;
-      writeRecords();
+      keepRecords();
       options.say(`${spec.name} started as process ${identity.pid}`);
     } catch (error) {
       state.failures++;
@@ -154,9 +158,9 @@ export function supervise(options: SupervisorOptions): Supervisor {
     }
   }
 
-  function writeRecords(): void {
+  function keepRecords(): void {
     const known = [...tracked].flatMap(([name, { record }]) => (record === undefined ? [] : [[name, record] as const]));
-    writeJson(options.recordsPath, Object.fromEntries(known));
+    writeRecords(options.recordsPath, Object.fromEntries(known));
   }
 
   const lookTimer = setInterval(look, LOOK_EVERY_MS);

@@ -5,8 +5,8 @@ import type { Layout } from "./layout.ts";
 
 /** What the operator asked for with the last start. The supervisor reads it on every look. */
 const Wanted = z.object({
-  /** "stores" while the schema is made ready: the server must not see an older one. */
-  processes: z.enum(["none", "stores", "all"]),
+  /** "stores" while the schema is made ready: the server must not see an older one. "agent" on a host that joined another's. */
+  processes: z.enum(["none", "stores", "all", "agent"]),
   mode: z.enum(["production", "development"]),
   httpPort: z.int().min(1).max(65_535),
   sshPort: z.int().min(1).max(65_535),
@@ -14,6 +14,8 @@ const Wanted = z.object({
   databaseUrl: z.string().optional(),
   redisUrl: z.string().optional(),
   hostName: z.string(),
+  /** Where the server is, on a host that joined it. */
+  server: z.string().optional(),
   /** Of the operator's environment, what the programs get: their own settings, and how to reach the world. */
   settings: z.record(z.string(), z.string()),
   /** For the agent's first start. */
@@ -52,6 +54,7 @@ export function wantedBy(environment: NodeJS.ProcessEnv, last: Wanted | undefine
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
     ...(redisUrl === undefined ? {} : { redisUrl }),
     hostName: environment.PLIMSOLL_HOST_NAME || last?.hostName || "this-host",
+    ...(last?.server === undefined ? {} : { server: last.server }),
     settings: Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== "")),
     ...(last?.enrollToken === undefined ? {} : { enrollToken: last.enrollToken }),
     code: environment.PLIMSOLL_CODE ?? "",
