@@ -7,7 +7,7 @@ import { AppError, addQuota, type Digest, isDigest, ZERO_QUOTA } from "@plimsoll
 import { type CgroupDriver, cgroupDriver, ensureHostLayout, type HostLayout, hostLayout } from "@plimsoll/host";
 import { openQueue, type Queue } from "@plimsoll/queue";
 import { createServerApi, type ServerApi } from "./api-client.ts";
-import { createRunBuild } from "./builds/build-runner.ts";
+import { type BuildRunner, createBuildRunner } from "./builds/build-runner.ts";
 import { BuildKeeper } from "./builds/keeper.ts";
 import { GitMirrors } from "./builds/mirror.ts";
 import { type DesiredCache, desiredCache } from "./desired-cache.ts";
@@ -84,6 +84,7 @@ class Agent implements RunningAgent {
   readonly #wire: AgentWire;
   readonly #reporter: Reporter;
   readonly #instances: Instances;
+  readonly #runner: BuildRunner;
   readonly #builds: BuildKeeper;
   readonly #streams: StreamAnswers;
   readonly #ingress: HostIngress;
@@ -112,11 +113,11 @@ class Agent implements RunningAgent {
       log,
       onReport: (report) => this.#reporter.instance(report),
     });
-    const runBuild = createRunBuild({ ...parts, wire: this.#wire, uidBaseOf: (uid) => this.#namespace(uid).uidBase });
+    this.#runner = createBuildRunner({ ...parts, wire: this.#wire, uidBaseOf: (uid) => this.#namespace(uid).uidBase });
     this.#builds = new BuildKeeper({
       api: this.#api,
       mirrors: new GitMirrors(join(layout.stateDir, "mirrors")),
-      runBuild,
+      runBuild: this.#runner.run,
       log,
       onIdle: () => this.#sync.trigger(),
     });
@@ -149,6 +150,7 @@ class Agent implements RunningAgent {
     await this.#queue?.close();
     await this.#tunnel?.close();
     await this.#builds.close();
+    await this.#runner.builder.close();
     await this.#instances.close();
     await this.#ingress.close();
     await this.#reporter.close();
@@ -230,7 +232,8 @@ class Agent implements RunningAgent {
     const { images, runtime, baseImages, log } = this.#parts;
     try {
       await runtime.collect(new Set([...desired.instances.map(({ uid }) => uid), ...this.#instances.known.keys()]));
-      const keep = new Set<Digest>([...baseImages.kept(), ...desired.keepImages.filter(isDigest)]);
+      const cached = await this.#runner.builder.collect();
+      const keep = new Set<Digest>([...baseImages.kept(), ...cached.layers, ...desired.keepImages.filter(isDigest)]);
       for (const { image } of desired.instances) keep.add(image.digest);
       const gone = await images.collect(keep);
       if (gone.images + gone.layers > 0) log.info("collected", gone);

@@ -103,13 +103,11 @@ export class AgentWire implements InstanceWire {
     }
   }
 
-  /** A network of its own for a build: out to the world and to nothing of the platform. */
-  async acquireBuild(buildUid: string): Promise<string> {
-    let netnsPath = "";
-    await this.#claimed(undefined, async (address) => {
-      ({ netnsPath } = await attachBuild(this.#network(), { buildId: buildUid, address }));
-    });
-    return netnsPath;
+  /** A network of its own for a build, owned by its tenant's user namespace: out to the world and to nothing of the platform. */
+  async acquireBuild(buildUid: string, usernsPath: string): Promise<{ readonly path: string; readonly nameservers: readonly string[] }> {
+    const path = await ensureNetworkNamespace(this.#layout, `b-${buildUid}`, usernsPath);
+    await this.#claimed(undefined, (address) => attachBuild(this.#network(), { buildId: buildUid, netnsPath: path, address }));
+    return { path, nameservers: this.#resolvers };
   }
 
   async releaseBuild(buildUid: string): Promise<void> {

@@ -29,14 +29,21 @@ export async function ensureHostLayout(layout: HostLayout): Promise<void> {
   for (const dir of [layout.crunDir, layout.exitsDir, layout.usernsDir]) mkdirSync(dir, { recursive: true, mode: 0o700 });
 }
 
-/** Takes away all that lies under the layout: what runs in its cgroups, pins, mounts, run and state directory. For tests and uninstall. */
-export async function removeHostLayout(layout: HostLayout): Promise<void> {
+/**
+ * Takes away what of the layout lives in the kernel: what runs in its cgroups, pins, mounts, the run directory. What is on disk stays for
+ * the next ensureHostLayout. Idempotent.
+ */
+export async function releaseHostLayout(layout: HostLayout): Promise<void> {
   await cgroupDriver(layout).remove("");
   removeAllPins(layout);
-  for (const dir of [layout.runDir, layout.stateDir]) {
-    unmountAll(dir);
-    if (existsSync(dir)) await rm(dir, { recursive: true, force: true });
-  }
+  for (const dir of [layout.runDir, layout.stateDir]) unmountAll(dir);
+  if (existsSync(layout.runDir)) await rm(layout.runDir, { recursive: true, force: true });
+}
+
+/** As releaseHostLayout, and the state directory too. For tests and uninstall. */
+export async function removeHostLayout(layout: HostLayout): Promise<void> {
+  await releaseHostLayout(layout);
+  if (existsSync(layout.stateDir)) await rm(layout.stateDir, { recursive: true, force: true });
 }
 
 /** Secrets lie here in clear: what cannot be swapped out cannot be found on a disk. tmpfs learnt `noswap` in Linux 6.4; ramfs never swaps. */

@@ -1,6 +1,6 @@
 export type { CgroupDriver, CgroupLimits, CgroupUsage } from "./cgroup.ts";
 export { cgroupDriver } from "./cgroup-driver.ts";
-export { ensureHostLayout, removeHostLayout } from "./host-directories.ts";
+export { ensureHostLayout, releaseHostLayout, removeHostLayout } from "./host-directories.ts";
 export { type HostLayout, type HostLayoutOptions, hostLayout } from "./layout.ts";
 export {
   ensureSharedMount,

@@ -1,0 +1,156 @@
+import { chmod, rm } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
+import { join } from "node:path";
+import { getRequestListener } from "@hono/node-server";
+import { createApi, createStreamBroker } from "@plimsoll/api";
+import { type Logger, systemClock } from "@plimsoll/config";
+import { createControllers } from "@plimsoll/controllers";
+import { newUid } from "@plimsoll/core";
+import { type Database, openDatabase, PLATFORM, type PushRecord } from "@plimsoll/db";
+import { createGitServer } from "@plimsoll/git";
+import { openQueue } from "@plimsoll/queue";
+import { openAgentGateway } from "./agent-gateway.ts";
+import { type Authority, openAuthority } from "./authority.ts";
+import { createGitPorts } from "./git/ports.ts";
+import { Notifier } from "./notifier.ts";
+import { platformKey } from "./platform-key.ts";
+import type { Settings } from "./settings.ts";
+import { hostUserKey } from "./setup.ts";
+
+const NETWORK = "10.64.0.0/10";
+const SOURCE_NETWORK = "100.64.0.0/16";
+/** Commits that were kept while their record failed are looked for this often. */
+const SCAN_MS = 30_000;
+const PRUNE_MS = 3_600_000;
+
+export interface RunningServer {
+  close(): Promise<void>;
+}
+
+/** Opens the database that settings name, with the installation's platform key. */
+export async function openPlatformDatabase(settings: Settings): Promise<{ readonly db: Database; readonly key: Buffer }> {
+  const key = await platformKey(join(settings.dataDir, "secrets", "platform.key"));
+  return { db: openDatabase(settings.databaseUrl, key), key };
+}
+
+/** Starts everything that the server is: API, git front door, controllers, and the gateway for other hosts where one is wanted. */
+export async function startServer(settings: Settings, log: Logger): Promise<RunningServer> {
+  const { db, key } = await openPlatformDatabase(settings);
+  const queue = openQueue({ redisUrl: settings.redisUrl, prefix: settings.queuePrefix, log, hostUserKey: hostUserKey(key) });
+  const notifier = new Notifier(db);
+  const authority = settings.agentListen === undefined ? undefined : await openAuthority(join(settings.dataDir, "secrets"));
+
+  const git = createGitServer({
+    ports: createGitPorts(db, settings, notifier),
+    repositoriesDir: join(settings.dataDir, "git", "repositories"),
+    hooksDir: join(settings.dataDir, "git", "hooks"),
+    hookSocketPath: settings.apiSocket.replace(/[^/]*$/, "hooks.sock"),
+    hostKeyPath: join(settings.dataDir, "secrets", "ssh_host_ed25519"),
+    address: settings.sshAddress,
+    sshPort: settings.sshPort,
+    portalUrl: settings.platformOrigin,
+    clock: { now: () => Date.now() },
+    logger: log,
+  });
+  const streams = createStreamBroker({
+    newId: () => newUid("str"),
+    wake: (hostUid) =>
+      queue.enqueue([{ job: "sync", key: hostUid }]).catch((error: unknown) => log.debug("a host could not be woken", { hostUid, error })),
+  });
+  const api = createApi({
+    db,
+    settings: {
+      ...settings,
+      network: NETWORK,
+      sourceNetwork: SOURCE_NETWORK,
+      hostCommand: hostCommand(settings, authority),
+      clientAddressHeader: "x-forwarded-for",
+    },
+    clock: systemClock,
+    logger: log,
+    streams,
+    git: { fetch: (request) => git.handleHttp(request) },
+    hostQueue: async (hostUid) => {
+      const { url, prefix } = await queue.ensureHostUser(hostUid);
+      return { url, prefix };
+    },
+  });
+  const controllers = createControllers({
+    db,
+    queue,
+    clock: systemClock,
+    logger: log,
+    settings: {
+      appsDomain: settings.appsDomain,
+      ...(settings.appsDomain === "localhost" ? { appsScheme: "http", appsPort: settings.httpPort } : { appsScheme: "https" }),
+      reservedHosts: [settings.platformDomain],
+    },
+    ports: {
+      async finishPush(push: PushRecord, end) {
+        if (end.state === "refused") return end;
+        const finished = await git.finishPush(push);
+        return finished.moved ? end : { state: "refused", reason: finished.reason };
+      },
+      appDeleted: (app) => git.removeRepository(app.metadata.uid),
+    },
+  });
+
+  await git.listen();
+  const http = await listenOnSocket(settings.apiSocket, api.fetch);
+  // Redis may have lost its users with its data; every enrolled host gets its own back.
+  for (const host of await db.objects(PLATFORM).list("Host"))
+    void queue.ensureHostUser(host.metadata.uid).catch((error: unknown) => log.warn("a host's queue user could not be made", { error }));
+  const gateway =
+    settings.agentListen === undefined || authority === undefined
+      ? undefined
+      : await openAgentGateway({
+          listen: settings.agentListen,
+          authority,
+          db,
+          apiSocket: settings.apiSocket,
+          queueSocket: new URL(settings.redisUrl).pathname,
+          log,
+        });
+  await controllers.start();
+  const scans = setInterval(() => void git.scanPushes().catch((error: unknown) => log.warn("scanning pushes failed", { error })), SCAN_MS);
+  const prunes = setInterval(() => void db.prune().catch((error: unknown) => log.warn("pruning failed", { error })), PRUNE_MS);
+  log.info("serving", { socket: settings.apiSocket, ssh: settings.sshPort });
+
+  return {
+    async close() {
+      clearInterval(scans);
+      clearInterval(prunes);
+      http.close();
+      await gateway?.close();
+      await git.close();
+      await controllers.stop();
+      await api.close();
+      await notifier.close();
+      await queue.close();
+      http.closeAllConnections();
+      await db.close();
+    },
+  };
+}
+
+/** The ingress runs as a user of its own and connects here: who may do what is decided by the API, not by the socket's mode. */
+async function listenOnSocket(path: string, fetch: (request: Request) => Promise<Response>) {
+  await rm(path, { force: true });
+  const http = createHttpServer({ requestTimeout: 0 }, getRequestListener(fetch));
+  await new Promise<void>((resolve, reject) => {
+    http.once("error", reject);
+    http.listen(path, resolve);
+  });
+  await chmod(path, 0o666);
+  return http;
+}
+
+/** What an operator runs on a new machine. */
+function hostCommand(settings: Settings, authority: Authority | undefined): (token: string) => string {
+  return (token) => {
+    if (settings.agentListen === undefined || authority === undefined)
+      return "(this platform listens on this machine only: start it with PLIMSOLL_AGENT_LISTEN=<address>:7443 first)";
+    const { host, port } = settings.agentListen;
+    return `npm run join -- https://${host}:${port} ${token}.${authority.fingerprint}`;
+  };
+}
