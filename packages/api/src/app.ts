@@ -1,6 +1,5 @@
-import { OpenAPIHono } from "@hono/zod-openapi";
 import { AppError, newSecret, toAppError } from "@plimsoll/core";
-import type { Context as HonoContext } from "hono";
+import { Hono, type Context as HonoContext } from "hono";
 import { createSealing } from "./agent/sealing.ts";
 import { createLogin } from "./auth/login.ts";
 import type { Api, ApiPorts } from "./context.ts";
@@ -26,8 +25,8 @@ export interface PlimsollApi {
 export function createApi(ports: ApiPorts): PlimsollApi {
   const api: Api = { ...ports, signals: createSignals(ports.db), login: createLogin(ports), sealing: createSealing(ports.db) };
   const limiter = new RateLimiter(ports.rate ?? REQUEST_RATE, () => api.clock.now().getTime());
-  const app = new OpenAPIHono();
-  const document = openApiDocument(app, PUBLIC_ROUTES);
+  const app = new Hono();
+  const document = openApiDocument(PUBLIC_ROUTES);
 
   for (const route of [...PUBLIC_ROUTES, ...AGENT_ROUTES])
     app.on(route.method, route.path, (context) =>

@@ -16,6 +16,14 @@ export interface HostUse {
   readonly builds: number;
 }
 
+export interface AuditRecord {
+  readonly at: Date;
+  readonly actor: string;
+  readonly action: string;
+  readonly objectUid?: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
 const ROUTING = "routing";
 
 /** What belongs to the platform and is no object: allocations, host heartbeats, the routing version, route claims, build logs. */
@@ -142,6 +150,21 @@ export class Platform {
       FROM (SELECT spec, row_number() OVER (PARTITION BY owner_uid ORDER BY uid DESC) AS age FROM objects WHERE kind = 'Release') AS r
       WHERE age <= ${keep} ORDER BY 1`;
     return rows.map((row) => row.digest);
+  }
+
+  /** Who did what, latest first: to one object, in one team, or by one request. */
+  async auditTrail(
+    of: { readonly objectUid?: string; readonly teamUid?: string; readonly requestId?: string },
+    limit = 100,
+  ): Promise<readonly AuditRecord[]> {
+    const rows = await this.#client.audit.findMany({ where: of, orderBy: { id: "desc" }, take: limit });
+    return rows.map(({ at, actor, action, objectUid, details }) => ({
+      at,
+      actor,
+      action,
+      details: details as AuditRecord["details"],
+      ...(objectUid === null ? {} : { objectUid }),
+    }));
   }
 
   /** Claims a route host name for a route; false when another has it. Idempotent for the same route. */

@@ -1,59 +1,103 @@
-import type { OpenAPIHono } from "@hono/zod-openapi";
-import { ObjectList, ObjectSchema, Problem, statusOf } from "@plimsoll/contracts";
-import type { ErrorCode } from "@plimsoll/core";
+import { CreatedToken, Me, ObjectList, ObjectSchema, Problem, SshKey, statusOf, Token } from "@plimsoll/contracts";
+import { AppSpec, type ErrorCode, ProcessSpec } from "@plimsoll/core";
 import { z } from "zod";
 import type { Route } from "./route.ts";
 
-/** What every route may answer, by who may call it. */
+/** What every route may answer, whoever may call it. */
 const ALWAYS: readonly ErrorCode[] = ["invalid", "rate_limited", "internal"];
 
-/** The OpenAPI 3.1 document of these routes, derived from what each declares. */
-export function openApiDocument(app: OpenAPIHono, routes: readonly Route[]): object {
-  const registry = app.openAPIRegistry;
-  const problem = registry.register("Problem", Problem);
-  const named = new Map<unknown, z.ZodType>([
-    [ObjectSchema, registry.register("Object", ObjectSchema)],
-    [ObjectList, registry.register("ObjectList", ObjectList)],
-  ]);
-  registry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer" });
-  registry.registerComponent("securitySchemes", "session", { type: "apiKey", in: "cookie", name: "plim_session" });
+/** Schemas with a name of their own in the document; all others are written where they are used. */
+const NAMED = { Problem, Object: ObjectSchema, ObjectList, Me, SshKey, Token, CreatedToken } as const;
+
+/**
+ * The OpenAPI 3.1 document of these routes, derived from what each declares, by zod's own JSON Schema (2020-12, which is what 3.1
+ * speaks). `x-permission` is what a route asks for.
+ */
+export function openApiDocument(routes: readonly Route[]): object {
+  const paths: Record<string, Record<string, object>> = {};
   for (const route of routes) {
-    const names = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => name ?? "");
-    registry.registerPath({
-      method: route.method.toLowerCase() as "get",
-      path: route.path.replaceAll(/:(\w+)/g, "{$1}"),
-      summary: route.summary,
-      "x-permission": route.permission,
-      security: route.permission === "public" ? [] : [{ token: [] }, { session: [] }],
-      request: {
-        ...(names.length === 0 ? {} : { params: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))) }),
-        ...(route.query instanceof z.ZodObject ? { query: route.query } : {}),
-        ...(route.body === undefined ? {} : { body: { required: true, content: { "application/json": { schema: route.body } } } }),
-      },
-      responses: { ...successOf(route, named), ...problemsOf(route, problem) },
-    });
+    const path = route.path.replaceAll(/:(\w+)/g, "{$1}");
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route) };
   }
-  return app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "Plimsoll", version: "1" } });
+  return {
+    openapi: "3.1.0",
+    info: { title: "Plimsoll", version: "1", license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+    paths,
+    components: {
+      schemas: {
+        ...Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, jsonSchema(schema, "output")])),
+        AppSpec: jsonSchema(AppSpec, "input"),
+        ProcessSpec: jsonSchema(ProcessSpec, "input"),
+      },
+      securitySchemes: {
+        token: { type: "http", scheme: "bearer" },
+        session: { type: "apiKey", in: "cookie", name: "plim_session", description: "`__Host-plim` off loopback" },
+      },
+    },
+  };
 }
 
-function successOf({ responses }: Route, named: ReadonlyMap<unknown, z.ZodType>) {
+function operationOf(route: Route): object {
+  const parameters = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
+  return {
+    operationId: operationId(route),
+    summary: route.summary,
+    "x-permission": route.permission,
+    security: route.permission === "public" ? [] : [{ token: [] }, { session: [] }],
+    parameters: [...parameters, ...queryParameters(route)],
+    ...(route.body === undefined ? {} : { requestBody: { required: true, content: content("application/json", route.body, "input") } }),
+    responses: { ...successOf(route), ...problemsOf(route) },
+  };
+}
+
+/** `get_namespaces_team_namespace_apps`: the same for the life of a route. */
+function operationId({ method, path }: Route): string {
+  const words = path.replace(/^\/api\/v1\//, "").split(/[/:]+/);
+  return [method.toLowerCase(), ...words].join("_").replaceAll("-", "_");
+}
+
+function queryParameters({ query }: Route): readonly object[] {
+  if (!(query instanceof z.ZodObject)) return [];
+  return Object.entries<z.ZodType>(query.shape).map(([name, schema]) => ({
+    name,
+    in: "query",
+    required: false,
+    schema: jsonSchema(schema, "input"),
+  }));
+}
+
+function successOf({ responses }: Route) {
   return Object.fromEntries(
     Object.entries(responses).map(([status, schema]) => {
-      if (schema === null) return [status, { description: "done" }];
+      if (schema === null) return [status, { description: "Done" }];
       if (schema === "stream")
-        return [status, { description: "server-sent events", content: { "text/event-stream": { schema: z.string() } } }];
-      return [status, { description: "done", content: { "application/json": { schema: named.get(schema) ?? schema } } }];
+        return [status, { description: "Server-sent events", content: content("text/event-stream", z.string(), "output") }];
+      return [status, { description: "Done", content: content("application/json", schema, "output") }];
     }),
   );
 }
 
-function problemsOf({ errors, permission }: Route, problem: z.ZodType) {
+function problemsOf({ errors, permission }: Route) {
   const codes = new Set<ErrorCode>([...ALWAYS, ...errors, ...(permission === "public" ? [] : (["unauthenticated", "forbidden"] as const))]);
-  const byStatus = Map.groupBy(codes, (code) => statusOf(code));
   return Object.fromEntries(
-    [...byStatus].map(([status, some]) => [
+    [...Map.groupBy(codes, statusOf)].map(([status, some]) => [
       status,
-      { description: some.join(", "), content: { "application/problem+json": { schema: problem } } },
+      { description: some.join(", "), content: content("application/problem+json", Problem, "output") },
     ]),
   );
+}
+
+function content(type: string, schema: z.ZodType, io: "input" | "output"): object {
+  const name = Object.entries(NAMED).find(([, one]) => one === schema)?.[0];
+  return { [type]: { schema: name === undefined ? jsonSchema(schema, io) : { $ref: `#/components/schemas/${name}` } } };
+}
+
+function jsonSchema(schema: z.ZodType, io: "input" | "output"): object {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { unrepresentable: "any", io, reused: "inline" });
+  return rest;
 }

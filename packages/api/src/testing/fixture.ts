@@ -33,8 +33,8 @@ export interface Fixture {
 }
 export type Answer = { [key: string]: unknown } & {
   metadata: Resource["metadata"];
-  spec: Record<string, never>;
-  status: Record<string, never>;
+  spec: Record<string, unknown>;
+  status: Record<string, unknown>;
 };
 export interface RequestOptions {
   readonly token?: string;
