@@ -70,12 +70,19 @@ export class WorkerProcess {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** An idle worker does not keep the agent from ending. */
-  unref(): void {
-    this.child.unref();
-    for (const stream of [this.child.stdin, this.child.stdout, this.child.stderr])
-      if (stream !== null && "unref" in stream) (stream.unref as () => void)();
+  /** An idle worker does not keep the agent from ending; one at work does. */
+  hold(atWork: boolean): void {
+    for (const handle of [this.child, this.child.stdin, this.child.stdout, this.child.stderr] as (Partial<Handle> | null)[]) {
+      if (atWork) handle?.ref?.();
+      else handle?.unref?.();
+    }
   }
+}
+
+/** What Node's child processes and their pipes have, whatever their types say. */
+interface Handle {
+  ref(): void;
+  unref(): void;
 }
 
 /**
@@ -100,7 +107,9 @@ export class SpareWorker {
     this.spare = undefined;
     clearTimeout(this.timer);
     const worker = await spare?.catch(() => undefined);
-    return worker?.isAlive === true ? worker : WorkerProcess.start(this.codeCacheDir);
+    if (worker?.isAlive !== true) return WorkerProcess.start(this.codeCacheDir);
+    worker.hold(true);
+    return worker;
   }
 
   /** Loads one for the next build. */
@@ -108,7 +117,7 @@ export class SpareWorker {
     if (this.closed || this.idleMs === 0 || this.spare !== undefined) return;
     this.spare = WorkerProcess.start(this.codeCacheDir);
     this.spare.then(
-      (worker) => worker.unref(),
+      (worker) => worker.hold(false),
       () => undefined, // take() starts another one, and tells why that fails.
     );
     this.timer = setTimeout(() => void this.drop(), this.idleMs);
@@ -125,6 +134,7 @@ export class SpareWorker {
     const spare = this.spare;
     this.spare = undefined;
     const worker = await spare?.catch(() => undefined);
+    worker?.hold(true);
     worker?.kill();
     await worker?.ended;
   }
