@@ -31,7 +31,7 @@ export interface TestRig {
 }
 
 export const TEST_UID_BASE = 4_000_000;
-const PROGRAMS = "sh cat chown dd env head id kill ln ls mkdir mknod mount mv rm seq sleep stat tail touch true".split(" ");
+const PROGRAMS = "sh cat chown env grep head id kill ls mkdir mknod mount rm seq sleep tail touch true".split(" ");
 const MIB = 1024 * 1024;
 
 export async function testRig(): Promise<TestRig> {
