@@ -19,15 +19,12 @@ export interface Layout {
   readonly portalSocket: string;
 }
 
-/** sun_path holds 108 bytes with its terminator (unix(7)); the longest name that ours get below the sockets' directory. */
-const MAX_SOCKET_PATH = 107;
-const LONGEST_SOCKET_NAME = "/postgres/.s.PGSQL.5432".length;
-
-/** The same data directory always gives the same layout; a long one has its sockets in a short directory below /run. */
+/**
+ * The same data directory always gives the same layout; sockets are below /run: names must be short (sun_path holds 108 bytes,
+ * unix(7)), and the ingress, which runs as a user of its own, must reach the API's and the portal's whoever may read the data directory. */
 export function layoutOf(root: string, dataDir: string): Layout {
   const runDir = join(dataDir, "run");
-  const fits = runDir.length + LONGEST_SOCKET_NAME <= MAX_SOCKET_PATH;
-  const socketsDir = fits ? runDir : `/run/plimsoll-${createHash("sha256").update(dataDir).digest("hex").slice(0, 10)}`;
+  const socketsDir = `/run/plimsoll-${createHash("sha256").update(dataDir).digest("hex").slice(0, 10)}`;
   return {
     root,
     dataDir,

@@ -11,7 +11,7 @@ const SMALL_HEAP = ["--max-semi-space-size=8", "--max-old-space-size=192"];
 
 export const SERVER_PROGRAM = "apps/server/src/main.ts";
 export const AGENT_PROGRAM = "apps/agent/src/main.ts";
-const PORTAL_PROGRAM = "apps/portal/server.ts";
+const PORTAL_DIRECTORY = "apps/portal";
 
 /** Every process that should run, in the order of a start. */
 export function wantedSpecs(layout: Layout, wanted: Wanted): readonly ProcessSpec[] {
@@ -45,8 +45,8 @@ export function wantedSpecs(layout: Layout, wanted: Wanted): readonly ProcessSpe
     {
       ...ours,
       name: "portal",
-      argv: [process.execPath, ...SMALL_HEAP, PORTAL_PROGRAM, ...(wanted.mode === "development" ? ["--dev"] : [])],
-      cwd: join(layout.root, "apps/portal"),
+      argv: [process.execPath, ...SMALL_HEAP, "server.ts", ...(wanted.mode === "development" ? ["--dev"] : [])],
+      cwd: join(layout.root, PORTAL_DIRECTORY),
       env: {
         ...baseEnvironment(layout, wanted),
         NODE_ENV: wanted.mode,

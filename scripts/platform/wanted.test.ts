@@ -44,8 +44,8 @@ describe("wantedBy", () => {
 });
 
 describe("layoutOf", () => {
-  it("keeps sockets in the data directory, and in a short one of its own where their paths would be too long", () => {
-    expect(layoutOf("/c", "/c/.plimsoll").apiSocket).toBe("/c/.plimsoll/run/api.sock");
+  it("keeps sockets in a short directory of their own below /run, whatever the data directory is called", () => {
+    expect(layoutOf("/c", "/c/.plimsoll").apiSocket).toMatch(/^\/run\/plimsoll-[0-9a-f]{10}\/api.sock$/);
     const long = layoutOf("/c", `/${"x".repeat(90)}/.plimsoll`);
     expect(long.postgresSocketDir).toMatch(/^\/run\/plimsoll-[0-9a-f]{10}\/postgres$/);
     expect(layoutOf("/c", `/${"y".repeat(90)}/.plimsoll`).apiSocket).not.toBe(long.apiSocket);

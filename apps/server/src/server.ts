@@ -1,6 +1,6 @@
-import { chmod, rm } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { createApi, createStreamBroker } from "@plimsoll/api";
 import { type Logger, systemClock } from "@plimsoll/config";
@@ -40,11 +40,16 @@ export async function startServer(settings: Settings, log: Logger): Promise<Runn
   const notifier = new Notifier(db);
   const authority = settings.agentListen === undefined ? undefined : await openAuthority(join(settings.dataDir, "secrets"));
 
+  // Beside the API's socket, where names are short, and closed to others.
+  const hookSocketPath = join(dirname(settings.apiSocket), "git", "hooks.sock");
+  await mkdir(dirname(hookSocketPath), { recursive: true });
+  await chmod(dirname(hookSocketPath), 0o700);
+
   const git = createGitServer({
     ports: createGitPorts(db, settings, notifier),
     repositoriesDir: join(settings.dataDir, "git", "repositories"),
     hooksDir: join(settings.dataDir, "git", "hooks"),
-    hookSocketPath: settings.apiSocket.replace(/[^/]*$/, "hooks.sock"),
+    hookSocketPath,
     hostKeyPath: join(settings.dataDir, "secrets", "ssh_host_ed25519"),
     address: settings.sshAddress,
     sshPort: settings.sshPort,

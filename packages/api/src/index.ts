@@ -7,6 +7,7 @@ export { createApp, INSTANCES_FINALIZER } from "./apps/create-app.ts";
 export { deleteApp } from "./apps/delete-app.ts";
 export { deployImage, rollback } from "./apps/deploy.ts";
 export { deleteSecret, putSecret, revealSecret } from "./apps/secrets.ts";
+export { parseSshPublicKey } from "./auth/ssh-key.ts";
 export { authorize, type Caller, callerOf, findNamespace, findTeam, may, PLATFORM_CALLER, type Place } from "./caller.ts";
 export { type ApiPorts, type ApiSettings, audit, type Context } from "./context.ts";
 export { createStreamBroker, type StreamBroker, type StreamHost, type StreamWish } from "./streams/broker.ts";
