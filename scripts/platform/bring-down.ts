@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Layout } from "./layout.ts";
 import { isAlive, signal } from "./process-identity.ts";
@@ -37,6 +38,7 @@ export async function bringDown(layout: Layout, options: { readonly all: boolean
   }
   for (const name of names) await end(name);
   writeRecords(recordsPath, {});
+  if (options.all) await rm(layout.socketsDir, { recursive: true, force: true });
   if (wanted !== undefined) writeWanted(layout, { ...wanted, processes: "none" });
   return ended;
 }

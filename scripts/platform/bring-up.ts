@@ -26,6 +26,7 @@ const LIVE_TIMEOUT_MS = 60_000;
 export async function bringUp(layout: Layout, mode: Wanted["mode"]): Promise<{ readonly setup: Setup; readonly wanted: Wanted }> {
   const progress = createProgress(process.stdout);
   await mkdir(layout.runDir, { recursive: true, mode: 0o700 });
+  await mkdir(layout.socketsDir, { recursive: true, mode: 0o755 });
   const last = readWanted(layout);
   if (last?.server !== undefined) {
     throw new AppError("conflict", `This machine is a host of ${last.server}: npm run join starts its agent; the platform runs there.`);

@@ -13,6 +13,8 @@ export interface Layout {
   readonly secretsDir: string;
   /** The sample app's checkout and the key that pushes it. */
   readonly sampleDir: string;
+  /** Gone after a reboot, like what listened in it. */
+  readonly socketsDir: string;
   readonly postgresSocketDir: string;
   readonly redisSocket: string;
   readonly apiSocket: string;
@@ -21,7 +23,8 @@ export interface Layout {
 
 /**
  * The same data directory always gives the same layout; sockets are below /run: names must be short (sun_path holds 108 bytes,
- * unix(7)), and the ingress, which runs as a user of its own, must reach the API's and the portal's whoever may read the data directory. */
+ * unix(7)), and the ingress, which runs as a user of its own, must reach the API's and the portal's whoever may read the data directory.
+ */
 export function layoutOf(root: string, dataDir: string): Layout {
   const runDir = join(dataDir, "run");
   const socketsDir = `/run/plimsoll-${createHash("sha256").update(dataDir).digest("hex").slice(0, 10)}`;
@@ -34,6 +37,7 @@ export function layoutOf(root: string, dataDir: string): Layout {
     runDir,
     secretsDir: join(dataDir, "secrets"),
     sampleDir: join(dataDir, "sample"),
+    socketsDir,
     postgresSocketDir: join(socketsDir, "postgres"),
     redisSocket: join(socketsDir, "redis", "redis.sock"),
     apiSocket: join(socketsDir, "api.sock"),

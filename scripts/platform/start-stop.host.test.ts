@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { minimalEnv, run } from "@plimsoll/exec";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { layoutOf } from "./layout.ts";
+import { postgresUrl } from "./postgres.ts";
 import { isAlive } from "./process-identity.ts";
 import { readRecords } from "./supervisor.ts";
 import { visitSupervisor } from "./supervisor-process.ts";
@@ -58,6 +59,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   await command("stop", ["--all"]).catch(() => undefined);
+  await command("stop", ["--all"], { PLIMSOLL_DATA_DIR: join(root, "other") }).catch(() => undefined);
   expect(Object.values(records()).filter(isAlive)).toEqual([]);
   rmSync(root, { recursive: true });
 });
@@ -130,7 +132,7 @@ describe("npm start and npm stop", () => {
   it("uses a database that the operator names instead of starting one", async () => {
     await command("start");
     const theirs = records().postgres;
-    const url = `postgresql://plimsoll@localhost/plimsoll?host=${join(root, ".plimsoll/run/postgres")}`;
+    const url = postgresUrl(layoutOf(root, join(root, ".plimsoll")));
     const other = { PLIMSOLL_DATA_DIR: join(root, "other") };
     const { stdout } = await command("start", [], { ...other, DATABASE_URL: url });
     expect(stdout).toMatch(/✔ database +PostgreSQL at DATABASE_URL, 1 migrations/);

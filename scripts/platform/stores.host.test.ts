@@ -34,7 +34,7 @@ afterEach(async () => {
   await supervisor?.leave();
   supervisor = undefined;
   rmSync(home, { recursive: true });
-  rmSync(join(layout.redisSocket, "../.."), { recursive: true, force: true });
+  rmSync(layout.socketsDir, { recursive: true, force: true });
 });
 
 describe("the private PostgreSQL", () => {
