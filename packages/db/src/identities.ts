@@ -44,6 +44,11 @@ export class Identities {
     return this.#client.user.count({ where: { operator: true } });
   }
 
+  /** People who administer the platform: none until somebody has claimed it. */
+  async countOperators(): Promise<number> {
+    return this.#client.user.count({ where: { operator: true } });
+  }
+
   async user(id: string): Promise<UserRecord | undefined> {
     const row = await this.#client.user.findUnique({ where: { id }, include: { memberships: true } });
     if (!row) return undefined;

@@ -4,7 +4,7 @@ export { hashToken, type Identities, type TokenKind, type TokenRecord, type User
 export { applyInstanceReport, reportedStatus } from "./instance-reports.ts";
 export type { Lease, LeaseStore } from "./leases.ts";
 export type { ListOptions, NamespaceRef, NewObject, ObjectReader, ObjectRepository } from "./objects.ts";
-export type { HostLeaseRecord, HostUse, Platform } from "./platform.ts";
+export type { AuditRecord, HostLeaseRecord, HostUse, Platform } from "./platform.ts";
 export type { PushRecord, PushState } from "./pushes.ts";
 export type { Quotas } from "./quotas.ts";
 export {

@@ -68,10 +68,9 @@ export class Platform {
       ...(report.traffic === undefined ? {} : { traffic: JSON.parse(JSON.stringify(report.traffic)) }),
     };
     await this.#client.hostLease.upsert({ where: { hostUid }, create: { hostUid, ...data }, update: data });
-    return {
-      wasSilent: before === null || before.expiresAt <= now,
-      routingMoved: report.routingVersion !== undefined && BigInt(report.routingVersion) !== before?.routingVersion,
-    };
+    const routingMoved = report.routingVersion !== undefined && BigInt(report.routingVersion) !== before?.routingVersion;
+    if (routingMoved) await this.#client.$queryRaw`SELECT 1 FROM pg_notify('plimsoll_routing', ${hostUid})`;
+    return { wasSilent: before === null || before.expiresAt <= now, routingMoved };
   }
 
   async hostLeases(): Promise<ReadonlyMap<string, HostLeaseRecord>> {
@@ -125,7 +124,7 @@ export class Platform {
   async hostsOutOfStep(): Promise<readonly string[]> {
     const rows = await this.#client.$queryRaw<{ uid: string }[]>`
       SELECT o.uid FROM objects o LEFT JOIN host_leases l ON l.host_uid = o.uid
-      WHERE o.kind = 'Host' AND (o.phase = 'ready') IS DISTINCT FROM COALESCE(l.expires_at > now(), false)`;
+      WHERE o.kind = 'Host' AND (o.phase = 'ready') IS DISTINCT FROM COALESCE(l.expires_at > ${new Date()}, false)`;
     return rows.map((row) => row.uid);
   }
 

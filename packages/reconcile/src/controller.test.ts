@@ -248,7 +248,7 @@ describe("controller", () => {
     one.wake("c");
     await pause(50);
     expect(runs).toBe(1);
-    expect(await leases.acquire("test/a", "another", 10)).toBeDefined();
+    expect(await leases.acquire("control/test/a", "another", 10)).toBeDefined();
   });
 });
 

@@ -6,7 +6,7 @@ import type { Lease, LeaseStore, Reconciler } from "./reconciler.ts";
 import { WorkQueue } from "./work-queue.ts";
 
 export interface ControllerOptions<K extends string> {
-  /** Leases are `<name>/<key>`. */
+  /** Leases are `control/<name>/<key>`: agents hold leases of their own on what they work at. */
   readonly name: string;
   readonly reconciler: Reconciler<K>;
   readonly leases: LeaseStore;
@@ -158,7 +158,7 @@ class KeyedController<K extends string> implements Controller<K> {
     const { name, leases, holder, leaseMs, log } = this.#options;
     let lease: Lease | undefined;
     try {
-      lease = await leases.acquire(`${name}/${key}`, holder, leaseMs);
+      lease = await leases.acquire(`control/${name}/${key}`, holder, leaseMs);
       if (lease === undefined) {
         this.#counters.contended++;
         this.#later(key, entry, backoffMs(CONTENDED_BACKOFF, ++entry.contentions, this.#options.random));

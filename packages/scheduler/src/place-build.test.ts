@@ -19,12 +19,10 @@ function host(uid: string, over: Partial<HostView> = {}): HostView {
 }
 
 describe("placeBuild", () => {
-  it.each<[string, HostView[], { cacheHint?: string; avoid?: string[] }, string]>([
+  it.each<[string, HostView[], { cacheHint?: string }, string]>([
     ["prefers the host with the cache, though it is busier", [host("a"), host("b", { builds: 2 })], { cacheHint: "b" }, "b"],
     ["does not wait for the host with the cache", [host("a"), host("b", { builds: 4 })], { cacheHint: "b" }, "a"],
     ["takes the host with the fewest builds", [host("a", { builds: 2 }), host("b", { builds: 1 })], {}, "b"],
-    ["goes away from a host it was lost on", [host("a"), host("b", { builds: 3 })], { cacheHint: "a", avoid: ["a"] }, "b"],
-    ["goes back to it when there is no other", [host("a"), host("b", { live: false })], { avoid: ["a"] }, "a"],
   ])("%s", (_, hosts, request, uid) => {
     expect(placeBuild(hosts, request, "seed")).toEqual({ hostUid: uid });
   });

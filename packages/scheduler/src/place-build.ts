@@ -4,8 +4,6 @@ import { type Filter, type HostView, type Refusals, tieBreak } from "./snapshot.
 export interface BuildRequest {
   /** Where the app was built last: most of its layers and cache are there. */
   readonly cacheHint?: string;
-  /** Hosts that this build has been lost on: taken only when there is no other. */
-  readonly avoid?: readonly string[];
 }
 
 export type BuildPlacement = { readonly hostUid: string } | { readonly hostUid?: undefined; readonly refusals: Refusals };
@@ -16,7 +14,7 @@ export function buildSlots(host: HostView): number {
 }
 
 /**
- * The host for a build, pure and deterministic as `place`. Score: not one it was lost on; the one with its cache; fewest builds; chance
+ * The host for a build, pure and deterministic as `place`. Score: the one with its cache; fewest builds; chance
  * by seed. A full host is not waited for: a cold build that begins beats a warm one that does not.
  */
 export function placeBuild(hosts: readonly HostView[], request: BuildRequest, seed: string): BuildPlacement {
@@ -29,12 +27,7 @@ export function placeBuild(hosts: readonly HostView[], request: BuildRequest, se
       refused[filter] = (refused[filter] ?? 0) + 1;
       continue;
     }
-    const score = [
-      request.avoid?.includes(host.uid) ? 1 : 0,
-      host.uid === request.cacheHint ? 0 : 1,
-      host.builds,
-      tieBreak(seed, host.uid),
-    ];
+    const score = [host.uid === request.cacheHint ? 0 : 1, host.builds, tieBreak(seed, host.uid)];
     if (best === undefined || isLess(score, bestScore)) {
       best = host;
       bestScore = score;

@@ -1,0 +1,68 @@
+import { AppError, type Resource } from "@plimsoll/core";
+import { chargeQuota, type Tx } from "@plimsoll/db";
+import { explainRefusals, placeBuild } from "@plimsoll/scheduler";
+import { type HostState, hostViews } from "../host-states.ts";
+
+const ONE_BUILD = { cpuMillis: 0, memoryBytes: 0, instances: 0, builds: 1 };
+
+/**
+ * Takes a slot of the namespace's and the team's build quota and binds the build to a host; with either missing, says so where people
+ * look and changes nothing else. In the caller's transaction; answers whether it was placed.
+ */
+export async function placePending(
+  tx: Tx,
+  build: Resource<"Build">,
+  hosts: readonly HostState[],
+  cacheHint: string | undefined,
+  nowMs: number,
+): Promise<boolean> {
+  const { namespaceUid = "", teamUid = "" } = build.metadata;
+  await tx.quotas.lock(teamUid, namespaceUid);
+  const [namespace, team] = [await tx.objects.get("Namespace", namespaceUid), await tx.objects.get("Team", teamUid)];
+  const shortage = await quotaShortage(tx, build, namespace, team);
+  if (shortage !== undefined) return waits(tx, build, shortage);
+  await tx.platform.lockPlacement();
+  const views = hostViews(hosts, await tx.platform.hostUse());
+  const placement = placeBuild(views, cacheHint === undefined ? {} : { cacheHint }, build.metadata.uid);
+  if (placement.hostUid === undefined) return waits(tx, build, `Waits for a build host: ${explainRefusals(placement.refusals)}.`);
+  const host = hosts.find((state) => state.host.metadata.uid === placement.hostUid)?.host;
+  if (host === undefined) throw new AppError("internal", "A build was placed on a host that is not there.");
+  await chargeQuota(tx, namespace, build.metadata.uid, ONE_BUILD);
+  const { message: _, ...status } = build.status;
+  await tx.objects.updateStatus(build, {
+    ...status,
+    phase: "placed",
+    attempt: status.attempt + 1,
+    host: host.metadata.name,
+    hostUid: host.metadata.uid,
+    // Of the placement, until the agent's claim says when it really began.
+    startedAt: new Date(nowMs).toISOString(),
+  });
+  tx.wake("sync", host.metadata.uid);
+  return true;
+}
+
+/** Why the quota has no slot, as a sentence; undefined when it has. */
+async function quotaShortage(
+  tx: Tx,
+  { metadata: { uid } }: Resource<"Build">,
+  namespace: Resource<"Namespace">,
+  team: Resource<"Team">,
+): Promise<string | undefined> {
+  const inNamespace = await tx.quotas.usedByNamespace(namespace.metadata.uid, uid);
+  const inTeam = await tx.quotas.usedByTeam(team.metadata.uid, uid);
+  for (const [holder, used, limit] of [
+    [`Namespace ${namespace.metadata.name}`, inNamespace.builds, namespace.spec.quota.builds],
+    [`Team ${team.metadata.name}`, inTeam.builds, team.spec.quota.builds],
+  ] as const)
+    if (used + 1 > limit)
+      return limit === 0
+        ? `${holder} has no builds in its quota; a team owner or operator can give it some.`
+        : `Waits for a build slot: ${holder} builds ${used} of ${limit} at the same time.`;
+  return undefined;
+}
+
+async function waits(tx: Tx, build: Resource<"Build">, message: string): Promise<false> {
+  await tx.objects.updateStatus(build, { ...build.status, message });
+  return false;
+}

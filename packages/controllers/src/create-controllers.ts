@@ -1,0 +1,125 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { Clock, Logger } from "@plimsoll/config";
+import type { ControlJobName } from "@plimsoll/contracts";
+import { type Database, PLATFORM } from "@plimsoll/db";
+import type { Consumer, Queue } from "@plimsoll/queue";
+import { type Controller, type ControllerMetrics, createController, type Reconciler } from "@plimsoll/reconcile";
+import { AppReconciler } from "./app/controller.ts";
+import type { Moment } from "./app/world.ts";
+import { BuildReconciler } from "./build/controller.ts";
+import { HostReconciler } from "./host/controller.ts";
+import type { ControllerPorts, ControllerSettings } from "./ports.ts";
+import { PushReconciler } from "./push/controller.ts";
+import { createRelay, type Relay } from "./relay.ts";
+import { Vigil } from "./vigil.ts";
+
+export interface ControllersOptions {
+  readonly db: Database;
+  /** Absent: wake-ups stay in this process; the agents find out at their own resync. */
+  readonly queue?: Queue;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly settings: ControllerSettings;
+  readonly ports: ControllerPorts;
+  /** For tests: how often everything is looked at without any wake-up (30 s). */
+  readonly resyncMs?: number;
+  /** For tests: how long a key of a killed process stays closed (5 s). */
+  readonly leaseMs?: number;
+}
+
+export interface Controllers {
+  /** Idempotent. Answers at once; the first resync begins. */
+  start(): void;
+  /** Ends what runs, gives leases back. Idempotent. */
+  stop(): Promise<void>;
+  wake(job: ControlJobName, key: string): void;
+  readonly metrics: Readonly<Record<ControlJobName, ControllerMetrics>>;
+}
+
+const JOBS: readonly ControlJobName[] = ["app", "build", "host", "push"];
+const PRUNE_MS = 600_000;
+
+/** All controllers of a server, their relay and their timers. Several servers may run them side by side. */
+export function createControllers(options: ControllersOptions): Controllers {
+  const { db, queue, clock, logger, settings, ports } = options;
+  const log = logger.child({ part: "controllers" });
+  const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
+  const vigil = new Vigil({
+    clock,
+    look: () => db.platform.hostsOutOfStep(),
+    onOutOfStep: (uids) => {
+      for (const uid of uids) controllers.host.wake(uid);
+    },
+  });
+  const moment = (): Moment => ({ nowMs: clock.now().getTime(), observedSinceMs: vigil.sinceMs });
+  const objects = db.objects(PLATFORM);
+
+  const create = (name: ControlJobName, reconciler: Reconciler, list: () => Promise<readonly string[]>): Controller<string> =>
+    createController({
+      name,
+      reconciler,
+      list,
+      holder,
+      log,
+      leases: db.leases,
+      ...(options.resyncMs === undefined ? {} : { resyncMs: options.resyncMs }),
+      ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
+    });
+  const pushes = new PushReconciler({ db, ports, moment });
+  const controllers: Readonly<Record<ControlJobName, Controller<string>>> = {
+    app: create("app", new AppReconciler({ db, settings, ports, moment }), () => objects.uids("App")),
+    build: create("build", new BuildReconciler({ db, moment }), () => db.platform.unsettledBuilds()),
+    host: create("host", new HostReconciler({ db, queue, moment }), () => objects.uids("Host")),
+    push: create("push", pushes, async () => (await db.pushes.open()).map(({ id }) => id)),
+  };
+  const wake = (job: ControlJobName, key: string) => controllers[job].wake(key);
+
+  /** A Redis that comes back may be another one: every host's user is made again. */
+  const wakeHosts = async () => {
+    for (const uid of await objects.uids("Host").catch(() => [])) wake("host", uid);
+  };
+  /** An ingress has applied a newer routing version: whoever waits for that looks again. */
+  const wakeRouted = async () => {
+    for (const id of pushes.waitingForRouting) wake("push", id);
+    for (const uid of await db.platform.drainingApps().catch(() => [])) wake("app", uid);
+  };
+
+  let consumer: Consumer | undefined;
+  let routing: { close(): Promise<void> } | undefined;
+  let relay: Relay | undefined;
+  let pruning: NodeJS.Timeout | undefined;
+  let state: "new" | "running" | "stopped" = "new";
+  return {
+    start() {
+      if (state !== "new") return;
+      state = "running";
+      vigil.start();
+      for (const controller of Object.values(controllers)) controller.start();
+      consumer = queue?.consume(JOBS, ({ job, key }) => wake(job, key));
+      relay = createRelay({
+        db,
+        queue,
+        log,
+        local: (wakes) => {
+          for (const { job, key } of wakes) if (job !== "sync") wake(job, key);
+        },
+      });
+      queue?.onConnected(() => void wakeHosts());
+      routing = db.listen(["plimsoll_routing"], () => void wakeRouted());
+      pruning = setInterval(() => void db.prune().catch((error) => log.debug("could not prune; tried again later", { error })), PRUNE_MS);
+    },
+    async stop() {
+      state = "stopped";
+      clearInterval(pruning);
+      vigil.stop();
+      await Promise.all([relay?.close(), consumer?.close(), routing?.close()]);
+      await Promise.all(Object.values(controllers).map((controller) => controller.stop()));
+    },
+    wake,
+    get metrics() {
+      const { app, build, host, push } = controllers;
+      return { app: app.metrics, build: build.metrics, host: host.metrics, push: push.metrics };
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import type { Resource } from "@plimsoll/core";
+import type { PushRecord } from "@plimsoll/db";
+
+/** What an installation decides. */
+export interface ControllerSettings {
+  /** Apps are reached below it: `<app>-<namespace>.<appsDomain>`. */
+  readonly appsDomain: string;
+  /** How the ingress is reached from outside: `https`, or `http` with its port. */
+  readonly appsScheme: "http" | "https";
+  /** Absent: the scheme's own. */
+  readonly appsPort?: number;
+  /** Host names that no app may have. */
+  readonly reservedHosts?: readonly string[];
+}
+
+/** How a push ended: the branch moves when its release is live. `reason` completes "main was not moved: …". */
+export type PushEnd = { readonly state: "live" } | { readonly state: "refused"; readonly reason: string };
+
+/** What controllers ask of parts of the server that stand beside them. All idempotent: after a crash they are asked again. */
+export interface ControllerPorts {
+  /**
+   * Moves the branch of a live push by compare-and-set, or cleans up after a refused one, and answers what is to be recorded: a branch
+   * that moved meanwhile turns `live` into `refused`.
+   */
+  finishPush(push: PushRecord, end: PushEnd): Promise<PushEnd>;
+  /** An app is gone but for its record: its repository can go too. */
+  appDeleted?(app: Resource<"App">): Promise<void>;
+}
