@@ -1,7 +1,6 @@
 // Signatures first; the bodies follow file by file under these names.
 import type { Digest, Image } from "@plimsoll/core";
-import type { CgroupDriver, CgroupUsage, HostLayout } from "@plimsoll/host";
-import type { ResolverConfig } from "./etc-files.ts";
+import type { HostLayout } from "@plimsoll/host";
 import type { ImageStore } from "./image-store.ts";
 import type { LayerStore } from "./layer-store.ts";
 
@@ -11,7 +10,9 @@ export { type InstanceObservation, InstanceRuntime, type InstanceRuntimeOptions 
 export type { InstanceDefinition, RunExit } from "./instance-state.ts";
 export { type ImportOptions, LayerStore, type TemporaryLayer } from "./layer-store.ts";
 export { DEFAULT_LOG_POLICY, type LogLine, type LogPolicy } from "./log-files.ts";
+export type { BindMount } from "./oci-spec.ts";
 export { DEFAULT_RESTART_POLICY, planRestart, type RestartPlan, type RestartPolicy } from "./restart.ts";
+export { runSandbox, type SandboxRequest, type SandboxResult } from "./sandbox.ts";
 
 export interface ResolvedBase {
   readonly image: Image;
@@ -40,45 +41,3 @@ export declare class BaseImages {
   /** Digests that references on this host name; never collected. */
   kept(): ReadonlySet<Digest>;
 }
-
-/** One command of a build. For a process that is in a private mount namespace already (enterPrivateMountNamespace, hideHybridCgroup). */
-export interface SandboxRequest {
-  readonly layout: HostLayout;
-  readonly cgroups: CgroupDriver;
-  /** Unique on this host. */
-  readonly id: string;
-  /** Directories of the lower chain, bottom first. */
-  readonly layers: readonly string[];
-  /** Of LayerStore.temporary(); after the run it holds exactly what the command changed and can be sealed. */
-  readonly upperDir: string;
-  readonly workDir: string;
-  readonly userNamespace: { readonly path: string; readonly uidBase: number };
-  /** Absent: no network but lo. */
-  readonly networkNamespace?: string;
-  /** Parent cgroup relative to cgroupRoot, which exists and has the build's limits: `tenants/<ns>/build/<build>`. */
-  readonly cgroupPath: string;
-  readonly args: readonly string[];
-  readonly env: readonly string[];
-  /** As in an image config; names are looked up in the tree's /etc/passwd and /etc/group. */
-  readonly user: string;
-  readonly cwd: string;
-  readonly hostname?: string;
-  readonly resolver?: ResolverConfig;
-  readonly mounts?: readonly SandboxMount[];
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-  readonly onOutput: (stream: "stdout" | "stderr", chunk: Buffer) => void;
-}
-export interface SandboxMount {
-  readonly source: string;
-  readonly destination: string;
-  readonly readOnly: boolean;
-}
-export interface SandboxResult {
-  readonly exitCode: number;
-  readonly signal?: string;
-  readonly outOfMemory: boolean;
-  readonly timedOut: boolean;
-  readonly usage: CgroupUsage;
-}
-export declare function runSandbox(request: SandboxRequest): Promise<SandboxResult>;

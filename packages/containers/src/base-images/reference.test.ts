@@ -1,0 +1,51 @@
+import { AppError } from "@plimsoll/core";
+import { describe, expect, it } from "vitest";
+import { matchesReference, parseReference } from "./reference.ts";
+import { translate } from "./registry.ts";
+import { defaultSubstitutes, findRule } from "./substitutes.ts";
+
+const DIGEST = `sha256:${"a".repeat(64)}`;
+
+describe("image references", () => {
+  it.each([
+    ["node:22", "docker.io/library/node:22", "node:22"],
+    ["node", "docker.io/library/node:latest", "node:latest"],
+    ["acme/shop:1", "docker.io/acme/shop:1", "acme/shop:1"],
+    ["ghcr.io/a/b/c:x", "ghcr.io/a/b/c:x", "ghcr.io/a/b/c:x"],
+    ["localhost:5000/x", "localhost:5000/x:latest", "localhost:5000/x:latest"],
+    [`node:22@${DIGEST}`, `docker.io/library/node@${DIGEST}`, `node@${DIGEST}`],
+  ])("completes %s", (text, full, familiar) => expect(parseReference(text)).toMatchObject({ full, familiar }));
+
+  it.each(["", "UPPER/case", "a b", "--flag", "node:", "x".repeat(600), "docker://node", "node:22;id", "../etc"])("refuses %j", (text) =>
+    expect(() => parseReference(text)).toThrow(/no image reference/),
+  );
+});
+
+describe("stand-ins", () => {
+  it("are there for Debian and Node, never for a digest or another image", () => {
+    const rule = (text: string) => findRule(parseReference(text), defaultSubstitutes)?.make.kind;
+    expect(rule("node:22-slim")).toBe("node");
+    expect(rule("debian:bookworm-slim")).toBe("debian");
+    expect(rule("nginx:1")).toBeUndefined();
+    expect(rule(`node@${DIGEST}`)).toBeUndefined();
+    expect(rule("ghcr.io/node:22")).toBeUndefined();
+  });
+
+  it("match by wildcard only where one stands", () => {
+    expect(matchesReference("node:22.1", "node:*")).toBe(true);
+    expect(matchesReference("nodex:22", "node:*")).toBe(false);
+    expect(matchesReference("debianXbookworm", "debian.bookworm")).toBe(false);
+  });
+});
+
+describe("a registry's refusal", () => {
+  const refuse = (stderr: string) => translate(parseReference("node:22"), new AppError("internal", "skopeo", { details: { stderr } }));
+  it.each([
+    ["dial tcp: lookup registry-1.docker.io: no such host", "unavailable", true],
+    ["manifest unknown: manifest unknown", "not_found", undefined],
+    ["unauthorized: authentication required", "forbidden", undefined],
+    ["toomanyrequests: You have reached your pull rate limit", "unavailable", undefined],
+  ])("%s: %s", (words, code, isUnreachable) =>
+    expect(refuse(words)).toMatchObject({ code, details: isUnreachable ? { unreachable: true } : {} }),
+  );
+});

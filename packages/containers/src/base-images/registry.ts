@@ -1,0 +1,124 @@
+import { createReadStream } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { AppError, type Image, type ImageConfig } from "@plimsoll/core";
+import { minimalEnv, run } from "@plimsoll/exec";
+import { z } from "zod";
+import type { ImageStore } from "../image-store.ts";
+import type { LayerStore } from "../layer-store.ts";
+import type { ImageReference } from "./reference.ts";
+
+const Descriptor = z.object({ mediaType: z.string(), digest: z.string().regex(/^sha256:[0-9a-f]{64}$/), size: z.number() });
+const Index = z.object({ manifests: z.array(Descriptor).min(1) });
+const Manifest = z.object({ config: Descriptor, layers: z.array(Descriptor) });
+/** OCI image spec, config.md; the fields that we honour. */
+const Config = z.object({
+  architecture: z.string(),
+  os: z.string(),
+  config: z
+    .object({
+      Env: z.array(z.string()).nullish(),
+      Entrypoint: z.array(z.string()).nullish(),
+      Cmd: z.array(z.string()).nullish(),
+      User: z.string().nullish(),
+      WorkingDir: z.string().nullish(),
+      ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
+      Labels: z.record(z.string(), z.string()).nullish(),
+      StopSignal: z.string().nullish(),
+    })
+    .nullish(),
+});
+
+/** How the world is reached from here: the registry client needs it, nothing else of our environment. */
+const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/**
+ * Pulls an image with skopeo into the stores. AppError `unavailable` with details.unreachable when the registry cannot be reached at
+ * all, `not_found` and `forbidden` as the registry says, `timeout`.
+ */
+export async function pullImage(
+  reference: ImageReference,
+  stores: { readonly layers: LayerStore; readonly images: ImageStore; readonly scratchDir: string },
+  options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+): Promise<Image> {
+  const directory = await mkdtemp(join(stores.scratchDir, "pull-"));
+  try {
+    await skopeo(reference, ["copy", "--quiet", `docker://${reference.full}`, `oci:${directory}:image`], options);
+    return await importLayout(directory, stores);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function skopeo(reference: ImageReference, args: readonly string[], options: { timeoutMs: number; signal?: AbortSignal }) {
+  const proxies = Object.fromEntries(
+    PROXY_VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? ""]])),
+  );
+  try {
+    await run(["skopeo", "--override-os", "linux", ...args], { ...options, env: { ...minimalEnv, ...proxies } });
+  } catch (error) {
+    throw translate(reference, error);
+  }
+}
+
+/** Pure: what skopeo's words mean for the person who waits. */
+export function translate(reference: ImageReference, error: unknown): AppError {
+  if (error instanceof AppError && error.code === "timeout")
+    return new AppError("timeout", `Pulling ${reference.familiar} took too long; try again.`, { cause: error });
+  const words = error instanceof AppError ? String(error.details.stderr ?? "") : String(error);
+  if (
+    /no such host|connection refused|network is unreachable|no route to host|i\/o timeout|TLS handshake timeout|server misbehaving|connection reset/i.test(
+      words,
+    )
+  )
+    return new AppError("unavailable", `The registry ${reference.registry} cannot be reached from this host.`, {
+      cause: error,
+      details: { unreachable: true },
+    });
+  if (/manifest unknown|not found|name unknown|repository.*does not exist/i.test(words))
+    return new AppError("not_found", `There is no image ${reference.familiar}; check its name and tag.`, { cause: error });
+  if (/unauthorized|authentication required|denied|forbidden/i.test(words))
+    return new AppError(
+      "forbidden",
+      `The registry ${reference.registry} does not give ${reference.familiar} to this platform: it is private, or does not exist.`,
+      { cause: error },
+    );
+  if (/toomanyrequests|rate limit/i.test(words))
+    return new AppError("unavailable", `The registry ${reference.registry} limits pulls at the moment; try again later.`, { cause: error });
+  return new AppError("unavailable", `Image ${reference.familiar} could not be pulled; try again.`, { cause: error });
+}
+
+/** Reads an OCI image layout (image-layout.md) of one image into the stores; every blob was checked by skopeo, names are checked here. */
+async function importLayout(directory: string, stores: { readonly layers: LayerStore; readonly images: ImageStore }): Promise<Image> {
+  const blob = (digest: string) => join(directory, "blobs", "sha256", digest.slice("sha256:".length));
+  const json = async <T>(schema: z.ZodType<T>, file: string) => schema.parse(JSON.parse(await readFile(file, "utf8")));
+  const index = await json(Index, join(directory, "index.json"));
+  const manifest = await json(Manifest, blob(index.manifests[0]?.digest ?? ""));
+  const config = toImageConfig(await json(Config, blob(manifest.config.digest)));
+  const layers = [];
+  for (const { digest, mediaType } of manifest.layers)
+    layers.push(await stores.layers.importOciLayer(createReadStream(blob(digest)), mediaType, { skip: isDevice }));
+  return stores.images.put(config, layers);
+}
+
+/** What lies below /dev is the runtime's. */
+function isDevice(path: string): boolean {
+  return path.startsWith("dev/") && path.length > 4;
+}
+
+function toImageConfig({ architecture, config }: z.infer<typeof Config>): ImageConfig {
+  if (architecture !== "amd64" && architecture !== "arm64")
+    throw new AppError("unsupported", `The image is for ${architecture}; hosts run amd64 and arm64 images.`);
+  return {
+    architecture,
+    os: "linux",
+    env: config?.Env ?? [],
+    entrypoint: config?.Entrypoint ?? [],
+    cmd: config?.Cmd ?? [],
+    user: config?.User ?? "",
+    workingDir: config?.WorkingDir || "/",
+    exposedPorts: Object.keys(config?.ExposedPorts ?? {}),
+    labels: config?.Labels ?? {},
+    ...(config?.StopSignal ? { stopSignal: config.StopSignal } : {}),
+  };
+}
