@@ -44,7 +44,7 @@ export async function claimPlatform(
 }
 
 async function claimRefusal(identities: Identities): Promise<AppError> {
-  return (await identities.countUsers()) > 0
+  return (await identities.countOperators()) > 0
     ? new AppError("gone", "This installation has its administrator already; log in, or ask them for an account.")
     : new AppError("not_found", "This claim link is not valid, or its hour is over; `npm start` prints a new one.");
 }

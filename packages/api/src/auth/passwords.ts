@@ -12,9 +12,9 @@ const MAX_RUNNING = 2;
 const MAX_WAITING = 64;
 
 /** Hashes a password into a string that names its algorithm and parameters (PHC string format). */
-export async function hashPassword(password: string): Promise<string> {
+export async function hashPassword(password: string, algorithm = argon2 === undefined ? "scrypt" : "argon2id"): Promise<string> {
   const salt = randomBytes(16);
-  if (argon2 === undefined) {
+  if (algorithm === "scrypt") {
     const { logN, blockSize, parallelism } = SCRYPT;
     const hash = await deriveScrypt(password, salt, logN, blockSize, parallelism);
     return `$scrypt$ln=${logN},r=${blockSize},p=${parallelism}$${base64(salt)}$${base64(hash)}`;
@@ -25,16 +25,15 @@ export async function hashPassword(password: string): Promise<string> {
 }
 
 /**
- * Whether the password is the one that was hashed. Without a hash (no such account) it does the same work and answers false, so that
- * the time of an answer does not tell which e-mail addresses have an account.
+ * Whether the password is the one that was hashed. Without a hash (no such account, or one that nobody can log in to) it does the same
+ * work and answers false, so that the time of an answer does not tell which e-mail addresses have an account.
  */
 export async function verifyPassword(password: string, stored: string | undefined): Promise<boolean> {
-  const parsed = parse(stored ?? (await nobodysHash()));
-  const salt = Buffer.from(parsed.salt, "base64");
-  const expected = Buffer.from(parsed.hash, "base64");
-  const [a, b, c] = parsed.numbers;
-  const hash = parsed.algorithm === "argon2id" ? await deriveArgon2(password, salt, a, b, c) : await deriveScrypt(password, salt, a, b, c);
-  return timingSafeEqual(hash, expected) && stored !== undefined;
+  const known = parse(stored ?? "");
+  const { algorithm, numbers, salt, hash } = known ?? (parse(await nobodysHash()) as ParsedHash);
+  const expected = Buffer.from(hash, "base64");
+  const derive = algorithm === "argon2id" ? deriveArgon2 : deriveScrypt;
+  return timingSafeEqual(await derive(password, Buffer.from(salt, "base64"), ...numbers), expected) && known !== undefined;
 }
 
 let nobody: Promise<string> | undefined;
@@ -43,17 +42,19 @@ function nobodysHash(): Promise<string> {
   return nobody;
 }
 
-function parse(stored: string) {
+interface ParsedHash {
+  readonly algorithm: "argon2id" | "scrypt";
+  readonly numbers: readonly [number, number, number];
+  readonly salt: string;
+  readonly hash: string;
+}
+
+function parse(stored: string): ParsedHash | undefined {
   const argon = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$([^$]+)\$([^$]+)$/.exec(stored);
   const match = argon ?? /^\$scrypt\$ln=(\d+),r=(\d+),p=(\d+)\$([^$]+)\$([^$]+)$/.exec(stored);
   const [, a, b, c, salt, hash] = match ?? [];
-  if (salt === undefined || hash === undefined) throw new AppError("internal", "A stored password hash cannot be read.");
-  return {
-    algorithm: argon ? ("argon2id" as const) : ("scrypt" as const),
-    numbers: [Number(a), Number(b), Number(c)] as const,
-    salt,
-    hash,
-  };
+  if (salt === undefined || hash === undefined) return undefined;
+  return { algorithm: argon ? "argon2id" : "scrypt", numbers: [Number(a), Number(b), Number(c)], salt, hash };
 }
 
 const argon2Async = (parameters: Argon2Parameters) =>
