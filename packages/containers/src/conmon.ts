@@ -74,7 +74,7 @@ export function readSyncPipe(text: string): number {
 }
 
 /** The runtime's complaint about what the image or the user asked for, or about anything else. */
-function containerError(message: string): AppError {
+export function containerError(message: string): AppError {
   const text = message.trim().replaceAll(/\s+/g, " ");
   if (/executable file .* not found|no such file or directory|permission denied: .*exec|cannot find .* in \$PATH/i.test(text))
     return new AppError("invalid", `The container cannot be started: ${text}`, { retry: "never" });

@@ -5,14 +5,13 @@ import { inPrivateMountNamespace } from "@plimsoll/host";
 import { CONMON_ENV, conmonArgv, crunArgv, readSyncPipe, SYNC_PIPE_FD } from "./conmon.ts";
 import { failureAnswer, type LauncherCommand, type LauncherRequest } from "./launcher-protocol.ts";
 import { makeBundle } from "./snapshot-launch.ts";
+import { firstLine } from "./sync-pipe.ts";
 
 /**
  * The launcher: a small process that stands between the agent and its monitors. Making a mount namespace changes the calling thread,
  * and a spawn costs in proportion to the caller's memory, so neither is done in the agent. It holds no state: when it dies, what it
  * launched runs on; when the agent dies, the channel closes and it ends.
  */
-const CREATE_TIMEOUT_MS = 30_000;
-
 process.on("message", (request: LauncherRequest) => {
   perform(request.command).then(
     (result) => process.send?.({ id: request.id, ok: true, ...result }),
@@ -47,28 +46,6 @@ async function perform(command: LauncherCommand): Promise<{ readonly pid?: numbe
       return { pid };
     }
   }
-}
-
-/** What conmon has to say fits one line; it keeps the pipe open afterwards. */
-function firstLine(pipe: Readable): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let received = "";
-    const timer = setTimeout(
-      () => settle(() => reject(new AppError("timeout", `The container was not created within ${CREATE_TIMEOUT_MS / 1000} s.`))),
-      CREATE_TIMEOUT_MS,
-    );
-    const settle = (done: () => void) => {
-      clearTimeout(timer);
-      pipe.destroy();
-      done();
-    };
-    pipe.on("data", (chunk: Buffer) => {
-      received += chunk.toString();
-      if (received.includes("\n")) settle(() => resolve(received));
-    });
-    pipe.once("end", () => settle(() => resolve(received)));
-    pipe.once("error", (error) => settle(() => reject(error)));
-  });
 }
 
 async function text(stream: Readable | null): Promise<string> {

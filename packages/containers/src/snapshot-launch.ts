@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { errorCode, type HostLayout, hideHybridCgroup, MS, mount, mountOverlay, RootedTree } from "@plimsoll/host";
+import { errorCode, type HostLayout, hideHybridCgroup, MS, mount, mountIdMapped, mountOverlay, RootedTree } from "@plimsoll/host";
 import { type ContainerUser, resolveUser } from "./container-user.ts";
-import { type ContainerSpec, ociSpec } from "./oci-spec.ts";
+import { type BindMount, type ContainerSpec, ociSpec } from "./oci-spec.ts";
 
 /** All that is needed to make a container's root file system and bundle; plain data, so that it can cross a process boundary. */
 export interface BundleRequest {
@@ -16,6 +16,8 @@ export interface BundleRequest {
   readonly user: string;
   /** Contents of files that are bound read-only into the container, by destination. */
   readonly files: Readonly<Record<string, string>>;
+  /** Directories or files with container-side ids on disk, shown with them inside. */
+  readonly idMapped?: readonly BindMount[];
   readonly container: Omit<ContainerSpec, "rootPath" | "user">;
 }
 
@@ -48,8 +50,15 @@ export function makeBundle(request: BundleRequest): { readonly rootPath: string;
     writeFileSync(source, content, { mode: 0o644 });
     return { source, destination, readOnly: true };
   });
+  const mappedBinds = (request.idMapped ?? []).map((bind, index) => {
+    const source = join(filesDir, `b${index}`);
+    if (statSync(bind.source).isDirectory()) mkdirSync(source);
+    else writeFileSync(source, "");
+    mountIdMapped(bind.source, source, container.userNamespace.path, { readOnly: bind.readOnly });
+    return { ...bind, source };
+  });
   const user = userIn(rootPath, request.user);
-  const spec = ociSpec({ ...container, rootPath, user, binds: [...container.binds, ...fileBinds] });
+  const spec = ociSpec({ ...container, rootPath, user, binds: [...container.binds, ...fileBinds, ...mappedBinds] });
   mkdirSync(request.bundleDir, { recursive: true, mode: 0o700 });
   writeFileSync(join(request.bundleDir, "config.json"), JSON.stringify(spec), { mode: 0o600 });
   return { rootPath, user };
