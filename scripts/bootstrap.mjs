@@ -93,7 +93,7 @@ async function build({ logPath, control, portal: withPortal, say }) {
     if (generated === "done") did.push("database client");
   }
   const portal = join(root, "apps/portal");
-  if (withPortal) {
+  if (withPortal && existsSync(join(portal, "src/app"))) {
     say([...did, "portal"].join(", "));
     const built = await whenChanged({
       root,
