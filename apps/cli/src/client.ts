@@ -43,7 +43,7 @@ export function createClient(login: Pick<Login, "url"> & { readonly token?: stri
 
   return {
     url: login.url,
-    get: async (path) => (await call("GET", path)).json(),
+    get: async <T>(path: string) => (await (await call("GET", path)).json()) as T,
     send: async (method, path, body) => {
       const text = await (await call(method, path, body)).text();
       return text === "" ? undefined : JSON.parse(text);
