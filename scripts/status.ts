@@ -24,7 +24,7 @@ async function main(layout: Layout): Promise<boolean> {
     const record = records[name];
     const runs = record !== undefined && isAlive(record);
     const log = shown(join(layout.logsDir, `${name}.log`));
-    if (!runs) return [name, "not running", "", "", "", log];
+    if (!runs) return [name, "not running", "", "", String(record?.restarts ?? ""), log];
     return [name, "running", String(record.pid), since(record.startedAt), String(record.restarts), log];
   });
   const self = supervisor === undefined ? undefined : identify(supervisor.pid);

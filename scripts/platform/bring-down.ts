@@ -12,7 +12,8 @@ const ORDER = ["agent", "portal", "server", "redis", "postgres"];
 
 /**
  * Ends the supervisor and every process that it looked after, whether or not it still runs. Instances and their ingress are left
- * running, or with `all` ended and everything of this host removed first. Idempotent. Answers what it ended.
+ * running, or with `all` ended and everything of this host removed first. Idempotent. Answers what it
+ * ended; throws, with everything of the platform ended, when the host could not be cleaned.
  */
 export async function bringDown(layout: Layout, options: { readonly all: boolean }): Promise<readonly string[]> {
   const ended: string[] = [];
@@ -31,15 +32,22 @@ export async function bringDown(layout: Layout, options: { readonly all: boolean
     await endOf(record, graceful);
     ended.push(name);
   };
-  if (options.all) {
+  let failure: unknown;
+  if (options.all && wanted !== undefined) {
     await end("agent");
-    if (wanted !== undefined) await tearDownHost(layout, wanted);
-    ended.push("instances, ingress");
+    // A host that cannot be cleaned is no reason to leave the rest running; it is told at the end.
+    await tearDownHost(layout, wanted).then(
+      () => ended.push("instances, ingress"),
+      (error: unknown) => {
+        failure = error;
+      },
+    );
   }
   for (const name of names) await end(name);
   writeRecords(recordsPath, {});
   if (options.all) await rm(layout.socketsDir, { recursive: true, force: true });
   if (wanted !== undefined) writeWanted(layout, { ...wanted, processes: "none" });
+  if (failure !== undefined) throw failure;
   return ended;
 }
 

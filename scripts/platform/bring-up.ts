@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -18,6 +18,7 @@ const STORE_TIMEOUT_MS = 60_000;
 const SERVER_TIMEOUT_MS = 60_000;
 const HOST_TIMEOUT_MS = 60_000;
 const LIVE_TIMEOUT_MS = 60_000;
+const SHOWN_LOG_LINES = 8;
 
 /**
  * Brings the platform up, or adopts what of it runs, step by step with a line for each. Ends when the sample app answers. Throws the
@@ -71,15 +72,17 @@ async function startQueue(progress: Progress, layout: Layout, wanted: Wanted): P
 
 async function joinHost(progress: Progress, layout: Layout, wanted: Wanted): Promise<void> {
   await progress.step("host", `${wanted.hostName}: joining`, async () => {
-    await until(() => apiAnswers(layout), SERVER_TIMEOUT_MS, "The server does not answer; its log is logs/server.log.");
+    await untilOrLog(layout, "server", () => apiAnswers(layout), SERVER_TIMEOUT_MS, "The server does not answer.");
     let host: Overview["hosts"][number] | undefined;
-    await until(
+    await untilOrLog(
+      layout,
+      "agent",
       async () => {
         host = (await readOverview(layout, wanted)).hosts.find(({ name, ready }) => name === wanted.hostName && ready);
         return host !== undefined;
       },
       HOST_TIMEOUT_MS,
-      `The agent of ${wanted.hostName} did not get ready; its log is logs/agent.log.`,
+      `The agent of ${wanted.hostName} did not get ready.`,
     );
     const cores = (host?.cpuMillis ?? 0) / 1_000;
     const gib = Math.floor((host?.memoryBytes ?? 0) / 1024 ** 3);
@@ -97,6 +100,18 @@ async function showSampleApp(progress: Progress, layout: Layout, wanted: Wanted,
     await untilLive(sample.url, wanted.httpPort, LIVE_TIMEOUT_MS);
     return { said: "git push → hello in namespace demo", value: undefined };
   });
+}
+
+/** Waits; a failure then shows the last of what the process itself said. */
+async function untilOrLog(layout: Layout, name: string, holds: () => Promise<boolean>, timeoutMs: number, sentence: string): Promise<void> {
+  try {
+    await until(holds, timeoutMs, sentence);
+  } catch {
+    const path = join(layout.logsDir, `${name}.log`);
+    const last = existsSync(path) ? readFileSync(path, "utf8").trimEnd().split("\n").slice(-SHOWN_LOG_LINES) : [];
+    const shownLines = last.map((line) => `    ${line.slice(0, 300)}`);
+    throw new AppError("unavailable", [`${sentence} The end of ${shown(path)}:`, ...shownLines].join("\n"));
+  }
 }
 
 /** The supervisor reads what is wanted on each look; a visit makes it look at once. */

@@ -17,7 +17,7 @@ const SOCKETS = "/proc/self/fd/4";
 
 /** How the server connects to the private Redis, its password included. */
 export function redisUrl(layout: Layout): string {
-  return `unix://${layout.redisSocket}?username=${ACL_USER}&password=${readPassword(layout)}`;
+  return `unix://${layout.redisSocket}?user=${ACL_USER}&password=${readPassword(layout)}`;
 }
 
 /**

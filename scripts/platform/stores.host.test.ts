@@ -90,7 +90,7 @@ describe("the private Redis", () => {
     await whenRedisAnswers(layout, { timeoutMs: 5_000 });
     expect(statSync(`/proc/${pid}`).uid).not.toBe(0);
 
-    const client = new Redis(redisUrl(layout));
+    const client = connectAsPlatform();
     await client.call("CONFIG", "SET", "appendfsync", "always");
     await client.set("kept", "7");
     await client.call("ACL", "SETUSER", "host-a", "on", ">secret", "~host-a:*", "+@all");
@@ -101,7 +101,7 @@ describe("the private Redis", () => {
     await ensureRedisFiles(layout);
     await whenRedisAnswers(layout, { timeoutMs: 5_000 });
 
-    const again = new Redis(redisUrl(layout));
+    const again = connectAsPlatform();
     expect(await again.get("kept")).toBe("7");
     expect(await again.call("CONFIG", "GET", "maxmemory-policy")).toContain("noeviction");
     again.disconnect();
@@ -126,6 +126,11 @@ async function runIt(spec: ProcessSpec): Promise<number> {
   });
   await expect.poll(() => recorded(spec.name)).toBeDefined();
   return recorded(spec.name)?.pid ?? 0;
+}
+
+function connectAsPlatform(): Redis {
+  const { pathname, searchParams } = new URL(redisUrl(layout));
+  return new Redis({ path: pathname, username: searchParams.get("user") ?? "", password: searchParams.get("password") ?? "" });
 }
 
 function recorded(name: string) {
