@@ -1,0 +1,11 @@
+import type { CreatedToken as CreatedTokenSchema, SshKey as SshKeySchema, Token as TokenSchema } from "@plimsoll/contracts";
+
+/** The API's answers as types: browsers read them without carrying their schemas. */
+type Output<S extends { readonly _output: unknown }> = S["_output"];
+
+export type SshKey = Output<typeof SshKeySchema>;
+export type Token = Output<typeof TokenSchema>;
+export type CreatedToken = Output<typeof CreatedTokenSchema>;
+export interface Items<T> {
+  readonly items: readonly T[];
+}

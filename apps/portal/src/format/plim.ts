@@ -1,0 +1,53 @@
+import type { QuotaDimension, QuotaVector } from "@plimsoll/core";
+import { DIMENSIONS, quantityAsTyped } from "./quantity.ts";
+
+/** How `plim quota set` and the quota page's address name the dimensions. */
+export const QUOTA_WORDS: Record<QuotaDimension, string> = {
+  cpuMillis: "cpu",
+  memoryBytes: "memory",
+  instances: "instances",
+  builds: "builds",
+};
+
+export type PlimLines = ReturnType<typeof plimLines>;
+
+/**
+ * The `plim` line of each action, as one copies it into a terminal: one place, so that it stays what the CLI takes. `namespace`
+ * (`team/namespace`) is named only where plim could not know it by itself.
+ */
+export function plimLines(namespace?: string) {
+  const line = (...words: string[]) => ["plim", ...words, ...(namespace === undefined ? [] : ["-n", namespace])].map(quoted).join(" ");
+  return {
+    apps: () => line("apps"),
+    describe: (app: string) => line("describe", app),
+    instances: (app: string) => line("ps", app),
+    scale: (app: string, process: string, replicas: number) => line("scale", app, `${process}=${replicas}`),
+    rollback: (app: string, release: number | undefined) => line("rollback", app, ...(release === undefined ? [] : [`v${release}`])),
+    logs: (app: string) => line("logs", app, "-f"),
+    buildLog: (app: string, build: number) => line("logs", app, "--build", `${build}`),
+    /** An empty value removes the variable. */
+    env: (app: string, name: string, value: string) => line("env", app, `${name}=${value}`),
+    /** The value is read from standard input: on the command line it would stay in the shell's history. */
+    secret: (app: string, name: string) => line("secret", app, name),
+  };
+}
+
+/** As plimLines, for what belongs to no app. */
+export const plim = {
+  quota: (team: string, namespace: string, quota: Partial<QuotaVector>): string =>
+    [
+      "plim",
+      "quota",
+      "set",
+      `${team}/${namespace}`,
+      ...DIMENSIONS.flatMap((one) => (quota[one] === undefined ? [] : `${QUOTA_WORDS[one]}=${quantityAsTyped(one, quota[one])}`)),
+    ]
+      .map(quoted)
+      .join(" "),
+  login: (url: string, token: string): string => ["plim", "login", url, "--token", token].map(quoted).join(" "),
+};
+
+/** A word as a POSIX shell takes it back: single quotes where anything in it could mean something. */
+export function quoted(word: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,95 @@
+"use client";
+
+import { Kbd, Menu, UnstyledButton } from "@mantine/core";
+import { IconChevronDown, IconSearch } from "@tabler/icons-react";
+import { useParams, usePathname, useSearchParams } from "next/navigation";
+import { useTranslations } from "next-intl";
+import { useState } from "react";
+import { useSession } from "#session/session.tsx";
+import { AppLink } from "#ui/app-link.tsx";
+import classes from "./header.module.css";
+import { Jump, useJumpKey } from "./jump.tsx";
+import { LinkMarker } from "./link-marker.tsx";
+import { to } from "./links.ts";
+import { Logo } from "./logo.tsx";
+import { NamespaceMenu } from "./namespace-menu.tsx";
+import { ThemeMenu } from "./theme-menu.tsx";
+
+/** The bar above every page: where one is, the parts of it, search, who one is. */
+export function Header() {
+  const t = useTranslations("nav");
+  const params = useParams<{ team?: string; namespace?: string }>();
+  const team = params.team;
+  const asked = useSearchParams().get("namespace");
+  const { me } = useSession();
+  // The team's pages keep the namespace one came from.
+  const namespace = params.namespace ?? me?.teams.find((one) => one.name === team)?.namespaces.find((one) => one === asked);
+  const [jumping, setJumping] = useState(false);
+  useJumpKey(() => setJumping(true));
+  return (
+    <header className={classes.header}>
+      <div className={classes.bar}>
+        <AppLink href={to.home()} className={classes.logo} aria-label={t("home")}>
+          <Logo />
+        </AppLink>
+        <NamespaceMenu team={team} namespace={namespace} />
+        <Sections team={team} namespace={namespace} />
+        <div className={classes.end}>
+          <LinkMarker />
+          <UnstyledButton className={classes.search} onClick={() => setJumping(true)} aria-label={t("jump")}>
+            <IconSearch size={14} />
+            <span className={classes.searchText}>{t("jump")}</span>
+            <Kbd size="xs" className={classes.searchText}>
+              {t("jumpKey")}
+            </Kbd>
+          </UnstyledButton>
+          <ThemeMenu />
+          <UserMenu />
+        </div>
+      </div>
+      <Jump opened={jumping} onClose={() => setJumping(false)} team={team} namespace={namespace} />
+    </header>
+  );
+}
+
+function Sections({ team, namespace }: { readonly team: string | undefined; readonly namespace: string | undefined }) {
+  const t = useTranslations("nav");
+  const path = usePathname();
+  if (!team) return <div className={classes.sections} />;
+  const sections = [
+    ...(namespace ? [{ href: to.namespace(team, namespace), label: t("apps"), active: path !== to.quota(team) }] : []),
+    { href: to.quota(team, namespace), label: t("quota"), active: path === to.quota(team) },
+  ];
+  return (
+    <nav className={classes.sections} aria-label={t("sections")}>
+      {sections.map((section) => (
+        <AppLink key={section.href} href={section.href} className={classes.section} aria-current={section.active ? "page" : undefined}>
+          {section.label}
+        </AppLink>
+      ))}
+    </nav>
+  );
+}
+
+function UserMenu() {
+  const t = useTranslations("nav");
+  const { me, signOut } = useSession();
+  return (
+    <Menu position="bottom-end" width={220}>
+      <Menu.Target>
+        <UnstyledButton className={classes.user} aria-label={t("user")}>
+          <span className={classes.userName}>{me?.name ?? "\u00a0"}</span>
+          <IconChevronDown size={14} />
+        </UnstyledButton>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {me && <Menu.Label>{me.email}</Menu.Label>}
+        <Menu.Item component={AppLink} href={to.account()}>
+          {t("account")}
+        </Menu.Item>
+        <Menu.Divider />
+        <Menu.Item onClick={() => void signOut()}>{t("signOut")}</Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
