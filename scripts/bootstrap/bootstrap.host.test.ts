@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { run, start as startProgram } from "@plimsoll/exec";
+import { hostLayout } from "@plimsoll/host";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readMachine } from "./machine.mjs";
 
@@ -44,6 +45,23 @@ describe("the checks before a start", () => {
     const program = "require('net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })";
     const child = await startProgram([process.execPath, "-e", program], {
       env: { PLIMSOLL_DATA_DIR: dataDir },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    try {
+      const port = Number(await new Promise<Buffer>((resolve) => child.stdout?.once("data", resolve)));
+      const ownerFor = (of: string) => readMachine({ dataDir: of, ports: [{ port, setting: "" }] }).ports[0]?.owner;
+      expect(ownerFor(dataDir)).toMatchObject({ pid: child.pid, ours: true });
+      expect(ownerFor(`${dataDir}-2`)).toMatchObject({ pid: child.pid, ours: false });
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
+  it("take a port for ours when the ingress that an agent of ours left behind has it", async () => {
+    const { runDir, stateDir } = hostLayout({ name: "this-host", dataDir });
+    mkdirSync(stateDir, { recursive: true });
+    const program = "require('net').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })";
+    const child = await startProgram([process.execPath, "-e", program, `${runDir}/ingress/haproxy.cfg`], {
       stdio: ["ignore", "pipe", "ignore"],
     });
     try {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
 import { arch, cpus, release, totalmem } from "node:os";
 import { dirname, join } from "node:path";
@@ -141,10 +142,23 @@ function portOwner(port, dataDir) {
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     if (!holdsSocket(pid, inodes)) continue;
     const about = `${readText(`/proc/${pid}/cmdline`)}\0${readText(`/proc/${pid}/environ`)}`;
-    const ours = about.split("\0").some((part) => part === `PLIMSOLL_DATA_DIR=${dataDir}` || part.includes(`${dataDir}/`));
+    const ours = about
+      .split("\0")
+      .some((part) => part === `PLIMSOLL_DATA_DIR=${dataDir}` || ourDirectories(dataDir).some((directory) => part.includes(directory)));
     return { pid: Number(pid), program: readText(`/proc/${pid}/comm`).trim(), ours };
   }
   return { pid: 0, program: "a program of another process namespace", ours: false };
+}
+
+/**
+ * The data directory, and where the agents of its hosts keep what runs: the rule is that of packages/host, which cannot be loaded yet.
+ * @param {string} dataDir
+ */
+function ourDirectories(dataDir) {
+  const hosts = join(dataDir, "hosts");
+  const names = existsSync(hosts) ? readdirSync(hosts) : [];
+  const tags = names.map((name) => createHash("sha256").update(join(hosts, name)).digest("hex").slice(0, 8));
+  return [`${dataDir}/`, ...tags.map((tag) => `/run/plimsoll/${tag}/`)];
 }
 
 /** @param {string} path @param {number} port */
