@@ -95,7 +95,7 @@ export interface Builder {
 
 const DEFAULT_IDLE_MS = 14 * 24 * 60 * 60 * 1_000;
 const DEFAULT_SPARE_MS = 10 * 60 * 1_000;
-const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
 
 export function createBuilder(options: BuilderOptions): Builder {
   return new HostBuilder(options);
@@ -190,6 +190,7 @@ class HostBuilder implements Builder {
       repository: request.repository,
       firstSeenFile: join(cacheDir, "namespaces", request.namespace.uid, "first-seen", firstSeen),
       limits: request.limits,
+      layers,
       spare: this.spare,
       signal,
     });

@@ -68,6 +68,9 @@ export type WorkerMessage =
   | { readonly type: "done"; readonly id: number; readonly result: WorkerResult }
   | { readonly type: "failed"; readonly id: number; readonly failure: WorkerFailure };
 
+/** Of the worker itself, below the build's cgroup; commands have others beside it. */
+export const WORKER_CGROUP = "worker";
+
 /** Cuts a byte stream into lines of JSON and hands over each; a line longer than `maxBytes` or not JSON is an error. */
 export function jsonLines<T>(onMessage: (message: T) => void, maxBytes = 256 * 1024 * 1024): (chunk: Buffer) => void {
   let pending: Buffer[] = [];

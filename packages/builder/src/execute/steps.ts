@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
-import { LayerStore } from "@plimsoll/containers";
+import { LayerStore, runSandbox } from "@plimsoll/containers";
 import { AppError, type Digest, type LayerRef } from "@plimsoll/core";
 import { type CgroupDriver, cgroupDriver, RootedTree } from "@plimsoll/host";
 import { FirstSeen } from "../cache/first-seen.ts";
@@ -29,6 +29,9 @@ export class CommandFailed extends Error {
     this.logTail = logTail;
   }
 }
+
+/** A command that the image gives no way to start: its program, directory or user is not there. */
+export class CommandNotStarted extends Error {}
 
 export interface StepExecutorOptions {
   readonly init: WorkerInit;
@@ -108,7 +111,6 @@ export class StepExecutor implements AsyncDisposable {
   ): Promise<void> {
     const { init, onOutput } = this.options;
     const output = new CommandOutput(this.budget, (stream, text) => onOutput(id, stream, text));
-    const { runSandbox } = await import("@plimsoll/containers");
     const result = await runSandbox({
       layout: init.layout,
       cgroups: this.cgroups,
@@ -123,10 +125,13 @@ export class StepExecutor implements AsyncDisposable {
       env: [...action.proxies, ...action.env],
       user: action.user,
       cwd: action.cwd,
-      hostname: "build",
       resolver: { nameservers: network.nameservers, search: [], options: [] },
       onOutput: (stream, chunk) => output.add(stream, chunk),
-    }).finally(() => output.end());
+    })
+      .catch((error: unknown) => {
+        throw error instanceof AppError && error.code === "invalid" ? new CommandNotStarted(error.message) : error;
+      })
+      .finally(() => output.end());
     if (result.exitCode !== 0) throw new CommandFailed(result.exitCode, result.outOfMemory, output.tail());
   }
 

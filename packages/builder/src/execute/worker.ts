@@ -1,34 +1,36 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AppError, errorText } from "@plimsoll/core";
-import { cgroupDriver, errorCode, hideHybridCgroup, MS, mount } from "@plimsoll/host";
+import { cgroupDriver, errorCode, MS, mount } from "@plimsoll/host";
 import { PatternError } from "../context/pattern.ts";
 import { MissingSource } from "../context/select.ts";
 import { DestinationProblem } from "./destination.ts";
 import { UnknownOwner } from "./owners.ts";
-import { jsonLines, type WorkerFailure, type WorkerInit, type WorkerMessage, type WorkerRequest } from "./protocol.ts";
-import { CommandFailed, StepExecutor } from "./steps.ts";
+import { jsonLines, WORKER_CGROUP, type WorkerFailure, type WorkerInit, type WorkerMessage, type WorkerRequest } from "./protocol.ts";
+import { CommandFailed, CommandNotStarted, StepExecutor } from "./steps.ts";
 
 /*
  * The program that does a build's work, started by the agent in a mount namespace of its own (all its threads) and moved into the
- * build's cgroup. Its mounts end with it; when the agent goes away its input ends, and it kills the build's cgroup, itself included.
+ * build's cgroup. Its mounts end with it; when the agent goes away its input ends, and it kills the commands and ends itself.
  */
 
 let executor: StepExecutor | undefined;
-let killEverything = () => Promise.resolve();
+let killCommands = () => Promise.resolve();
 
 function say(message: WorkerMessage): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
 function prepare(init: WorkerInit): StepExecutor {
-  const { mountsDir } = init.layout;
-  // Commands have their root below it, so it can be passed through (but not listed) by their users.
-  mount("tmpfs", mountsDir, "tmpfs", MS.noSuid | MS.noDev, "mode=0711");
-  const scratchDir = join(mountsDir, "builder");
-  mkdirSync(scratchDir, { mode: 0o700 });
-  hideHybridCgroup();
-  killEverything = () => cgroupDriver(init.layout).killAll(init.cgroupPath);
+  const scratchDir = join(init.layout.runDir, "builder");
+  mkdirSync(scratchDir, { recursive: true, mode: 0o700 });
+  mount("tmpfs", scratchDir, "tmpfs", MS.noSuid | MS.noDev, "mode=0700");
+  killCommands = async () => {
+    const cgroups = cgroupDriver(init.layout);
+    // Not our own cgroup: on cgroup v1 killing begins with freezing, and who freezes himself kills nobody.
+    const commands = cgroups.children(init.cgroupPath).filter((name) => name !== WORKER_CGROUP);
+    await Promise.all(commands.map((name) => cgroups.killAll(join(init.cgroupPath, name))));
+  };
   return new StepExecutor({ init, scratchDir, onOutput: (id, stream, text) => say({ type: "output", id, stream, text }) });
 }
 
@@ -46,6 +48,7 @@ function describe(error: unknown): WorkerFailure {
     const { exitCode, logTail } = error;
     return { reason: error.outOfMemory ? "out_of_memory" : "command", message: `exit code ${exitCode}`, exitCode, logTail };
   }
+  if (error instanceof CommandNotStarted) return { reason: "command", message: error.message };
   if (error instanceof MissingSource || error instanceof DestinationProblem || error instanceof UnknownOwner) {
     return { reason: "context", message: error.message };
   }
@@ -74,6 +77,6 @@ process.stdin.on(
   }),
 );
 process.stdin.once("end", () => {
-  void killEverything().finally(() => process.exit(1));
+  void killCommands().finally(() => process.exit(1));
 });
 say({ type: "ready" });

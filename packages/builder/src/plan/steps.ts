@@ -146,7 +146,7 @@ function startState(
     entrypoint: [],
     cmd: [],
     user: "",
-    workingDir: "",
+    workingDir: "/",
     exposedPorts: [],
     labels: {},
   };

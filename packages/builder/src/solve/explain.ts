@@ -22,6 +22,7 @@ export function explainStep(step: StepPlace, failure: WorkerFailure, limits: Bui
 function message({ label }: StepPlace, failure: WorkerFailure, limits: BuildLimits): string {
   switch (failure.reason) {
     case "command":
+      if (failure.exitCode === undefined) return `${label} could not be started: ${failure.message.replace(/\.$/, "")}.`;
       return `${label} failed with exit code ${failure.exitCode}${hint(failure.exitCode)}.`;
     case "out_of_memory":
       return `${label} was killed: it needed more than the build's ${size(limits.memoryBytes)} of memory. Give builds ${size(retryMemory(limits.memoryBytes))} and push again.`;

@@ -1,7 +1,15 @@
 import { join } from "node:path";
+import type { LayerStore } from "@plimsoll/containers";
 import { AppError, type BuildLimits } from "@plimsoll/core";
 import { type CgroupDriver, ensureUserNamespace, type HostLayout } from "@plimsoll/host";
-import type { BuildNetworkPath, WorkerFailure, WorkerInit, WorkerRequest, WorkerResult } from "../execute/protocol.ts";
+import {
+  type BuildNetworkPath,
+  WORKER_CGROUP,
+  type WorkerFailure,
+  type WorkerInit,
+  type WorkerRequest,
+  type WorkerResult,
+} from "../execute/protocol.ts";
 import { BuildProblem } from "../problem.ts";
 import type { BuildNetwork } from "./network.ts";
 import type { SpareWorker, WorkerAnswer, WorkerEnd, WorkerProcess } from "./worker-process.ts";
@@ -15,6 +23,7 @@ export interface WorkerClientOptions {
   readonly repository: string;
   readonly firstSeenFile: string;
   readonly limits: BuildLimits;
+  readonly layers: LayerStore;
   readonly spare: SpareWorker;
   /** Aborted: everything of the build is killed. */
   readonly signal: AbortSignal;
@@ -57,6 +66,8 @@ export class WorkerClient implements AsyncDisposable {
   private acquired: Promise<BuildNetworkPath> | undefined;
   private sequence = 0;
   private lost: unknown;
+  /** It ended with work under way. */
+  private unfinished = false;
 
   constructor(options: WorkerClientOptions) {
     this.options = options;
@@ -87,14 +98,17 @@ export class WorkerClient implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    const { signal, cgroups, network, buildId, namespace, spare } = this.options;
+    const { signal, cgroups, network, buildId, namespace, spare, layers } = this.options;
     signal.removeEventListener("abort", this.kill);
     if (this.worker !== undefined) {
+      this.unfinished ||= this.pending.size > 0;
       const worker = await this.worker.catch(() => undefined);
       await this.killAll();
       worker?.kill();
       await worker?.ended;
       await cgroups.remove(buildCgroup(namespace.uid, buildId));
+      // What it was making is half-made, and only now without an owner.
+      if (this.unfinished) await layers.collectTemporary();
       spare.prepare();
     }
     if (this.acquired !== undefined) {
@@ -112,11 +126,11 @@ export class WorkerClient implements AsyncDisposable {
     const path = buildCgroup(namespace.uid, buildId);
     cgroups.ensure(path, { cpuMillis: limits.cpuMillis, memoryBytes: limits.memoryBytes, pids: limits.pids });
     // A cgroup with limits for its children holds no processes of its own (cgroup v2, no internal processes).
-    cgroups.ensure(join(path, "worker"));
+    cgroups.ensure(join(path, WORKER_CGROUP));
     const [worker, userNamespace] = await Promise.all([spare.take(), this.userNamespace()]);
     void worker.ended.then((end) => this.fail(end));
     // Only now: that our program itself needs memory is not the tenant's account.
-    cgroups.move(join(path, "worker"), worker.pid);
+    cgroups.move(join(path, WORKER_CGROUP), worker.pid);
     const init: WorkerInit = {
       type: "init",
       layout,
@@ -145,6 +159,7 @@ export class WorkerClient implements AsyncDisposable {
 
   /** The worker is gone: whatever was asked of it has no answer. */
   private fail(end: WorkerEnd): void {
+    this.unfinished ||= this.pending.size > 0;
     this.lost = this.reasonOfEnd(end);
     for (const { reject } of this.pending.values()) reject(this.lost);
     this.pending.clear();

@@ -49,7 +49,7 @@ export class WorkerProcess {
     mkdirSync(codeCacheDir, { recursive: true, mode: 0o700 });
     const argv = privateMountNamespaceArgv([process.execPath, "--disable-warning=ExperimentalWarning", WORKER]);
     const env = { ...minimalEnv, NODE_COMPILE_CACHE: codeCacheDir };
-    const worker = new WorkerProcess(await start(argv, { stdio: ["pipe", "pipe", "pipe"], env }));
+    const worker = new WorkerProcess(await start(argv, { stdio: ["pipe", "pipe", "pipe"], env, cwd: "/" }));
     const timer = setTimeout(() => worker.kill(), READY_TIMEOUT_MS);
     void worker.ended.then(({ stderr }) => worker.ready.reject(new AppError("internal", `the build's worker did not start: ${stderr}`)));
     await worker.ready.promise.finally(() => clearTimeout(timer));
