@@ -21,7 +21,7 @@ export class HostIngress {
     this.#log = log;
     const directory = ingressDirectory(layout);
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.#ingress = new Ingress(directory);
+    this.#ingress = new Ingress(directory, { PLIMSOLL_DATA_DIR: settings.dataDir });
   }
 
   apply(routing: Routing, platform: DesiredState["platform"]): Promise<void> {

@@ -2,7 +2,7 @@ import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, re
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "@plimsoll/core";
-import { run, start } from "@plimsoll/exec";
+import { minimalEnv, run, start } from "@plimsoll/exec";
 import { identifyProcess, isAlive, type ProcessIdentity, signalProcess, waitGone } from "@plimsoll/host";
 import type { DesiredIngress } from "./desired.ts";
 import { PAGES } from "./pages.ts";
@@ -30,12 +30,15 @@ export interface BackendTraffic {
  */
 export class Ingress {
   readonly #directory: string;
+  readonly #marks: Readonly<Record<string, string>>;
   readonly #paths: IngressPaths;
   #last: Promise<unknown> = Promise.resolve();
   #rendered: RenderedIngress | undefined;
 
-  constructor(directory: string) {
+  /** `marks` are set in the process's environment, so that others can tell whose it is. */
+  constructor(directory: string, marks: Readonly<Record<string, string>> = {}) {
     this.#directory = directory;
+    this.#marks = marks;
     this.#paths = {
       config: join(directory, "haproxy.cfg"),
       hostMap: join(directory, "hosts.map"),
@@ -104,7 +107,11 @@ export class Ingress {
     await this.#check();
     const log = openSync(join(this.#directory, "haproxy.log"), "a", 0o600);
     try {
-      const child = await start(["haproxy", "-W", "-f", this.#paths.config], { detached: true, stdio: ["ignore", log, log] });
+      const child = await start(["haproxy", "-W", "-f", this.#paths.config], {
+        detached: true,
+        stdio: ["ignore", log, log],
+        env: { ...minimalEnv, ...this.#marks },
+      });
       child.unref();
       const identity = identifyProcess(child.pid);
       if (identity !== undefined) replaceFile(this.#identityFile(), JSON.stringify(identity));
