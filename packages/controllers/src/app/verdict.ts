@@ -81,16 +81,22 @@ export function hintFor({ spec, status }: Resource<"Instance">, logTail: readonl
     return "the image does not have the command that it is to run; check CMD and the process's command";
   if (exit?.code === 126) return "the command in the image is not executable; check its mode and its #! line";
   if (/EADDRINUSE|address already in use/i.test(text)) return "two parts of it listen on the same port; only one may use PORT";
-  const listening =
-    /\b(?:listen\w*|running|started|serving|ready)\b.*?\b(127\.0\.0\.1|localhost|\[::1?\]|0\.0\.0\.0|)(?:[:\s]|port\s)+(\d{2,5})\b/i.exec(
-      text,
-    );
-  if (spec.port === undefined || listening === null) return undefined;
-  const [, address = "", port = ""] = listening;
-  const loopback = /^(127\.0\.0\.1|localhost|\[::1\])$/i.test(address);
-  if (!loopback && Number(port) === spec.port) return undefined;
-  const where = address === "" ? `port ${port}` : `${address}:${port}`;
-  return `it listens on ${where}, the probe asks port ${spec.port} on all addresses: use the PORT variable and 0.0.0.0`;
+  return spec.port === undefined ? undefined : listeningHint(logTail, spec.port);
+}
+
+/** What programs usually print when they listen; read only to say what to change, never to decide. */
+function listeningHint(logTail: readonly string[], port: number): string | undefined {
+  for (const line of logTail) {
+    if (!/\b(?:listen\w*|running|started|serving|ready)\b/i.test(line)) continue;
+    const address = /(127\.0\.0\.1|localhost|\[::1\]|0\.0\.0\.0):(\d{2,5})\b/i.exec(line);
+    const told = address?.[2] ?? /\bport:? (\d{2,5})\b/i.exec(line)?.[1];
+    if (told === undefined) continue;
+    const loopback = address !== null && address[1] !== "0.0.0.0";
+    if (!loopback && Number(told) === port) continue;
+    const where = address === null ? `port ${told}` : address[0];
+    return `it listens on ${where}, the probe asks port ${port} on all addresses: use the PORT variable and 0.0.0.0`;
+  }
+  return undefined;
 }
 
 function seconds(ms: number): string {
