@@ -116,7 +116,7 @@ describe("planSteps", () => {
 
   it("keeps proxies that nobody declares out of the environment that names the result", () => {
     const [step] = plan("FROM a\nRUN x", { buildArgs: { HTTP_PROXY: "p", other: "o" } }).last.steps;
-    expect(step).toMatchObject({ proxies: ["HTTP_PROXY=p"], env: ["BASE=b", "PATH=/bin"] });
+    expect(step).toMatchObject({ proxies: ["HTTP_PROXY=p", "http_proxy=p"], env: ["BASE=b", "PATH=/bin"] });
     expect(plan("FROM a\nARG HTTP_PROXY\nRUN x", { buildArgs: { HTTP_PROXY: "p" } }).last.steps[0]).toMatchObject({
       proxies: [],
       env: expect.arrayContaining(["HTTP_PROXY=p"]),

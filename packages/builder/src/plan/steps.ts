@@ -219,12 +219,14 @@ class StageEvaluator {
   }
 
   private run(command: Command): RunAction {
-    const proxies = Object.entries(this.options.buildArgs).filter(([name]) => PROXIES.test(name) && !this.variables.has(name));
+    const given = Object.entries(this.options.buildArgs).filter(([name]) => PROXIES.test(name) && !this.variables.has(name));
+    // Programs disagree on the case, so each is set in both, as BuildKit does.
+    const proxies = new Map(given.flatMap(([name, value]) => [name.toUpperCase(), name.toLowerCase()].map((spelled) => [spelled, value])));
     return {
       type: "run",
       argv: commandLine(command),
       env: [...this.variables].map(([name, value]) => `${name}=${value}`).sort(),
-      proxies: proxies.map(([name, value]) => `${name}=${value}`).sort(),
+      proxies: [...proxies].map(([name, value]) => `${name}=${value}`).sort(),
       cwd: this.config.workingDir || "/",
       user: this.config.user,
     };
