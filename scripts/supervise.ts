@@ -1,21 +1,30 @@
 /** The supervisor: one detached process for each data directory. `npm start` starts it, `npm stop` ends it. */
 import { join, resolve } from "node:path";
 import { layoutOf } from "./platform/layout.ts";
+import type { ProcessSpec } from "./platform/process-spec.ts";
 import { wantedSpecs } from "./platform/programs.ts";
 import { supervise } from "./platform/supervisor.ts";
 import { holdSupervisorSocket } from "./platform/supervisor-process.ts";
-import { readWanted } from "./platform/wanted.ts";
+import { readWanted, wantedVersion } from "./platform/wanted.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const layout = layoutOf(root, resolve(process.env.PLIMSOLL_DATA_DIR ?? join(root, ".plimsoll")));
 
+/** Looked at many times a second: read again only when it was written anew. */
+let known: { readonly version: string; readonly specs: readonly ProcessSpec[] } | undefined;
+function readSpecs(): readonly ProcessSpec[] {
+  const version = wantedVersion(layout);
+  if (known?.version !== version) {
+    const wanted = readWanted(layout);
+    known = { version, specs: wanted === undefined ? [] : wantedSpecs(layout, wanted) };
+  }
+  return known.specs;
+}
+
 let wake: () => void = () => undefined;
 await holdSupervisorSocket(layout, process.env.PLIMSOLL_CODE ?? "", () => wake());
 const supervisor = supervise({
-  specs: () => {
-    const wanted = readWanted(layout);
-    return wanted === undefined ? [] : wantedSpecs(layout, wanted);
-  },
+  specs: readSpecs,
   recordsPath: join(layout.runDir, "processes.json"),
   logsDir: layout.logsDir,
   say: (line) => console.log(`${new Date().toISOString()} ${line}`),

@@ -5,7 +5,7 @@ import { join, relative } from "node:path";
 import { runLogged } from "./program.mjs";
 
 /** Made by builds and installs, so no sign of a change. */
-const NOT_SOURCE = new Set(["node_modules", ".next", ".turbo", "generated", "test-results", "coverage"]);
+const NOT_SOURCE = new Set(["node_modules", ".next", ".turbo", "generated", "test-results", "coverage", "next-env.d.ts"]);
 
 /**
  * Node 24, from npm: everything but this bootstrap runs on it.

@@ -20,10 +20,16 @@ export interface ProcessSpec {
   readonly code?: string;
 }
 
+const known = new WeakMap<ProcessSpec, string>();
+
 /** Equal for equal specs. */
 export function fingerprintOf(spec: ProcessSpec): string {
+  const before = known.get(spec);
+  if (before !== undefined) return before;
   const env = Object.entries(spec.env).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash("sha256")
+  const fingerprint = createHash("sha256")
     .update(JSON.stringify([spec.argv, env, spec.cwd, spec.uid, spec.gid, spec.directories, spec.code]))
     .digest("hex");
+  known.set(spec, fingerprint);
+  return fingerprint;
 }

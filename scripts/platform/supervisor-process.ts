@@ -57,7 +57,7 @@ export async function ensureSupervisor(layout: Layout, code: string, environment
   await endSupervisor(layout);
   const log = openLog(join(layout.logsDir, "supervisor.log"));
   // Small: it stays for good and holds next to nothing.
-  const heap = ["--max-semi-space-size=1", "--max-old-space-size=64"];
+  const heap = ["--max-semi-space-size=1", "--max-old-space-size=24"];
   const env = { ...definedOnly(environment), PATH: minimalEnv.PATH ?? "", PLIMSOLL_DATA_DIR: layout.dataDir, PLIMSOLL_CODE: code };
   const child = await start([process.execPath, ...heap, join(layout.root, "scripts/supervise.ts")], {
     cwd: layout.root,

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { readJson, writeJson } from "./json-file.ts";
@@ -68,6 +69,12 @@ export function readWanted(layout: Layout): Wanted | undefined {
 
 export function writeWanted(layout: Layout, wanted: Wanted): void {
   writeJson(wantedPath(layout), wanted);
+}
+
+/** Changes when what is wanted is written anew. */
+export function wantedVersion(layout: Layout): string {
+  const found = statSync(wantedPath(layout), { throwIfNoEntry: false });
+  return found === undefined ? "none" : `${found.ino} ${found.mtimeMs}`;
 }
 
 function wantedPath(layout: Layout): string {
