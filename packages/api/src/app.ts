@@ -1,4 +1,5 @@
 import { AppError, newSecret, toAppError } from "@plimsoll/core";
+import { asUnavailable } from "@plimsoll/db";
 import { Hono, type Context as HonoContext } from "hono";
 import { createSealing } from "./agent/sealing.ts";
 import { createLogin } from "./auth/login.ts";
@@ -8,11 +9,16 @@ import { openApiDocument } from "./http/openapi.ts";
 import { problemResponse } from "./http/problem.ts";
 import { RateLimiter } from "./http/rate-limit.ts";
 import type { Route } from "./http/route.ts";
+import { Turns } from "./http/turns.ts";
 import { AGENT_ROUTES, PUBLIC_ROUTES } from "./routes/index.ts";
 import { createSignals } from "./watch/signals.ts";
 
 /** For one token, or one address that is not logged in. A page of the portal is about ten requests. */
 const REQUEST_RATE = { burst: 500, perSecond: 100 };
+
+/** Mutations of one team under way at once: they take turns at its quota books anyway, and must not hold every connection meanwhile. */
+const MUTATIONS_OF_TEAM = 2;
+const MUTATIONS_WAITING = 500;
 
 export interface PlimsollApi {
   /** Answers one request; never throws. */
@@ -25,6 +31,7 @@ export interface PlimsollApi {
 export function createApi(ports: ApiPorts): PlimsollApi {
   const api: Api = { ...ports, signals: createSignals(ports.db), login: createLogin(ports), sealing: createSealing(ports.db) };
   const limiter = new RateLimiter(ports.rate ?? REQUEST_RATE, () => api.clock.now().getTime());
+  const turns = new Turns(MUTATIONS_OF_TEAM, MUTATIONS_WAITING);
   const app = new Hono();
   const document = openApiDocument(PUBLIC_ROUTES);
 
@@ -40,21 +47,22 @@ export function createApi(ports: ApiPorts): PlimsollApi {
     const request = context.req.raw;
     const params = context.req.param() as Record<string, string>;
     const clientAddress = addressOf(request, api);
-    const result = await admit({ api, limiter, route, request, requestId, clientAddress, params, responseHeaders });
+    const result = await admit({ api, limiter, turns, route, request, requestId, clientAddress, params, responseHeaders });
     return result instanceof Response ? result : respond(route, result);
   }
 
   /** One answer per request, whatever happens: errors become problems, and only our own words leave the house. */
   async function answer(context: HonoContext, work: (requestId: string, headers: Headers) => Promise<Response>): Promise<Response> {
     const requestId = newSecret(9);
-    const headers = new Headers({ "x-request-id": requestId, "cache-control": "no-store", "x-content-type-options": "nosniff" });
+    const headers = new Headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" });
     const response = await work(requestId, headers).catch((error: unknown) => refuse(context, error, requestId));
     for (const [name, value] of headers) response.headers.append(name, value);
+    response.headers.set("x-request-id", requestId);
     return response;
   }
 
   function refuse(context: HonoContext, error: unknown, requestId: string): Response {
-    const known = toAppError(error);
+    const known = toAppError(asUnavailable(error));
     if (known.code === "internal")
       api.logger.error("a request failed", { requestId, method: context.req.method, path: context.req.routePath, error: known });
     return problemResponse(known, requestId);

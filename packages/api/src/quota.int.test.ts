@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createApp } from "./apps/create-app.ts";
+import type { Context } from "./context.ts";
 import { type Fixture, startFixture, type TestUser } from "./testing/fixture.ts";
 
 const GIB = 1024 ** 3;
@@ -19,9 +21,22 @@ async function used(): Promise<unknown> {
   return ((await fixture.json("GET", NS, { token: owner.token })).status as { used: unknown }).used;
 }
 
+/** The same transaction, but nobody waits for the quota books. */
+function withoutLock(context: Context): Context {
+  const instead = <T extends object>(target: T, replaced: Partial<Record<keyof T, unknown>>): T =>
+    new Proxy(target, {
+      get(of, name) {
+        if (name in replaced) return replaced[name as keyof T];
+        const value = Reflect.get(of, name, of);
+        return typeof value === "function" ? value.bind(of) : value;
+      },
+    });
+  const quotas = instead(context.tx.quotas, { lock: async () => undefined });
+  return { ...context, tx: instead(context.tx, { quotas }) };
+}
+
 describe("quota", () => {
   it("admits exactly what fits, of 200 requests at once", async () => {
-    const begun = performance.now();
     const answers = await Promise.all(
       Array.from({ length: 200 }, (_, at) => fixture.request("POST", `${NS}/apps`, { token: owner.token, body: { name: `app-${at}` } })),
     );
@@ -31,7 +46,6 @@ describe("quota", () => {
     expect(await used()).toMatchObject({ instances: 20, cpuMillis: 5_000, memoryBytes: 5 * GIB });
     const team = await fixture.json("GET", "/api/v1/teams/acme", { token: owner.token });
     expect(team.status).toMatchObject({ used: { instances: 20 }, given: { instances: 25 } });
-    expect(performance.now() - begun).toBeLessThan(20_000);
   });
 
   it("admits exactly what fits when apps are scaled at once", async () => {
@@ -99,6 +113,19 @@ describe("quota", () => {
     expect((await scale(3)).status).toBe(403);
     expect((await scale(1)).status).toBe(200);
     expect(await used()).toMatchObject({ instances: 29 });
+  });
+
+  it("is held by the database itself, however many processes ask: without the lock on its books the line is passed", async () => {
+    const team = await fixture.team("crowd");
+    const admitted = async (namespaceName: string, alter: (context: Context) => Context) => {
+      const namespace = await fixture.namespace(team, namespaceName, { cpuMillis: 50_000, memoryBytes: 16 * GIB, instances: 5, builds: 0 });
+      const all = Array.from({ length: 40 }, (_, at) =>
+        fixture.commit((context) => createApp(alter(context), namespace, { name: `app-${at}` })),
+      );
+      return (await Promise.allSettled(all)).filter(({ status }) => status === "fulfilled").length;
+    };
+    expect(await admitted("locked", (context) => context)).toBe(5);
+    expect(await admitted("unlocked", withoutLock)).toBeGreaterThan(5);
   });
 
   it("gives every namespace a network and user ids of its own", async () => {

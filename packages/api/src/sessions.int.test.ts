@@ -75,9 +75,13 @@ describe("login", () => {
   it("does the same work for an unknown address as for a known one", async () => {
     await makeUser("kim@plimsoll.example");
     const timeOf = async (email: string, address: string) => {
-      const begun = performance.now();
-      for (let i = 0; i < 5; i++) await login(email, "wrong", address);
-      return performance.now() - begun;
+      const times: number[] = [];
+      for (let i = 0; i < 6; i++) {
+        const begun = performance.now();
+        await login(email, "wrong", address);
+        times.push(performance.now() - begun);
+      }
+      return Math.min(...times);
     };
     await timeOf("warm@plimsoll.example", "192.0.2.40");
     const [known, unknown] = [await timeOf("kim@plimsoll.example", "192.0.2.41"), await timeOf("noone@plimsoll.example", "192.0.2.42")];

@@ -78,9 +78,7 @@ export function openDatabase(url: string, platformKey: Uint8Array, options: { re
           return await attempt(scope, fence, work);
         } catch (error) {
           if (isRetryable(error) && tries < MAX_CONFLICTS) continue;
-          throw isUnreachable(error)
-            ? new AppError("unavailable", "The database does not answer; the request can be repeated.", { cause: error })
-            : error;
+          throw asUnavailable(error);
         }
       }
     },
@@ -130,6 +128,12 @@ export function openDatabase(url: string, platformKey: Uint8Array, options: { re
     },
     close,
   };
+}
+
+/** AppError `unavailable` for what means that the database cannot be reached now; anything else as it is. For edges that read. */
+export function asUnavailable(error: unknown): unknown {
+  if (!isUnreachable(error)) return error;
+  return new AppError("unavailable", "The database does not answer; the request can be repeated.", { cause: error });
 }
 
 /** Objects that a mutation answers carry the versions that its last statement gave them. */

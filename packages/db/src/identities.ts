@@ -75,6 +75,10 @@ export class Identities {
     });
   }
 
+  async removeMembership(userId: string, teamUid: string): Promise<void> {
+    await this.#client.membership.deleteMany({ where: { userId, teamUid } });
+  }
+
   /** Who may raise a team's quota: for messages. */
   async ownersOf(teamUid: string): Promise<readonly { readonly name: string; readonly email: string }[]> {
     const rows = await this.#client.membership.findMany({ where: { teamUid, role: "owner" }, include: { user: true }, take: 3 });

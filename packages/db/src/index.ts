@@ -1,4 +1,4 @@
-export { CHANGES_KEPT_MS, type ChangeRow, type Database, openDatabase } from "./database.ts";
+export { asUnavailable, CHANGES_KEPT_MS, type ChangeRow, type Database, openDatabase } from "./database.ts";
 export { type EventNote, recordEvent } from "./events.ts";
 export { hashToken, type Identities, type TokenKind, type TokenRecord, type UserRecord } from "./identities.ts";
 export { applyInstanceReport, reportedStatus } from "./instance-reports.ts";

@@ -7,11 +7,13 @@ import { readJson } from "./body.ts";
 import { invalidInput } from "./problem.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { Credential, Route } from "./route.ts";
+import type { Turns } from "./turns.ts";
 
 /** A request on its way through admission; each step adds what it found out. */
 export interface Admission {
   readonly api: Api;
   readonly limiter: RateLimiter;
+  readonly turns: Turns;
   readonly route: Route;
   readonly request: Request;
   readonly requestId: string;
@@ -93,16 +95,18 @@ async function fillAndValidate(admission: Admission): Promise<void> {
 
 /** Runs the mutation in one transaction with its change, audit and outbox rows; on a dry run nothing stays but the answer. */
 async function commit(admission: Admission): Promise<unknown> {
-  const { api, route, caller } = admission;
+  const { api, route, caller, team, turns } = admission;
   if (caller === undefined || route.commit === undefined) throw new AppError("internal", `${route.path} mutates without a caller.`);
   const work = route.commit;
-  try {
-    return await api.db.write({ scope: caller.scope }, async (tx) => {
+  const once = () =>
+    api.db.write({ scope: caller.scope }, async (tx) => {
       const context: Context = { tx, caller, settings: api.settings };
       const answer = await work(context, inputOf(admission) as never);
       if (isDryRun(admission.query)) throw new DryRun(answer);
       return answer;
     });
+  try {
+    return await turns.run(team?.metadata.uid ?? caller.actor, once);
   } catch (error) {
     if (error instanceof DryRun) return error.answer;
     throw error;

@@ -42,7 +42,7 @@ export async function* watch(
         heartbeat.restart();
         yield chunk;
       }
-      if (unread.size > 0) continue;
+      if (unread.size > 0 || positions.size === 0) continue;
       await subscription.wait(Math.min(recheck.leftMs(), heartbeat.leftMs()), signal);
       if (recheck.isDue()) caller = await stillAllowed(api, first.credential, positions.keys());
       if (caller === undefined) return;

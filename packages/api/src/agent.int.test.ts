@@ -1,0 +1,260 @@
+import type { DesiredState, HostReport } from "@plimsoll/contracts";
+import type { Resource } from "@plimsoll/core";
+import { backendId, PLATFORM } from "@plimsoll/db";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Fixture, startFixture, type TestHost, type TestUser } from "./testing/fixture.ts";
+import { placeBuild, placeInstance, releaseApp, type SeededApp, testImage } from "./testing/seed.ts";
+import { readSse } from "./testing/sse.ts";
+
+const NS = "/api/v1/namespaces/acme/store";
+let fixture: Fixture;
+let store: Resource<"Namespace">;
+let owner: TestUser;
+let hostA: TestHost;
+let hostB: TestHost;
+let shop: SeededApp;
+
+beforeAll(async () => {
+  fixture = await startFixture();
+  const team = await fixture.team("acme");
+  store = await fixture.namespace(team, "store");
+  owner = await fixture.user({ roles: { [team.metadata.uid]: "owner" } });
+  hostA = await fixture.host("host-a", { roles: ["build", "run", "ingress"] });
+  hostB = await fixture.host("host-b");
+  await fixture.json("POST", `${NS}/apps`, { token: owner.token, body: { name: "shop", spec: { env: { COLOUR: "red" } } } });
+  shop = await releaseApp(fixture, store, "shop", "shop:1");
+});
+afterAll(() => fixture.close());
+
+const desired = (host: TestHost) => fixture.json<DesiredState>("GET", "/api/agent/v1/desired", { token: host.credential });
+const report = (host: TestHost, body: HostReport) =>
+  fixture.json("POST", "/api/agent/v1/report", { token: host.credential, body, status: 204 });
+const get = <K extends "Instance" | "Build">(kind: K, uid: string) => fixture.db.objects(PLATFORM).get(kind, uid);
+
+/** The wake-ups that were committed since the last call. */
+async function wakes(): Promise<string[]> {
+  const found = new Set<string>();
+  while (
+    (await fixture.db.relayOutbox(500, async (batch) => {
+      for (const { job, key } of batch) found.add(`${job}/${key}`);
+    })) > 0
+  );
+  return [...found].sort();
+}
+
+describe("enrolment", () => {
+  it("gives each host an index of its own, from 0", async () => {
+    const hosts = await fixture.db.objects(PLATFORM).list("Host");
+    expect(hosts.map(({ spec }) => spec.index).sort()).toEqual([0, 1]);
+  });
+
+  it("may be repeated with its token, which makes one host only; the credential before ends", async () => {
+    const { secret } = await fixture.db.identities.createToken({ kind: "enroll", ttlMs: 60_000 });
+    const enroll = (name: string, token = secret) =>
+      fixture.request("POST", "/api/agent/v1/enroll", {
+        body: {
+          token,
+          name,
+          underlay: "10.0.0.3",
+          publicKey: Buffer.alloc(32, 7).toString("base64"),
+          roles: ["run"],
+          capacity: { cpuMillis: 1_000, memoryBytes: 1024 ** 3 },
+          facts: {},
+        },
+      });
+    const first = (await (await enroll("host-c")).json()) as { hostUid: string; credential: string };
+    const again = (await (await enroll("host-c")).json()) as { hostUid: string; credential: string };
+    expect(again.hostUid).toBe(first.hostUid);
+    expect((await fixture.request("GET", "/api/agent/v1/desired", { token: first.credential })).status).toBe(401);
+    expect((await fixture.request("GET", "/api/agent/v1/desired", { token: again.credential })).status).toBe(200);
+    expect((await enroll("host-d")).status).toBe(409);
+    expect((await enroll("host-d", "plim_enroll_guess")).status).toBe(401);
+    expect((await enroll("Bad Name")).status).toBe(422);
+    expect(await fixture.db.objects(PLATFORM).findByName("Host", "platform", "host-d")).toBeUndefined();
+  });
+
+  it("by many at once gives no index twice", async () => {
+    const hosts = await Promise.all(["x-1", "x-2", "x-3", "x-4", "x-5"].map((name) => fixture.host(name)));
+    const indexes = await Promise.all(hosts.map(async (host) => (await desired(host)).host.index));
+    expect(new Set(indexes).size).toBe(5);
+  });
+
+  it("token is made by operators, with the line to run", async () => {
+    const operator = await fixture.user({ operator: true });
+    const made = await fixture.json<{ token: string; command: string }>("POST", "/api/v1/host-tokens", {
+      token: operator.token,
+      status: 201,
+    });
+    expect(made.command).toBe(`plim-agent enroll ${made.token}`);
+  });
+});
+
+describe("the desired state", () => {
+  it("has what is bound to the host, its namespace and its peers, and nothing of others", async () => {
+    const instance = await placeInstance(fixture, store, shop.release, hostA);
+    const mine = await desired(hostA);
+    expect(mine.instances).toMatchObject([
+      { uid: instance.metadata.uid, app: "shop", process: "web", env: { COLOUR: "red" }, image: testImage("shop:1"), desired: "running" },
+    ]);
+    expect(mine.namespaces).toMatchObject([
+      { uid: store.metadata.uid, team: "acme", vni: store.status.vni, uidBase: store.status.uidBase },
+    ]);
+    expect(mine.peers.map(({ name }) => name)).toContain("host-b");
+    expect(mine.keepImages).toContain(testImage("shop:1").digest);
+    const theirs = await desired(hostB);
+    expect(theirs).toMatchObject({ instances: [], namespaces: [], builds: [], streams: [] });
+    expect(theirs.routing).toBeUndefined();
+  });
+
+  it("routes, on ingress hosts, what reports say is ready, under a version that moves with it", async () => {
+    await fixture.commit(({ tx }) =>
+      tx.objects.create({
+        kind: "Route",
+        name: "shop-store",
+        namespace: store,
+        ownerUid: shop.app.metadata.uid,
+        spec: { host: "shop-store.localhost", app: "shop", process: "web" },
+        status: {},
+      }),
+    );
+    const before = await desired(hostA);
+    const [instance] = before.instances;
+    await report(hostA, { instances: [], routingVersion: 0 });
+    await wakes();
+    const said = {
+      uid: instance?.uid ?? "",
+      phase: "ready" as const,
+      address: "10.64.0.5",
+      restarts: 0,
+      startedAt: new Date().toISOString(),
+    };
+    await report(hostA, { instances: [said] });
+    expect(await wakes()).toEqual([`app/${shop.app.metadata.uid}`, `sync/${hostA.uid}`]);
+    const after = await desired(hostA);
+    expect(after.routing?.version).toBeGreaterThan(before.routing?.version ?? 0);
+    expect(after.routing).toMatchObject({
+      routes: [{ host: "shop-store.localhost", backendId: backendId(shop.app.metadata.uid, "web") }],
+      backends: [{ state: "ready", endpoints: [{ address: "10.64.0.5", port: 8080, state: "ready" }] }],
+    });
+  });
+});
+
+describe("a report", () => {
+  it("that says nothing new writes nothing and wakes nobody", async () => {
+    const [assigned] = (await desired(hostA)).instances;
+    const before = await get("Instance", assigned?.uid ?? "");
+    const { phase, address = "", startedAt = "", restarts } = before.status;
+    await wakes();
+    await report(hostA, { instances: [{ uid: before.metadata.uid, phase, address, startedAt, restarts }] });
+    expect((await get("Instance", before.metadata.uid)).metadata.version).toBe(before.metadata.version);
+    expect(await wakes()).toEqual([]);
+  });
+
+  it("about another host's instance is not heard", async () => {
+    const [assigned] = (await desired(hostA)).instances;
+    await report(hostB, { instances: [{ uid: assigned?.uid ?? "", phase: "failed", restarts: 99 }] });
+    expect((await get("Instance", assigned?.uid ?? "")).status).toMatchObject({ phase: "ready", restarts: 0 });
+  });
+
+  it("that acknowledges a routing version wakes the apps that wait for it", async () => {
+    await placeInstance(fixture, store, shop.release, hostB, { desired: "draining", phase: "ready", address: "10.64.16.2" });
+    await wakes();
+    await report(hostA, { instances: [], routingVersion: 5 });
+    expect(await wakes()).toEqual([`app/${shop.app.metadata.uid}`]);
+    await report(hostA, { instances: [], routingVersion: 5 });
+    expect(await wakes()).toEqual([]);
+  });
+
+  it("keeps the lease of its host alive", async () => {
+    expect((await fixture.db.platform.hostLeases()).get(hostA.uid)).toMatchObject({ live: true, routingVersion: 5 });
+  });
+});
+
+describe("a build", () => {
+  let build: Resource<"Build">;
+  let epoch = 0;
+  const claim = (host: TestHost) => fixture.request("POST", `/api/agent/v1/builds/${build.metadata.uid}/claim`, { token: host.credential });
+  const progress = (host: TestHost, body: object) =>
+    fixture.request("POST", `/api/agent/v1/builds/${build.metadata.uid}/progress`, { token: host.credential, body });
+  const result = (host: TestHost, body: object) =>
+    fixture.request("POST", `/api/agent/v1/builds/${build.metadata.uid}/result`, { token: host.credential, body });
+  const notice = (seq: number) => ({ seq, event: { type: "notice", atMs: seq, text: `line ${seq}` } });
+
+  it("is claimed by the host it was placed on, and by no other", async () => {
+    build = await fixture.json<Resource<"Build">>("POST", `${NS}/apps/shop/deploy`, { token: owner.token, body: { reference: "shop:2" } });
+    expect((await claim(hostA)).status).toBe(404);
+    await fixture.commit(({ tx }) => placeBuild(tx, build, hostA));
+    expect((await desired(hostA)).builds).toMatchObject([{ uid: build.metadata.uid, repository: "acme/store/shop", attempt: 1 }]);
+    expect((await claim(hostB)).status).toBe(404);
+    const claimed = (await (await claim(hostA)).json()) as { epoch: number; gitToken: string; leaseMs: number };
+    expect(claimed).toMatchObject({ leaseMs: 15_000, epoch: expect.any(Number) });
+    epoch = claimed.epoch;
+    expect((await get("Build", build.metadata.uid)).status).toMatchObject({ phase: "running", startedAt: expect.any(String) });
+    expect(await fixture.db.identities.findToken(claimed.gitToken, ["build"])).toMatchObject({ subject: shop.app.metadata.uid });
+    expect((await fixture.request("GET", "/api/v1/me", { token: claimed.gitToken })).status).toBe(401);
+  });
+
+  it("tells its progress live, and from where a reader was", async () => {
+    const path = `${NS}/builds/${build.metadata.name}/log`;
+    await progress(hostA, { epoch, entries: [notice(0), notice(1)] });
+    const events = readSse(await fixture.request("GET", path, { token: owner.token }));
+    expect([await events.next(), await events.next()]).toMatchObject([
+      { id: "0", data: notice(0) },
+      { id: "1", data: notice(1) },
+    ]);
+    await progress(hostA, { epoch, entries: [notice(1), notice(2)] });
+    expect(await events.next()).toMatchObject({ id: "2", data: notice(2) });
+    await events.cancel();
+    const later = readSse(await fixture.request("GET", path, { token: owner.token, headers: { "last-event-id": "1" } }));
+    expect(await later.next()).toMatchObject({ id: "2" });
+    await later.cancel();
+  });
+
+  it("begun again by a restarted agent starts its log anew, and says so to who reads", async () => {
+    const events = readSse(
+      await fixture.request("GET", `${NS}/builds/${build.metadata.name}/log`, { token: owner.token, headers: { "last-event-id": "2" } }),
+    );
+    expect(await events.next(100)).toBe("timeout");
+    const again = (await (await claim(hostA)).json()) as { epoch: number };
+    epoch = again.epoch;
+    await progress(hostA, { epoch, entries: [notice(0)] });
+    expect(await events.next()).toMatchObject({ event: "restart" });
+    expect(await events.next()).toMatchObject({ id: "0" });
+    await events.cancel();
+  });
+
+  it("learns that it was cancelled, or lost its lease", async () => {
+    expect(await (await progress(hostA, { epoch, entries: [] })).json()).toEqual({ cancelled: false });
+    expect((await progress(hostA, { epoch: epoch + 1, entries: [notice(9)] })).status).toBe(409);
+    expect((await progress(hostB, { epoch, entries: [] })).status).toBe(409);
+    expect(
+      (await result(hostA, { epoch: epoch + 1, result: { outcome: "succeeded", image: testImage("evil"), newBytes: 0 } })).status,
+    ).toBe(409);
+    expect((await get("Build", build.metadata.uid)).status.phase).toBe("running");
+  });
+
+  it("ends with its result, once, and its log with `end`", async () => {
+    const events = readSse(
+      await fixture.request("GET", `${NS}/builds/${build.metadata.name}/log`, { token: owner.token, headers: { "last-event-id": "0" } }),
+    );
+    await wakes();
+    const body = { epoch, result: { outcome: "succeeded", image: testImage("shop:2"), newBytes: 7 } };
+    expect((await result(hostA, body)).status).toBe(204);
+    expect((await result(hostA, body)).status).toBe(204);
+    expect((await get("Build", build.metadata.uid)).status).toMatchObject({ phase: "succeeded", image: testImage("shop:2"), newBytes: 7 });
+    expect(await wakes()).toEqual([`build/${build.metadata.uid}`]);
+    expect(await events.next()).toMatchObject({ event: "end", data: { phase: "succeeded" } });
+    expect(await events.next()).toBe("end");
+    expect((await claim(hostA)).status).toBe(409);
+    expect((await desired(hostA)).builds).toEqual([]);
+  });
+
+  it("that fails tells why", async () => {
+    build = await fixture.json<Resource<"Build">>("POST", `${NS}/apps/shop/deploy`, { token: owner.token, body: { reference: "shop:3" } });
+    await fixture.commit(({ tx }) => placeBuild(tx, build, hostB));
+    epoch = ((await (await claim(hostB)).json()) as { epoch: number }).epoch;
+    const failure = { reason: "command", message: "RUN npm ci failed, exit 1", exitCode: 1, logTail: ["boom"] };
+    expect((await result(hostB, { epoch, result: { outcome: "failed", failure } })).status).toBe(204);
+    expect((await get("Build", build.metadata.uid)).status).toMatchObject({ phase: "failed", failure });
+  });
+});
