@@ -1,6 +1,6 @@
 import { createTheme, type MantineColorsTuple } from "@mantine/core";
 
-/** The one accent: a ship's blue. Shade 7 on light, 4 on dark. */
+/** The one accent: a ship's blue. What is filled with it carries white text; shade 4 is for text on dark. */
 const sea: MantineColorsTuple = [
   "#eef3fe",
   "#dbe5fb",
@@ -31,9 +31,7 @@ const dark: MantineColorsTuple = [
 export const theme = createTheme({
   colors: { sea, dark },
   primaryColor: "sea",
-  primaryShade: { light: 7, dark: 4 },
-  autoContrast: true,
-  luminanceThreshold: 0.35,
+  primaryShade: { light: 7, dark: 6 },
   fontFamily: "var(--font-geist-sans), system-ui, sans-serif",
   fontFamilyMonospace: "var(--font-geist-mono), ui-monospace, monospace",
   headings: { fontFamily: "var(--font-geist-sans), system-ui, sans-serif", fontWeight: "600" },

@@ -36,6 +36,8 @@ interface Scope {
   data: ScopeState;
   /** Version up to which every change is in `data`: the watch resumes after it. Unset until the first list. */
   cursor?: number;
+  /** The version after which every change has been or will be seen. */
+  since?: number;
   readonly lists: Map<string, Loading>;
 }
 
@@ -106,7 +108,11 @@ export function createHub(io: HubIo): Hub {
         if (!current()) return;
         scope.uid = uid;
         scope.data = applyList(scope.data, list, contents);
-        scope.cursor ??= contents.version;
+        if (scope.since === undefined || contents.version < scope.since) {
+          // Read before the watch began and answered after: what happened between is told again.
+          if (scope.cursor !== undefined) stopWatch();
+          scope.since = scope.cursor = contents.version;
+        }
         loading.state = "loaded";
         postList(scope, list, contents.version);
         return reconcileWatch();
@@ -162,14 +168,18 @@ export function createHub(io: HubIo): Hub {
       .sort()
       .join();
     if (key === (watch?.scopes ?? "")) return;
-    watch?.abort.abort();
-    watch = undefined;
+    stopWatch();
     if (key === "") {
       setLink("idle");
       return;
     }
     watch = { scopes: key, abort: new AbortController() };
     void follow(watched, watch.abort.signal);
+  }
+
+  function stopWatch(): void {
+    watch?.abort.abort();
+    watch = undefined;
   }
 
   async function follow(watched: readonly Scope[], signal: AbortSignal): Promise<void> {
@@ -230,17 +240,16 @@ export function createHub(io: HubIo): Hub {
     const scope = watched.find((one) => one.uid === uid);
     if (!scope) return;
     delete scope.cursor;
+    delete scope.since;
     scope.lists.clear();
-    watch?.abort.abort();
-    watch = undefined;
+    stopWatch();
     reconcile();
   }
 
   function forget(): void {
     era++;
     scopes = new Map();
-    watch?.abort.abort();
-    watch = undefined;
+    stopWatch();
     setLink("idle");
   }
 

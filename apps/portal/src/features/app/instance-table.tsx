@@ -10,23 +10,7 @@ import table from "#ui/table.module.css";
 import { Ago } from "#ui/time.tsx";
 import type { AppRef } from "./app-frame.tsx";
 import { ExitText } from "./exit-text.tsx";
-
-/** `web-1`: what people call an instance. */
-export function instanceLabel(instance: Resource<"Instance">): string {
-  return `${instance.spec.process}-${instance.spec.ordinal}`;
-}
-
-/** By process and ordinal; of one ordinal the newest release first. */
-export function inOrder(instances: readonly Resource<"Instance">[]): Resource<"Instance">[] {
-  return [...instances].sort(
-    (a, b) =>
-      Number(b.spec.process === "web") - Number(a.spec.process === "web") ||
-      a.spec.process.localeCompare(b.spec.process) ||
-      a.spec.ordinal - b.spec.ordinal ||
-      b.spec.release - a.spec.release ||
-      a.metadata.name.localeCompare(b.metadata.name),
-  );
-}
+import { inOrder, instanceLabel } from "./instance-order.ts";
 
 /** Instances, one row each; a row leads to the instance and its log. */
 export function InstanceTable(props: {

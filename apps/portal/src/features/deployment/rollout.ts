@@ -1,6 +1,6 @@
 import type { InstancePhase, Resource } from "@plimsoll/core";
-import { inOrder } from "#features/app/instance-table.tsx";
-import type { RolloutState } from "#ui/state-mark.tsx";
+import { inOrder } from "#features/app/instance-order.ts";
+import type { RolloutState } from "#ui/state-looks.ts";
 
 /** What a rollout is made of, as the tree shows it. */
 export type RolloutStep =

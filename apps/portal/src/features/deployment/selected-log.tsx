@@ -3,7 +3,7 @@
 import type { Resource } from "@plimsoll/core";
 import { useTranslations } from "next-intl";
 import type { AppRef } from "#features/app/app-frame.tsx";
-import { instanceLabel } from "#features/app/instance-table.tsx";
+import { instanceLabel } from "#features/app/instance-order.ts";
 import type { BuildProgressState } from "#log/build-progress.ts";
 import type { LogLine } from "#log/lines.ts";
 import { LogView } from "#log/log-view.tsx";

@@ -4,7 +4,7 @@ import { Skeleton } from "@mantine/core";
 import type { Resource } from "@plimsoll/core";
 import { useTranslations } from "next-intl";
 import type { ReactNode } from "react";
-import { instanceLabel } from "#features/app/instance-table.tsx";
+import { instanceLabel } from "#features/app/instance-order.ts";
 import { between } from "#format/time.ts";
 import type { BuildProgressState, StepProgress } from "#log/build-progress.ts";
 import { StateMark } from "#ui/state-mark.tsx";

@@ -5,7 +5,7 @@ import type { Resource } from "@plimsoll/core";
 import { useTranslations } from "next-intl";
 import type { AppRef } from "#features/app/app-frame.tsx";
 import { ExitText } from "#features/app/exit-text.tsx";
-import { instanceLabel } from "#features/app/instance-table.tsx";
+import { instanceLabel } from "#features/app/instance-order.ts";
 import { useAmount } from "#features/quota/meters.tsx";
 import type { LogLine } from "#log/lines.ts";
 import { LogView } from "#log/log-view.tsx";
