@@ -113,7 +113,7 @@ async function replace(tx: Tx, build: Resource<"Build">, message: string): Promi
   if (hostUid !== undefined) tx.wake("sync", hostUid);
 }
 
-async function end(tx: Tx, { build, nowMs }: BuildWorld, plan: Extract<BuildPlan, { kind: "end" }>): Promise<void> {
+async function end(tx: Tx, { build, app, nowMs }: BuildWorld, plan: Extract<BuildPlan, { kind: "end" }>): Promise<void> {
   await giveBack(tx, build);
   await tx.leases.revoke(buildLease(build.metadata.uid));
   await tx.objects.updateStatus(build, {
@@ -124,6 +124,8 @@ async function end(tx: Tx, { build, nowMs }: BuildWorld, plan: Extract<BuildPlan
     ...(plan.failure === undefined ? {} : { failure: plan.failure }),
   });
   if (build.status.hostUid !== undefined) tx.wake("sync", build.status.hostUid);
+  // An app that is being deleted waits for its builds.
+  if (app === undefined) tx.wake("app", build.metadata.ownerUid ?? "");
   if (plan.phase === "failed") await noteFailure(tx, build, plan.message);
 }
 
