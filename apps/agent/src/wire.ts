@@ -20,6 +20,8 @@ import {
 } from "@plimsoll/network";
 import type { InstanceWire } from "./instances/ports.ts";
 
+const MAX_CHOICES = 10;
+
 /**
  * This host's network, in the agent's hands: the host's share, the namespaces that have something here, instances and builds. Addresses
  * are chosen one at a time against what the kernel has, and kept beside the network namespaces, which they live and die with.
@@ -131,12 +133,17 @@ export class AgentWire implements InstanceWire {
       await use(kept);
       return kept;
     }
-    const address = await this.#choose();
-    try {
-      await use(address);
-      return address;
-    } finally {
-      this.#handedOut.delete(address);
+    for (let attempt = 1; ; attempt++) {
+      const address = await this.#choose();
+      try {
+        await use(address);
+        return address;
+      } catch (error) {
+        // Somebody else on this machine has it: the next one then.
+        if (!(error instanceof AppError) || error.code !== "conflict" || attempt >= MAX_CHOICES) throw error;
+      } finally {
+        this.#handedOut.delete(address);
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-import { errorText } from "@plimsoll/core";
+import { AppError, errorText } from "@plimsoll/core";
 import pino from "pino";
 
 /** Structured log: one JSON object a line on standard output. Facts as fields, never tenant text in the message, never a secret. */
@@ -34,9 +34,14 @@ export function createLogger(name: string, destination?: { write(line: string): 
     base: { name },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`]), censor: "[redacted]" },
-    serializers: { error: errorText },
+    serializers: { error: describe },
   };
   return adapt(destination === undefined ? pino(options) : pino(options, destination));
+}
+
+/** What we throw on purpose says it all; anything else also says where it came from. */
+function describe(error: unknown): string {
+  return error instanceof Error && !(error instanceof AppError) ? (error.stack ?? errorText(error)) : errorText(error);
 }
 
 function adapt(inner: pino.Logger): Logger {

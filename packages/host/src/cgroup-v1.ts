@@ -49,10 +49,19 @@ export function cgroupV1(root: string, hierarchies: V1Hierarchies): CgroupDriver
     for (const controller of MANAGED) makeCgroup(dirIn(controller, path));
   };
 
-  const setCpu = (path: string, cpuMillis: number | undefined) => {
+  const setCpu = (path: string, cpuMillis: number | undefined): number | undefined => {
     const dir = dirIn("cpu", path);
     writeControl(dir, "cpu.cfs_period_us", CPU_PERIOD_MICROS);
-    writeControl(dir, "cpu.cfs_quota_us", cpuMillis === undefined ? -1 : cpuQuotaMicros(cpuMillis));
+    const quota = cpuMillis === undefined ? -1 : cpuQuotaMicros(cpuMillis);
+    try {
+      writeControl(dir, "cpu.cfs_quota_us", quota);
+      return cpuMillis;
+    } catch (error) {
+      // Below what is below it. The kernel still counts children that were removed a moment ago: lowering is for a later call.
+      const current = readNumber(dir, "cpu.cfs_quota_us");
+      if (errorCode(error) !== "EINVAL" || (current >= 0 && current <= quota)) throw error;
+      return current < 0 ? undefined : cpuMillisOf(current, CPU_PERIOD_MICROS);
+    }
   };
 
   const setMemory = (path: string, bytes: number | undefined): number | undefined => {
@@ -95,10 +104,10 @@ export function cgroupV1(root: string, hierarchies: V1Hierarchies): CgroupDriver
     ociPath: (path) => join(root, path),
     ensure(path, limits = {}) {
       make(path);
-      setCpu(path, limits.cpuMillis);
+      const cpuMillis = setCpu(path, limits.cpuMillis);
       const memoryBytes = setMemory(path, limits.memoryBytes);
       writeControl(dirIn("pids", path), "pids.max", limits.pids ?? "max");
-      return compact({ cpuMillis: limits.cpuMillis, memoryBytes, pids: limits.pids });
+      return compact({ cpuMillis, memoryBytes, pids: limits.pids });
     },
     ensureTenant(namespace, totals) {
       const path = join("tenants", namespace);

@@ -82,12 +82,22 @@ export function negotiation(commit: string, haves: readonly string[]): Buffer {
   ]);
 }
 
-/** Skips the one ACK or NAK line; what follows is the pack. An ERR line is the server's refusal. */
+/**
+ * Skips the ACK and NAK lines: upload-pack acknowledges what is common until it has counted a second base, so there may be several. What
+ * follows is the pack. An ERR line is the server's refusal.
+ */
 async function afterNegotiation(answer: Readable): Promise<Readable> {
-  const length = Number.parseInt((await take(answer, 4)).toString("latin1"), 16);
-  const line = length > 4 ? (await take(answer, length - 4)).toString("utf8").trim() : "";
-  if (line === "NAK" || line.startsWith("ACK ")) return answer;
-  throw new AppError("unavailable", `The commit could not be fetched from the server: ${line.slice(0, 200) || "empty answer"}.`);
+  for (;;) {
+    const head = await take(answer, 4);
+    if (head.toString("latin1") === "PACK") {
+      answer.unshift(head);
+      return answer;
+    }
+    const length = Number.parseInt(head.toString("latin1"), 16);
+    const line = length > 4 ? (await take(answer, length - 4)).toString("utf8").trim() : "";
+    if (line !== "NAK" && !line.startsWith("ACK "))
+      throw new AppError("unavailable", `The commit could not be fetched from the server: ${line.slice(0, 200) || "empty answer"}.`);
+  }
 }
 
 async function take(stream: Readable, size: number): Promise<Buffer> {

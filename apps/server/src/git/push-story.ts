@@ -2,6 +2,8 @@ import { type BuildEvent, isDeploymentOver, type Resource } from "@plimsoll/core
 import type { PushRecord } from "@plimsoll/db";
 import type { PushOutcome, PushProgress } from "@plimsoll/git";
 
+const NOTICE_AFTER_MS = 3_000;
+
 /** Everything that Postgres says about one push at one moment. */
 export interface PushSnapshot {
   readonly push: PushRecord;
@@ -48,7 +50,7 @@ export class PushStory {
     }
     told.push(...this.#tellWaiting(snapshot), ...this.#tellRelease(snapshot));
     for (const instance of snapshot.instances) told.push(...this.#tellInstance(instance, snapshot));
-    told.push(...this.#tellDeployment(snapshot));
+    told.push(...this.#tellDeployment(snapshot, nowMs));
     const outcome = outcomeOf(snapshot, nowMs);
     if (outcome !== undefined && !this.#over) {
       this.#over = true;
@@ -107,10 +109,12 @@ export class PushStory {
     ];
   }
 
-  #tellDeployment({ deployment }: PushSnapshot): readonly PushProgress[] {
+  #tellDeployment({ deployment }: PushSnapshot, nowMs: number): readonly PushProgress[] {
     const told: PushProgress[] = [];
     const status = deployment?.status;
-    if (status?.phase === "draining" && status.message !== undefined && status.message !== this.#notice) {
+    const drainingMs = nowMs - Date.parse(status?.readyAt ?? new Date(nowMs).toISOString());
+    // Every drain waits a moment for its routers; what lasts is worth a line.
+    if (status?.phase === "draining" && drainingMs > NOTICE_AFTER_MS && status.message !== undefined && status.message !== this.#notice) {
       this.#notice = status.message;
       told.push({ type: "notice", text: status.message });
     }
