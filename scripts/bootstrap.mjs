@@ -8,7 +8,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { hashSources, installNpmPackages, nodeDirectory, npmPackagesInstalled, whenChanged } from "./bootstrap/checkout.mjs";
+import {
+  compileCacheOf,
+  hashSources,
+  installNpmPackages,
+  nodeDirectory,
+  npmPackagesInstalled,
+  whenChanged,
+} from "./bootstrap/checkout.mjs";
 import { findProblems, gigabytes } from "./bootstrap/checks.mjs";
 import { HOST_PACKAGES, installPackages, missingPackages, RUNTIME_PACKAGES, TEST_PACKAGES } from "./bootstrap/debian.mjs";
 import { readMachine } from "./bootstrap/machine.mjs";
@@ -28,6 +35,7 @@ const PACKAGES = Object.freeze({
 const PROGRAMS = Object.freeze({ start: "scripts/start.ts", dev: "scripts/dev.ts", join: "scripts/join.ts", test: "scripts/test.ts" });
 /** What the code that runs is made of: a change of it makes the next start replace the processes. */
 const CODE = ["apps/server", "apps/agent", "packages", "scripts", "prisma", "package-lock.json"];
+const LONG_RUNNING = ["apps/server/src/main.ts", "apps/agent/src/main.ts", "scripts/supervise.ts"];
 const PORTAL_SOURCES = ["apps/portal", "packages/core", "packages/contracts", "package-lock.json"];
 
 /** @param {string} mode @param {readonly string[]} args */
@@ -68,6 +76,7 @@ async function main(mode, args) {
 
 /** @param {{ logPath: string, control: boolean, portal: boolean, say: (text: string) => void }} options */
 async function build({ logPath, control, portal: withPortal, say }) {
+  /** @type {string[]} */
   const did = [];
   if (!npmPackagesInstalled(root)) {
     say("npm packages and Node 24");
@@ -109,7 +118,29 @@ async function build({ logPath, control, portal: withPortal, say }) {
     });
     if (built === "done") did.push("portal");
   }
+  await whenChanged({
+    root,
+    name: "compile-cache",
+    sources: CODE,
+    output: compileCacheOf(root),
+    work: async () => {
+      say([...did, "compile cache"].join(", "));
+      await fillCompileCache(node, control ? LONG_RUNNING : ["apps/agent/src/main.ts", "scripts/supervise.ts"], logPath);
+    },
+  });
   return did;
+}
+
+/**
+ * A program that ends at its missing settings has loaded all of itself by then, and Node writes its cache at an end: what runs for
+ * months would otherwise never profit from it.
+ * @param {string} node
+ * @param {readonly string[]} programs
+ * @param {string} logPath
+ */
+async function fillCompileCache(node, programs, logPath) {
+  const env = { PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCacheOf(root) };
+  for (const program of programs) await runLogged([node, program], { cwd: root, logPath, env }).catch(() => undefined);
 }
 
 /**
@@ -122,6 +153,7 @@ function runOnNode24(program, args) {
   const env = {
     ...process.env,
     PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}`,
+    NODE_COMPILE_CACHE: compileCacheOf(root),
     PLIMSOLL_DATA_DIR: dataDir,
     PLIMSOLL_CODE: hashSources(root, CODE),
     PLIMSOLL_PORTAL_CODE: hashSources(root, PORTAL_SOURCES),

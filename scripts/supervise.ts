@@ -7,8 +7,12 @@ import { supervise } from "./platform/supervisor.ts";
 import { holdSupervisorSocket } from "./platform/supervisor-process.ts";
 import { readWanted, wantedVersion } from "./platform/wanted.ts";
 
+if (!process.env.PLIMSOLL_DATA_DIR) {
+  console.error("The supervisor is started by npm start.");
+  process.exit(1);
+}
 const root = resolve(import.meta.dirname, "..");
-const layout = layoutOf(root, resolve(process.env.PLIMSOLL_DATA_DIR ?? join(root, ".plimsoll")));
+const layout = layoutOf(root, resolve(process.env.PLIMSOLL_DATA_DIR));
 
 /** Looked at many times a second: read again only when it was written anew. */
 let known: { readonly version: string; readonly specs: readonly ProcessSpec[] } | undefined;

@@ -47,6 +47,15 @@ export async function installNpmPackages(root, { logPath }) {
 }
 
 /**
+ * Where Node keeps what it made of our TypeScript. With it a process starts faster and takes 22 MB less (measured on the supervisor):
+ * it need not load the compiler that strips the types.
+ * @param {string} root
+ */
+export function compileCacheOf(root) {
+  return join(root, "node_modules", ".plimsoll", "compile-cache");
+}
+
+/**
  * Does work only when the files it depends on have changed since it last succeeded.
  * @param {{ root: string, name: string, sources: readonly string[], output: string, work: () => Promise<void> }} task
  * @returns {Promise<"done" | "unchanged">}

@@ -34,32 +34,39 @@ export async function bringUp(layout: Layout, mode: Wanted["mode"]): Promise<{ r
     throw new AppError("conflict", `This machine is a host of ${last.server}: npm run join starts its agent; the platform runs there.`);
   }
   const wanted = wantedBy(process.env, last, mode);
-  const database = await startDatabase(progress, layout, wanted);
-  await startQueue(progress, layout, wanted);
-  const setup = await setUpServer(layout, database, { samplePublicKey: await samplePublicKey(layout) });
-  const all: Wanted = { ...database, processes: "all", ...(setup.hostToken === undefined ? {} : { enrollToken: setup.hostToken }) };
-  await apply(layout, all);
-  await joinHost(progress, layout, all);
-  await showSampleApp(progress, layout, all, setup);
-  return { setup, wanted: all };
+  // What runs is not taken down meanwhile, and no newer server starts before the schema that it needs is there.
+  const runs = last?.processes === "all";
+  const meanwhile: Wanted = runs ? { ...wanted, code: last.code, portalCode: last.portalCode } : { ...wanted, processes: "stores" };
+  await startDatabase(progress, layout, meanwhile, wanted.code);
+  await startQueue(progress, layout, meanwhile);
+
+  const prepare = async () => {
+    const setup = await setUpServer(layout, meanwhile, { samplePublicKey: await samplePublicKey(layout) });
+    const all: Wanted = { ...wanted, processes: "all", ...(setup.hostToken === undefined ? {} : { enrollToken: setup.hostToken }) };
+    await apply(layout, all);
+    return { setup, wanted: all };
+  };
+  if (runs) await apply(layout, wanted);
+  const [prepared] = runs ? await Promise.all([prepare(), joinHost(progress, layout, wanted)]) : [await prepare()];
+  if (!runs) await joinHost(progress, layout, prepared.wanted);
+  await showSampleApp(progress, layout, prepared.wanted, prepared.setup);
+  return prepared;
 }
 
-async function startDatabase(progress: Progress, layout: Layout, wanted: Wanted): Promise<Wanted> {
+async function startDatabase(progress: Progress, layout: Layout, wanted: Wanted, supervisorCode: string): Promise<void> {
   const source = { schemaPath: join(layout.root, "prisma/schema.prisma"), migrationsDir: join(layout.root, "prisma/migrations") };
-  return progress.step("database", "PostgreSQL", async (step) => {
+  await progress.step("database", "PostgreSQL", async (step) => {
     const version = wanted.databaseUrl === undefined ? await ensurePostgresCluster(layout) : undefined;
     if (wanted.redisUrl === undefined) await ensureRedisFiles(layout);
-    // Never down again: what runs on the schema goes on while a later version's migrations, which it can live with, are applied.
-    const stores: Wanted = { ...wanted, processes: wanted.processes === "all" ? "all" : "stores" };
-    await apply(layout, stores);
-    await ensureSupervisor(layout, wanted.code, process.env);
+    await apply(layout, wanted);
+    await ensureSupervisor(layout, supervisorCode, process.env);
     if (wanted.databaseUrl === undefined) await ensureDatabase(layout, { timeoutMs: STORE_TIMEOUT_MS });
     step.update("migrations");
     const applied = await deployMigrations(wanted.databaseUrl ?? postgresUrl(layout), source);
     const where = version === undefined ? "PostgreSQL at DATABASE_URL" : `PostgreSQL ${version} in ${shown(layout.postgresDir)}`;
     const count = (await migrationNames(source)).length;
     const news = applied.length === 0 || applied.length === count ? "" : `, ${applied.length} of them new`;
-    return { said: `${where}, ${count} migrations${news}`, value: stores };
+    return { said: `${where}, ${count} migrations${news}`, value: undefined };
   });
 }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { minimalEnv } from "@plimsoll/exec";
+import { compileCacheOf } from "../bootstrap/checkout.mjs";
 import type { Layout } from "./layout.ts";
 import { postgresSpec, postgresUrl } from "./postgres.ts";
 import type { ProcessSpec } from "./process-spec.ts";
@@ -93,5 +94,11 @@ export function agentEnvironment(layout: Layout, wanted: Wanted): Record<string,
 }
 
 function baseEnvironment(layout: Layout, wanted: Wanted): Record<string, string> {
-  return { ...minimalEnv, NODE_ENV: "production", ...wanted.settings, PLIMSOLL_DATA_DIR: layout.dataDir };
+  return {
+    ...minimalEnv,
+    NODE_ENV: "production",
+    NODE_COMPILE_CACHE: compileCacheOf(layout.root),
+    ...wanted.settings,
+    PLIMSOLL_DATA_DIR: layout.dataDir,
+  };
 }

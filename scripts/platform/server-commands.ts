@@ -43,7 +43,7 @@ export type Overview = z.infer<typeof Overview>;
 
 /** A first start's rows: platform, demo team and namespace, claim code, token for this host. Idempotent. The schema must be there. */
 export async function setUpServer(layout: Layout, wanted: Wanted, options: { readonly samplePublicKey: string }): Promise<Setup> {
-  const env = { ...serverEnvironment(layout, wanted), PLIMSOLL_SAMPLE_KEY: options.samplePublicKey };
+  const env = { ...serverEnvironment(layout, wanted), PLIMSOLL_SAMPLE_KEY: options.samplePublicKey, PLIMSOLL_HOST_NAME: wanted.hostName };
   const { stdout } = await run([process.execPath, join(layout.root, SERVER_PROGRAM), "setup"], {
     cwd: layout.root,
     env,
