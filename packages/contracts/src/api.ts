@@ -99,3 +99,8 @@ export type LogLine = z.infer<typeof LogLine>;
 
 /** A new enrolment token for hosts, and the line to run on the machine. */
 export const HostToken = z.object({ token: z.string(), command: z.string() });
+
+export const SshKeyList = z.object({ items: z.array(SshKey) });
+export const TokenList = z.object({ items: z.array(Token) });
+export const ClaimCheck = z.object({ valid: z.literal(true) });
+export const Health = z.object({ status: z.literal("ok") });

@@ -14,7 +14,7 @@ import { defaultAppSpec } from "./spec.ts";
  * description leaves out gets its default, as in a new object; only secrets stay, whose values cannot be written down. With
  * `metadata.version` it is refused when the object moved on since.
  */
-export async function apply(context: Context, place: Place, wanted: z.output<typeof ApplyRequest>): Promise<Resource> {
+export async function apply(context: Context, place: Place, wanted: z.output<typeof ApplyRequest>): Promise<Resource<"App">> {
   if (wanted.kind !== "App")
     throw new AppError("unsupported", `Objects of kind ${wanted.kind} are not applied; in a namespace, apply an App.`);
   const parsed = AppSpec.partial().safeParse(wanted.spec);

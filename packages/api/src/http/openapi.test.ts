@@ -25,7 +25,7 @@ describe("the OpenAPI document", () => {
 
   it("names the fields of bodies, and points to shared schemas", () => {
     const text = JSON.stringify(document);
-    expect(text).toContain('"$ref":"#/components/schemas/ObjectList"');
+    expect(text).toContain('"$ref":"#/components/schemas/AppList"');
     expect(JSON.stringify(document.paths["/api/v1/namespaces/{team}/{namespace}/apps/{app}/scale"])).toContain('"replicas"');
   });
 });

@@ -1,5 +1,5 @@
-import { CreatedToken, Me, ObjectList, ObjectSchema, Problem, SshKey, statusOf, Token } from "@plimsoll/contracts";
-import { AppSpec, type ErrorCode, ProcessSpec } from "@plimsoll/core";
+import { CreatedToken, Me, OBJECT_LISTS, OBJECTS, Problem, SshKey, statusOf, Token } from "@plimsoll/contracts";
+import type { ErrorCode } from "@plimsoll/core";
 import { z } from "zod";
 import type { Route } from "./route.ts";
 
@@ -7,7 +7,15 @@ import type { Route } from "./route.ts";
 const ALWAYS: readonly ErrorCode[] = ["invalid", "rate_limited", "internal"];
 
 /** Schemas with a name of their own in the document; all others are written where they are used. */
-const NAMED = { Problem, Object: ObjectSchema, ObjectList, Me, SshKey, Token, CreatedToken } as const;
+const NAMED: Readonly<Record<string, z.ZodType>> = {
+  Problem,
+  Me,
+  SshKey,
+  Token,
+  CreatedToken,
+  ...OBJECTS,
+  ...Object.fromEntries(Object.entries(OBJECT_LISTS).map(([kind, schema]) => [`${kind}List`, schema])),
+};
 
 /**
  * The OpenAPI 3.1 document of these routes, derived from what each declares, by zod's own JSON Schema (2020-12, which is what 3.1
@@ -24,11 +32,7 @@ export function openApiDocument(routes: readonly Route[]): object {
     info: { title: "Plimsoll", version: "1", license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
     paths,
     components: {
-      schemas: {
-        ...Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, jsonSchema(schema, "output")])),
-        AppSpec: jsonSchema(AppSpec, "input"),
-        ProcessSpec: jsonSchema(ProcessSpec, "input"),
-      },
+      schemas: Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, jsonSchema(schema, "output")])),
       securitySchemes: {
         token: { type: "http", scheme: "bearer" },
         session: { type: "apiKey", in: "cookie", name: "plim_session", description: "`__Host-plim` off loopback" },

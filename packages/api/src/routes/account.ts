@@ -1,7 +1,7 @@
-import { CreatedToken, NewSshKey, NewToken, SshKey, Token } from "@plimsoll/contracts";
+import { CreatedToken, NewSshKey, NewToken, SshKey, SshKeyList, type Token, TokenList } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
 import type { TokenRecord } from "@plimsoll/db";
-import { z } from "zod";
+import type { z } from "zod";
 import { parseSshPublicKey } from "../auth/ssh-key.ts";
 import { route } from "../http/route.ts";
 
@@ -16,7 +16,7 @@ export const listSshKeys = route({
   path: "/api/v1/ssh-keys",
   permission: "self",
   summary: "My SSH keys",
-  responses: { 200: z.object({ items: z.array(SshKey) }) },
+  responses: { 200: SshKeyList },
   errors: [],
   handler: async ({ api, caller }) => ({ items: (await api.db.identities.listSshKeys(caller.userId ?? "")).map(toSshKey) }),
 });
@@ -59,7 +59,7 @@ export const listTokens = route({
   path: "/api/v1/tokens",
   permission: "self",
   summary: "My API tokens",
-  responses: { 200: z.object({ items: z.array(Token) }) },
+  responses: { 200: TokenList },
   errors: [],
   handler: async ({ api, caller }) => ({ items: (await api.db.identities.listTokens(caller.userId ?? "", "api")).map(toToken) }),
 });

@@ -1,4 +1,4 @@
-import { ApplyRequest, AppPatch, DeployImageRequest, NewApp, ObjectSchema, RollbackRequest, ScaleRequest } from "@plimsoll/contracts";
+import { ApplyRequest, AppPatch, DeployImageRequest, NewApp, OBJECTS, RollbackRequest, ScaleRequest } from "@plimsoll/contracts";
 import { apply as applyObject } from "../apps/apply.ts";
 import { patchApp as changeApp, scaleApp as changeScale } from "../apps/change-app.ts";
 import { createApp as makeApp } from "../apps/create-app.ts";
@@ -13,7 +13,7 @@ export const createApp = route({
   permission: "apps.create",
   summary: "Make an app",
   body: NewApp,
-  responses: { 201: ObjectSchema },
+  responses: { 201: OBJECTS.App },
   errors: ["not_found", "conflict", "quota_exceeded"],
   commit: (context, { namespace, body }) => makeApp(context, namespace, body),
 });
@@ -24,7 +24,7 @@ export const patchApp = route({
   permission: "apps.update",
   summary: "Change env, processes, labels or source; a live app gets a new release",
   body: AppPatch,
-  responses: { 200: ObjectSchema },
+  responses: { 200: OBJECTS.App },
   errors: ["not_found", "conflict", "quota_exceeded"],
   commit: (context, { namespace, params, body }) => changeApp(context, namespace, params.app, body),
 });
@@ -34,7 +34,7 @@ export const deleteApp = route({
   path: "/api/v1/namespaces/:team/:namespace/apps/:app",
   permission: "apps.delete",
   summary: "Stop and remove an app",
-  responses: { 202: ObjectSchema },
+  responses: { 202: OBJECTS.App },
   errors: ["not_found"],
   commit: (context, { namespace, params }) => removeApp(context, namespace, params.app),
 });
@@ -45,7 +45,7 @@ export const scaleApp = route({
   permission: "apps.update",
   summary: "Run another number of instances of a process",
   body: ScaleRequest,
-  responses: { 200: ObjectSchema },
+  responses: { 200: OBJECTS.App },
   errors: ["not_found", "conflict", "quota_exceeded"],
   commit: (context, { namespace, params, body }) => changeScale(context, namespace, params.app, body),
 });
@@ -56,7 +56,7 @@ export const rollback = route({
   permission: "deployments.create",
   summary: "Roll out an older release as it was",
   body: RollbackRequest,
-  responses: { 201: ObjectSchema },
+  responses: { 201: OBJECTS.Deployment },
   errors: ["not_found", "conflict", "precondition_failed", "quota_exceeded"],
   commit: (context, { namespace, params, body }) => goBack(context, namespace, params.app, body.release),
 });
@@ -67,7 +67,7 @@ export const deployImage = route({
   permission: "builds.create",
   summary: "Deploy an image from a registry",
   body: DeployImageRequest,
-  responses: { 201: ObjectSchema },
+  responses: { 201: OBJECTS.Build },
   errors: ["not_found", "conflict"],
   commit: (context, { namespace, params, body }) => startImage(context, namespace, params.app, body.reference),
 });
@@ -79,7 +79,7 @@ export const apply = route({
   summary: "Make an object as it is described",
   query: DryRunQuery,
   body: ApplyRequest,
-  responses: { 200: ObjectSchema },
+  responses: { 200: OBJECTS.App },
   errors: ["not_found", "conflict", "quota_exceeded", "unsupported"],
   commit: (context, { place, body }) => applyObject(context, place, body),
 });

@@ -1,4 +1,4 @@
-import { ObjectSchema } from "@plimsoll/contracts";
+import { OBJECTS } from "@plimsoll/contracts";
 import { cancelBuild as stopBuild } from "../apps/cancel-build.ts";
 import { route } from "../http/route.ts";
 import { eventStream } from "../http/sse.ts";
@@ -9,7 +9,7 @@ export const cancelBuild = route({
   path: "/api/v1/namespaces/:team/:namespace/builds/:name/cancel",
   permission: "builds.cancel",
   summary: "Stop a build",
-  responses: { 200: ObjectSchema },
+  responses: { 200: OBJECTS.Build },
   errors: ["not_found"],
   commit: (context, { namespace, params }) => stopBuild(context, namespace, params.name),
 });

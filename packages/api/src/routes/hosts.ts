@@ -1,4 +1,4 @@
-import { HostToken, ObjectList } from "@plimsoll/contracts";
+import { HostToken, OBJECT_LISTS } from "@plimsoll/contracts";
 import { PLATFORM_SCOPE } from "@plimsoll/core";
 import { createHostToken as makeHostToken } from "../agent/enroll.ts";
 import { route } from "../http/route.ts";
@@ -11,7 +11,7 @@ export const listHosts = route({
   permission: "hosts.read",
   summary: "The hosts of the platform",
   query: ListQuery.omit({ app: true }),
-  responses: { 200: ObjectList },
+  responses: { 200: OBJECT_LISTS.Host },
   errors: [],
   handler: ({ api, caller, query }) => listPage(api.db.objects(caller.scope), "Host", PLATFORM_SCOPE, query),
 });

@@ -9,12 +9,12 @@ const NEWEST_FIRST: ReadonlySet<Kind> = new Set(["Build", "Release", "Deployment
 /**
  * One page of the objects of a kind in a scope. `version` is read first: a watch from it misses nothing that the page does not show.
  */
-export async function listPage(
+export async function listPage<K extends Kind>(
   reader: ObjectReader,
-  kind: Kind,
+  kind: K,
   scopeUid: string,
   query: z.output<typeof ListQuery>,
-): Promise<{ items: Resource[]; version: number; continue?: string }> {
+): Promise<{ items: Resource<K>[]; version: number; continue?: string }> {
   const version = await reader.version(scopeUid);
   const options: ListOptions = {
     in: scopeUid,

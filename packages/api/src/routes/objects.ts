@@ -1,5 +1,6 @@
-import { ObjectList, ObjectSchema } from "@plimsoll/contracts";
-import type { Kind, Permission } from "@plimsoll/core";
+import { OBJECT_LISTS, OBJECTS, type ObjectPage } from "@plimsoll/contracts";
+import type { Kind, Permission, Resource } from "@plimsoll/core";
+import type { z } from "zod";
 import { type Route, route } from "../http/route.ts";
 import { listPage } from "./lists.ts";
 import { ListQuery } from "./schemas.ts";
@@ -15,24 +16,31 @@ const KINDS = [
   { plural: "events", kind: "Event", permission: "events.read" },
 ] as const satisfies readonly { plural: string; kind: Kind; permission: Permission }[];
 
-export const objectRoutes: readonly Route[] = KINDS.flatMap(({ plural, kind, permission }) => [
-  route({
-    method: "GET",
-    path: `/api/v1/namespaces/:team/:namespace/${plural}`,
-    permission,
-    summary: `The ${plural} of a namespace`,
-    query: ListQuery,
-    responses: { 200: ObjectList },
-    errors: ["not_found"],
-    handler: ({ api, caller, namespace, query }) => listPage(api.db.objects(caller.scope), kind, namespace.metadata.uid, query),
-  }),
-  route({
-    method: "GET",
-    path: `/api/v1/namespaces/:team/:namespace/${plural}/:name`,
-    permission,
-    summary: `One ${kind.toLowerCase()} of a namespace`,
-    responses: { 200: ObjectSchema },
-    errors: ["not_found"],
-    handler: ({ api, caller, namespace, params }) => api.db.objects(caller.scope).getByName(kind, namespace.metadata.uid, params.name),
-  }),
-]);
+export const objectRoutes: readonly Route[] = KINDS.flatMap(({ plural, kind, permission }) => kindRoutes(plural, kind, permission));
+
+function kindRoutes(plural: string, kind: Kind, permission: Permission): readonly Route[] {
+  // The schema of the one kind; that it belongs to `kind` is more than the type system follows through a table.
+  const one = OBJECTS[kind] as z.ZodType<Resource, Resource>;
+  const list = OBJECT_LISTS[kind] as z.ZodType<ObjectPage<Kind>, ObjectPage<Kind>>;
+  return [
+    route({
+      method: "GET",
+      path: `/api/v1/namespaces/:team/:namespace/${plural}`,
+      permission,
+      summary: `The ${plural} of a namespace`,
+      query: ListQuery,
+      responses: { 200: list },
+      errors: ["not_found"],
+      handler: ({ api, caller, namespace, query }) => listPage(api.db.objects(caller.scope), kind, namespace.metadata.uid, query),
+    }),
+    route({
+      method: "GET",
+      path: `/api/v1/namespaces/:team/:namespace/${plural}/:name`,
+      permission,
+      summary: `One ${kind.toLowerCase()} of a namespace`,
+      responses: { 200: one },
+      errors: ["not_found"],
+      handler: ({ api, caller, namespace, params }) => api.db.objects(caller.scope).getByName(kind, namespace.metadata.uid, params.name),
+    }),
+  ];
+}

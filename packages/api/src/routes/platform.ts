@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { Health } from "@plimsoll/contracts";
 import { route } from "../http/route.ts";
 
 export const health = route({
@@ -6,7 +6,7 @@ export const health = route({
   path: "/api/v1/healthz",
   permission: "public",
   summary: "Whether the API and its database answer",
-  responses: { 200: z.object({ status: z.literal("ok") }) },
+  responses: { 200: Health },
   errors: ["unavailable"],
   handler: async ({ api }) => {
     await api.db.ping();

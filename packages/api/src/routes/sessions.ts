@@ -1,6 +1,5 @@
-import { ClaimRequest, LoginRequest, Me } from "@plimsoll/contracts";
+import { ClaimCheck, ClaimRequest, LoginRequest, Me } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
-import { z } from "zod";
 import { checkClaimCode, claimPlatform } from "../auth/claim.ts";
 import { sessionCookie } from "../auth/sessions.ts";
 import { callerOf } from "../caller.ts";
@@ -12,7 +11,7 @@ export const checkClaim = route({
   path: "/api/v1/claim/:code",
   permission: "public",
   summary: "Whether a claim code is still good",
-  responses: { 200: z.object({ valid: z.literal(true) }) },
+  responses: { 200: ClaimCheck },
   errors: ["not_found", "gone"],
   handler: async ({ api, params }) => {
     await checkClaimCode(api.db, params.code);

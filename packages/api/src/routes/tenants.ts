@@ -1,4 +1,4 @@
-import { NamespacePatch, NewNamespace, ObjectList, ObjectSchema, QuotaPatch } from "@plimsoll/contracts";
+import { NamespacePatch, NewNamespace, OBJECT_LISTS, OBJECTS, QuotaPatch } from "@plimsoll/contracts";
 import { route } from "../http/route.ts";
 import { patchNamespace as changeNamespace, createNamespace as makeNamespace } from "../tenants/namespaces.ts";
 import { editQuota as changeQuota } from "../tenants/quota.ts";
@@ -10,7 +10,7 @@ export const getTeam = route({
   path: "/api/v1/teams/:team",
   permission: "teams.read",
   summary: "A team with its quota and what is used and given of it",
-  responses: { 200: ObjectSchema },
+  responses: { 200: OBJECTS.Team },
   errors: ["not_found"],
   handler: async ({ team }) => team,
 });
@@ -21,7 +21,7 @@ export const listNamespaces = route({
   permission: "namespaces.read",
   summary: "The namespaces of a team",
   query: ListQuery.omit({ app: true }),
-  responses: { 200: ObjectList },
+  responses: { 200: OBJECT_LISTS.Namespace },
   errors: ["not_found"],
   handler: ({ api, caller, team, query }) => listPage(api.db.objects(caller.scope), "Namespace", team.metadata.uid, query),
 });
@@ -32,7 +32,7 @@ export const createNamespace = route({
   permission: "namespaces.create",
   summary: "Make a namespace with a share of the team's quota",
   body: NewNamespace,
-  responses: { 201: ObjectSchema },
+  responses: { 201: OBJECTS.Namespace },
   errors: ["not_found", "conflict", "quota_exceeded"],
   commit: (context, { team, body }) => makeNamespace(context, team, body),
 });
@@ -42,7 +42,7 @@ export const getNamespace = route({
   path: "/api/v1/namespaces/:team/:namespace",
   permission: "namespaces.read",
   summary: "A namespace with its quota and what is used of it",
-  responses: { 200: ObjectSchema },
+  responses: { 200: OBJECTS.Namespace },
   errors: ["not_found"],
   handler: async ({ namespace }) => namespace,
 });
@@ -53,7 +53,7 @@ export const patchNamespace = route({
   permission: "quota.edit",
   summary: "Change a namespace's display name, or what one of its builds may take",
   body: NamespacePatch,
-  responses: { 200: ObjectSchema },
+  responses: { 200: OBJECTS.Namespace },
   errors: ["not_found"],
   commit: (context, { namespace, body }) => changeNamespace(context, namespace, body),
 });
@@ -65,7 +65,7 @@ export const editQuota = route({
   summary: "Give a namespace more or less of its team's quota",
   query: DryRunQuery,
   body: QuotaPatch,
-  responses: { 200: ObjectSchema },
+  responses: { 200: OBJECTS.Namespace },
   errors: ["not_found", "quota_exceeded"],
   commit: (context, { namespace, body }) => changeQuota(context, namespace, body.quota),
 });
