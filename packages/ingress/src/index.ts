@@ -1,3 +1,4 @@
 export type { DesiredBackend, DesiredIngress, Endpoint } from "./desired.ts";
-export { type BackendTraffic, Ingress } from "./ingress.ts";
+export { Ingress, type IngressOptions } from "./ingress.ts";
 export { type IngressPaths, type RenderedIngress, renderIngress } from "./render.ts";
+export type { BackendTraffic } from "./traffic.ts";

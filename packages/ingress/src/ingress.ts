@@ -1,26 +1,25 @@
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "@plimsoll/core";
-import { minimalEnv, run, start } from "@plimsoll/exec";
-import { identifyProcess, isAlive, type ProcessIdentity, signalProcess, waitGone } from "@plimsoll/host";
 import type { DesiredIngress } from "./desired.ts";
+import { HaproxyProcess } from "./haproxy-process.ts";
 import { PAGES } from "./pages.ts";
-import { planChanges } from "./plan-changes.ts";
-import { type IngressPaths, type RenderedIngress, renderIngress } from "./render.ts";
-import { parseMap, parseServers, sendCommands } from "./runtime.ts";
+import { planChanges, type RuntimeChanges } from "./plan-changes.ts";
+import { type IngressPaths, KEEP_ALIVE_MS, type RenderedIngress, renderIngress } from "./render.ts";
+import { parseMap, parseProcesses, parseServers, sendCommands } from "./runtime.ts";
+import { type BackendTraffic, parseTraffic, TrafficLedger } from "./traffic.ts";
 
-const START_TIMEOUT_MS = 5_000;
-const RELOAD_TIMEOUT_MS = 10_000;
+const READY_TIMEOUT_MS = 10_000;
 const POLL_MS = 5;
+/** After a start that failed – its port is taken – the next attempt waits, so that a caller every 200 ms does not burn the processor. */
+const START_PAUSE_MS = 2_000;
 
-/** What HAProxy counted for one backend since its worker started. */
-export interface BackendTraffic {
-  readonly backendId: string;
-  readonly requests: number;
-  /** Answered with 5xx by HAProxy or the instance, or cut off. */
-  readonly failed: number;
-  readonly sessions: number;
+export interface IngressOptions {
+  /** Path of the host's network namespace, where it is not our own. */
+  readonly netns?: string;
+  /** Pause between two reloads, in which further changes are gathered. Default 500. */
+  readonly reloadPauseMs?: number;
 }
 
 /**
@@ -29,63 +28,81 @@ export interface BackendTraffic {
  * connection. Calls may be concurrent; they run one after the other.
  */
 export class Ingress {
-  readonly #directory: string;
-  readonly #marks: Readonly<Record<string, string>>;
   readonly #paths: IngressPaths;
+  readonly #process: HaproxyProcess;
+  readonly #reloadPauseMs: number;
+  readonly #traffic = new TrafficLedger();
   #last: Promise<unknown> = Promise.resolve();
-  #rendered: RenderedIngress | undefined;
+  #newest: DesiredIngress | undefined;
+  #applied: DesiredIngress | undefined;
+  #reloadedMs = Number.NEGATIVE_INFINITY;
+  #failedMs = Number.NEGATIVE_INFINITY;
 
-  /** `marks` are set in the process's environment, so that others can tell whose it is. */
-  constructor(directory: string, marks: Readonly<Record<string, string>> = {}) {
-    this.#directory = directory;
-    this.#marks = marks;
+  /**
+   * `marks` are set in the process's environment, so that others can tell whose it is. The directory's path is short: a socket's has 107
+   * bytes.
+   */
+  constructor(directory: string, marks: Readonly<Record<string, string>> = {}, options: IngressOptions = {}) {
+    const at = (name: string) => join(directory, name);
     this.#paths = {
-      config: join(directory, "haproxy.cfg"),
-      hostMap: join(directory, "hosts.map"),
-      stateMap: join(directory, "states.map"),
-      runtimeSocket: join(directory, "haproxy.sock"),
-      pagesDir: join(directory, "pages"),
+      config: at("haproxy.cfg"),
+      hostMap: at("hosts.map"),
+      stateMap: at("states.map"),
+      runtimeSocket: at("haproxy.sock"),
+      masterSocket: at("master.sock"),
+      pagesDir: at("pages"),
+      emptyDir: at("empty"),
     };
+    const { config, masterSocket } = this.#paths;
+    this.#process = new HaproxyProcess(
+      { config, masterSocket, identity: at("haproxy.process.json"), log: at("haproxy.log") },
+      { marks, netns: options.netns },
+    );
+    this.#reloadPauseMs = options.reloadPauseMs ?? 500;
   }
 
-  /** Resolves when every new request is routed as desired. Idempotent. Throws AppError `invalid` for a desired state that cannot be. */
+  /**
+   * Resolves when every new request is routed as desired, by every worker: where an endpoint was taken out soon after a reload, that is
+   * when replaced workers can have no idle connection left that might bring it one more request (10 s after the reload at most). Then its
+   * instance may be stopped. Checked in the running process. Of calls that wait for their turn only the newest is applied, for all of them.
+   * Idempotent. Throws AppError `invalid` for a desired state that cannot be, `unavailable` when HAProxy does not come up.
+   */
   apply(desired: DesiredIngress): Promise<void> {
+    this.#newest = desired;
     return this.#inTurn(async () => {
-      const rendered = renderIngress(desired, this.#paths);
-      this.#write(rendered);
-      this.#rendered = rendered;
-      if (!this.#running()) return this.#start();
-      const [structure = ""] = await sendCommands(this.#paths.runtimeSocket, ["show env PLIMSOLL_STRUCTURE"]);
-      if (structure !== `PLIMSOLL_STRUCTURE=${rendered.structure}`) await this.#reload(rendered);
-      await this.#change(desired);
+      renderIngress(desired, this.#paths); // A wish that cannot be is refused to whom it belongs, also when a newer one came.
+      const newest = this.#newest ?? desired;
+      if (newest !== desired && this.#applied === newest) return;
+      await this.#apply(newest);
     });
   }
 
-  /** Starts it again when it is gone: cheap when it runs, to be called often. True when it had to. */
+  /**
+   * Starts it again, with the configuration on disk, when it is gone: cheap when it runs, to be called often. True when it had to. Throws
+   * AppError `unavailable` when it does not come up.
+   */
   ensureRunning(): Promise<boolean> {
-    if (this.#running() || this.#rendered === undefined) return Promise.resolve(false);
+    if (this.#process.isRunning() || !existsSync(this.#paths.config)) return Promise.resolve(false);
+    if (performance.now() - this.#failedMs < START_PAUSE_MS) return Promise.resolve(false);
     return this.#inTurn(async () => {
-      if (this.#running()) return false;
+      if (this.#process.isRunning()) return false;
       await this.#start();
       return true;
     });
   }
 
+  /** Counters per backend since HAProxy started or, where that was later, we did. What was counted in a worker's last moments may lack. */
   async traffic(): Promise<readonly BackendTraffic[]> {
-    if (!this.#running()) return [];
-    const [csv = ""] = await sendCommands(this.#paths.runtimeSocket, ["show stat"]);
-    return parseTraffic(csv);
+    if (this.#process.isRunning()) await this.#recordTraffic();
+    return this.#traffic.totals();
   }
 
-  /** Ends it and everything it serves. Idempotent. */
-  stop(): Promise<void> {
+  /** Ends it and everything it serves; requests under way have the grace period. Its configuration goes too. Idempotent. */
+  stop(graceMs = 0): Promise<void> {
     return this.#inTurn(async () => {
-      this.#rendered = undefined;
-      const process = this.#process();
-      if (process === undefined || !isAlive(process)) return;
-      signalProcess(process, "SIGTERM");
-      if (!(await waitGone(process, 2_000))) signalProcess(process, "SIGKILL");
-      await waitGone(process, 2_000);
+      this.#applied = undefined;
+      await this.#process.stop(graceMs);
+      if (existsSync(this.#paths.config)) renameSync(this.#paths.config, `${this.#paths.config}.last`);
     });
   }
 
@@ -95,73 +112,97 @@ export class Ingress {
     return mine;
   }
 
-  #write(rendered: RenderedIngress): void {
+  async #apply(desired: DesiredIngress): Promise<void> {
+    const rendered = renderIngress(desired, this.#paths);
+    this.#writeMaps(rendered);
+    if (!this.#process.isRunning()) {
+      await this.#installConfig(rendered);
+      await this.#start();
+      await this.#verify(desired);
+    } else if ((await this.#runningStructure()) === rendered.structure) {
+      replaceFile(this.#paths.config, rendered.config);
+      const changes = await this.#observeChanges(desired);
+      await this.#change(changes);
+      if (changes.commands.length > 0) await this.#verify(desired);
+      if (changes.withdrawn) await this.#replacedWorkersQuiet();
+    } else {
+      const waitMs = this.#reloadedMs + this.#reloadPauseMs - performance.now();
+      if (waitMs > 0) await sleep(waitMs);
+      const newest = this.#newest ?? desired;
+      if (newest !== desired) return this.#apply(newest);
+      const changes = await this.#observeChanges(desired);
+      await this.#reload(rendered);
+      await this.#verify(desired);
+      if (changes.withdrawn) await this.#replacedWorkersQuiet();
+    }
+    this.#applied = desired;
+  }
+
+  #writeMaps(rendered: RenderedIngress): void {
     mkdirSync(this.#paths.pagesDir, { recursive: true, mode: 0o700 });
+    mkdirSync(this.#paths.emptyDir, { recursive: true, mode: 0o555 });
     for (const [name, content] of Object.entries(PAGES)) replaceFile(join(this.#paths.pagesDir, name), content);
     replaceFile(this.#paths.hostMap, rendered.hostMap);
     replaceFile(this.#paths.stateMap, rendered.stateMap);
-    replaceFile(this.#paths.config, rendered.config);
+  }
+
+  /** A configuration that HAProxy refuses never takes the place of one that it can start with. */
+  async #installConfig(rendered: RenderedIngress): Promise<void> {
+    const candidate = `${this.#paths.config}.candidate`;
+    writeFileSync(candidate, rendered.config, { mode: 0o600 });
+    await this.#process.check(candidate);
+    renameSync(candidate, this.#paths.config);
   }
 
   async #start(): Promise<void> {
-    await this.#check();
-    const log = openSync(join(this.#directory, "haproxy.log"), "a", 0o600);
     try {
-      const child = await start(["haproxy", "-W", "-f", this.#paths.config], {
-        detached: true,
-        stdio: ["ignore", log, log],
-        env: { ...minimalEnv, ...this.#marks },
-      });
-      child.unref();
-      const identity = identifyProcess(child.pid);
-      if (identity !== undefined) replaceFile(this.#identityFile(), JSON.stringify(identity));
-    } finally {
-      closeSync(log);
-    }
-    await this.#untilStructure(START_TIMEOUT_MS);
-  }
-
-  /** A configuration that HAProxy refuses never reaches the running one. */
-  async #check(): Promise<void> {
-    try {
-      await run(["haproxy", "-c", "-q", "-f", this.#paths.config]);
-    } catch (cause) {
-      throw new AppError("internal", "The ingress configuration was refused by HAProxy; the one that runs stays.", { cause });
+      await this.#process.start();
+      await this.#until(async () => (await this.#runningStructure()) !== undefined);
+    } catch (error) {
+      this.#failedMs = performance.now();
+      throw error;
     }
   }
 
   async #reload(rendered: RenderedIngress): Promise<void> {
-    await this.#check();
-    const process = this.#process();
-    if (process === undefined || !signalProcess(process, "SIGUSR2")) return this.#start();
-    this.#rendered = rendered;
-    await this.#untilStructure(RELOAD_TIMEOUT_MS);
+    await this.#installConfig(rendered);
+    await this.#recordTraffic();
+    if (!this.#process.requestReload()) return this.#start();
+    await this.#until(async () => (await this.#runningStructure()) === rendered.structure);
+    this.#reloadedMs = performance.now();
   }
 
-  async #untilStructure(timeoutMs: number): Promise<void> {
-    const wanted = `PLIMSOLL_STRUCTURE=${this.#rendered?.structure}`;
-    const until = Date.now() + timeoutMs;
-    for (;;) {
-      const answer = await sendCommands(this.#paths.runtimeSocket, ["show env PLIMSOLL_STRUCTURE"]).catch(() => []);
-      if (answer[0] === wanted) return;
-      if (Date.now() > until)
-        throw new AppError(
-          "unavailable",
-          `The ingress did not come up; its words are in ${join(this.#directory, "haproxy.log")}. Is its port taken?`,
-        );
+  async #until(condition: () => Promise<boolean>): Promise<void> {
+    const deadlineMs = performance.now() + READY_TIMEOUT_MS;
+    while (!(await condition())) {
+      if (!this.#process.isRunning() || performance.now() > deadlineMs) {
+        const words = this.#process.lastWords();
+        throw new AppError("unavailable", `The ingress did not come up. Is its port taken? HAProxy's last words: ${words}`);
+      }
       await sleep(POLL_MS);
     }
   }
 
-  async #change(desired: DesiredIngress): Promise<void> {
+  /** Which structure the worker that takes new connections was started with; undefined while there is none. */
+  async #runningStructure(): Promise<string | undefined> {
+    try {
+      const [answer = ""] = await sendCommands(this.#paths.runtimeSocket, ["show env PLIMSOLL_STRUCTURE"]);
+      return /^PLIMSOLL_STRUCTURE=(\S+)$/.exec(answer)?.[1];
+    } catch (error) {
+      if (error instanceof AppError && error.code === "unavailable") return undefined;
+      throw error;
+    }
+  }
+
+  async #observeChanges(desired: DesiredIngress): Promise<RuntimeChanges> {
     const { runtimeSocket, hostMap, stateMap } = this.#paths;
-    const [servers = "", hosts = "", states = ""] = await sendCommands(runtimeSocket, [
-      "show servers state",
-      `show map ${hostMap}`,
-      `show map ${stateMap}`,
-    ]);
-    const observed = { servers: parseServers(servers), hosts: parseMap(hosts), states: parseMap(states) };
-    const { commands, deletions } = planChanges(desired, observed, this.#paths);
+    const commands = ["show servers state", `show map ${hostMap}`, `show map ${stateMap}`];
+    const [servers = "", hosts = "", states = ""] = await sendCommands(runtimeSocket, commands);
+    return planChanges(desired, { servers: parseServers(servers), hosts: parseMap(hosts), states: parseMap(states) }, this.#paths);
+  }
+
+  async #change({ commands, deletions }: RuntimeChanges): Promise<void> {
+    const { runtimeSocket } = this.#paths;
     const answers = commands.length === 0 ? [] : await sendCommands(runtimeSocket, commands);
     const complaint = answers.findIndex(
       (answer) => answer !== "" && !/^(New server registered|IP changed|no need to change)/i.test(answer),
@@ -172,46 +213,50 @@ export class Ingress {
     if (deletions.length > 0) await sendCommands(runtimeSocket, deletions);
   }
 
-  #running(): boolean {
-    const process = this.#process();
-    return process !== undefined && isAlive(process);
+  async #verify(desired: DesiredIngress): Promise<void> {
+    const { commands } = await this.#observeChanges(desired);
+    if (commands.length > 0)
+      throw new AppError("unavailable", "The ingress does not route what it was told to; it is told again.", {
+        details: { missing: commands.slice(0, 10) },
+      });
   }
 
-  #process(): ProcessIdentity | undefined {
-    const file = this.#identityFile();
-    return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as ProcessIdentity) : undefined;
+  /**
+   * A replaced worker cannot be told of endpoints any more, and answers one more request on each connection that was idle when it was
+   * replaced. Such a connection is gone when it was idle for too long.
+   */
+  async #replacedWorkersQuiet(): Promise<void> {
+    while (performance.now() < this.#reloadedMs + KEEP_ALIVE_MS && (await this.#workers()).length > 1) await sleep(50);
   }
 
-  #identityFile(): string {
-    return join(this.#directory, "haproxy.process.json");
+  /**
+   * Pids: the one that takes new connections and replaced ones that still have some. During a reload the master opens its socket anew some
+   * moments after the new worker serves: asked again for a second. None when it does not answer then.
+   */
+  async #workers(): Promise<readonly number[]> {
+    for (const deadlineMs = performance.now() + 1_000; ; await sleep(10)) {
+      try {
+        const [text = ""] = await sendCommands(this.#paths.masterSocket, ["show proc"]);
+        return parseProcesses(text).workers;
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== "unavailable") throw error;
+        if (performance.now() > deadlineMs || !this.#process.isRunning()) return [];
+      }
+    }
   }
-}
 
-/** Pure: requests and failures per backend of `show stat` (CSV; columns by name). */
-export function parseTraffic(csv: string): readonly BackendTraffic[] {
-  const [head = "", ...lines] = csv.split("\n");
-  const columns = head.replace(/^# /, "").split(",");
-  const column = (name: string) => columns.indexOf(name);
-  const [proxy, service, total, errors, sessions] = ["pxname", "svname", "req_tot", "hrsp_5xx", "scur"].map(column) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  return lines
-    .map((line) => line.split(","))
-    .filter((fields) => fields[service] === "BACKEND" && !fields[proxy]?.startsWith("platform_"))
-    .map((fields) => ({
-      backendId: fields[proxy] ?? "",
-      requests: Number(fields[total] || 0),
-      failed: Number(fields[errors] || 0),
-      sessions: Number(fields[sessions] || 0),
-    }));
+  async #recordTraffic(): Promise<void> {
+    const counted = new Map<number, readonly BackendTraffic[]>();
+    for (const pid of await this.#workers()) {
+      const [csv = ""] = await sendCommands(this.#paths.masterSocket, [`@!${pid} show stat -1 2 -1`]);
+      counted.set(pid, parseTraffic(csv));
+    }
+    this.#traffic.record(counted);
+  }
 }
 
 function replaceFile(file: string, content: string): void {
+  if (existsSync(file) && readFileSync(file, "utf8") === content) return;
   writeFileSync(`${file}.new`, content, { mode: 0o600 });
-  chmodSync(`${file}.new`, 0o600);
   renameSync(`${file}.new`, file);
 }

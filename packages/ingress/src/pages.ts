@@ -21,10 +21,30 @@ function nothingReady(): string {
   return html.replaceAll("%", "%%").replace("@STATE@", "%[var(txn.state)]");
 }
 
+/** The API's answer while it is away: problem details (RFC 9457), as it answers itself. */
+const apiAway = `${JSON.stringify({
+  type: "about:blank",
+  title: "Service Unavailable",
+  status: 503,
+  code: "unavailable",
+  detail: "The platform's API is away for a moment: it starts or was stopped. Try again in some seconds; apps go on running.",
+})}\n`;
+
+/** A whole answer, as HAProxy's errorfile wants it. Also for 502 and 504: to the client they are the same. */
+function answer(contentType: string, body: string): string {
+  const head = ["HTTP/1.1 503 Service Unavailable", `Content-Type: ${contentType}`, "Cache-Control: no-store", "Retry-After: 2"];
+  return [...head, `Content-Length: ${Buffer.byteLength(body)}`, "", body].join("\r\n");
+}
+
 /** File name → content, for the ingress's pages directory. `.http` files are whole answers (HAProxy's errorfile). */
 export const PAGES: Readonly<Record<string, string>> = {
   "unknown-host.html": page("Nothing lives at this address", "Check the name, or see which routes your app has: plim describe &lt;app&gt;"),
   // A log-format string to HAProxy: the one variable is the backend's state, and every other percent sign is doubled.
   "nothing-ready.html": nothingReady(),
-  "platform-away.http": `HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/html; charset=utf-8\r\nCache-Control: no-store\r\nRetry-After: 2\r\nContent-Length: ${Buffer.byteLength(away)}\r\n\r\n${away}`,
+  "no-answer.html": page(
+    "The app does not answer",
+    "It runs, but broke the connection off or took too long. Its log tells more: plim logs &lt;app&gt;",
+  ),
+  "platform-away.http": answer("text/html; charset=utf-8", away),
+  "api-away.http": answer("application/problem+json", apiAway),
 };

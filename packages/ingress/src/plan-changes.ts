@@ -11,6 +11,8 @@ export interface ObservedIngress {
 export interface RuntimeChanges {
   /** Each must be answered without complaint. */
   readonly commands: readonly string[];
+  /** Whether an endpoint that took requests takes no new ones from now on. */
+  readonly withdrawn: boolean;
   /** Servers that are out and may be deleted once nothing uses them: a refusal means later. */
   readonly deletions: readonly string[];
 }
@@ -44,8 +46,7 @@ export function planChanges(
     }
     for (const [id, server] of have) {
       const name = `${checkedId(backend.id)}/${checkedId(id)}`;
-      if (server.enabled) removals.push(`set server ${name} state maint`);
-      else removals.push(`set server ${name} state maint`);
+      if (!server.isOut) removals.push(`set server ${name} state maint`);
       deletions.push(`del server ${name}`);
     }
   }
@@ -57,7 +58,7 @@ export function planChanges(
     ),
     ...planMap(paths.stateMap, new Map(desired.backends.map(({ id, state }) => [checkedId(id), state])), observed.states),
   ];
-  return { commands: [...additions, ...maps, ...removals], deletions };
+  return { commands: [...additions, ...maps, ...removals], withdrawn: removals.length > 0, deletions };
 }
 
 function planMap(file: string, desired: ReadonlyMap<string, string>, observed: ReadonlyMap<string, string>): readonly string[] {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { AppError } from "@plimsoll/core";
 import type { DesiredIngress } from "./desired.ts";
+import { PAGES } from "./pages.ts";
 
 /** Where the files and sockets of one HAProxy lie. */
 export interface IngressPaths {
@@ -8,7 +9,9 @@ export interface IngressPaths {
   readonly hostMap: string;
   readonly stateMap: string;
   readonly runtimeSocket: string;
+  readonly masterSocket: string;
   readonly pagesDir: string;
+  readonly emptyDir: string;
 }
 
 export interface RenderedIngress {
@@ -19,8 +22,14 @@ export interface RenderedIngress {
   readonly structure: string;
 }
 
-/** Requests under way in a worker that was replaced get this long. */
-const HARD_STOP = "60s";
+/** Requests under way in a worker that was replaced – uploads, pushes, WebSockets – get this long. */
+const HARD_STOP = "30m";
+
+/**
+ * An idle client connection is kept this long. After a reload it is also how long a connection of a replaced worker can bring one more
+ * request, which that worker routes by what it knew: see Ingress.apply().
+ */
+export const KEEP_ALIVE_MS = 10_000;
 
 /**
  * The full configuration, pure. Endpoints that drain are not in it: a process that starts from it sends them nothing, and requests under
@@ -33,7 +42,10 @@ export function renderIngress(desired: DesiredIngress, paths: IngressPaths): Ren
     `    stats socket ${paths.runtimeSocket} level admin mode 600 expose-fd listeners`,
     "    user haproxy",
     "    group haproxy",
+    // A worker in there could not connect to the platform's sockets by their paths.
+    ...(desired.platform === undefined ? [`    chroot ${paths.emptyDir}`] : []),
     "    nbthread 2",
+    "    fd-hard-limit 65536",
     `    hard-stop-after ${HARD_STOP}`,
     // Tells a worker of this configuration from one of another.
     `    setenv PLIMSOLL_STRUCTURE ${structure}`,
@@ -47,17 +59,24 @@ export function renderIngress(desired: DesiredIngress, paths: IngressPaths): Ren
     "    timeout queue 10s",
     // Slow headers hold a connection, not an instance (slowloris).
     "    timeout http-request 15s",
-    "    timeout http-keep-alive 75s",
+    `    timeout http-keep-alive ${KEEP_ALIVE_MS}ms`,
     "    option http-keep-alive",
     "    option idle-close-on-response",
     "    option forwardfor",
-    // A connection that was never made may go to another endpoint; a request that was sent is never sent twice.
+    // Browsers connect ahead of need and may never ask: no error page into such a connection.
+    "    option http-ignore-probes",
+    // A connection that was never made may go to another endpoint. A request that was sent is sent again only when not a byte came back –
+    // usually a kept connection that the instance closed just then – and only where that is safe (RFC 9110, 9.2.2): see the frontend.
     "    retries 3",
-    "    retry-on conn-failure",
+    "    retry-on conn-failure empty-response",
     "    option redispatch 1",
     // HAProxy's own 503, where a backend has no server: the page shows what the backend's state says. Not a rule on nbsrv(), which is 0 in a
     // worker that was replaced and still answers on kept connections.
     `    http-error status 503 content-type "text/html; charset=utf-8" lf-file ${paths.pagesDir}/nothing-ready.html hdr retry-after 2 hdr cache-control no-store`,
+    ...[502, 504].map(
+      (status) =>
+        `    http-error status ${status} content-type "text/html; charset=utf-8" file ${paths.pagesDir}/no-answer.html hdr cache-control no-store`,
+    ),
     "",
     ...frontend(desired, paths),
     ...platformBackends(desired, paths),
@@ -80,9 +99,12 @@ export function renderIngress(desired: DesiredIngress, paths: IngressPaths): Ren
 
 /** What a reload is needed for: addresses, the platform's pages, and which backends there are. */
 function structureOf(desired: DesiredIngress): string {
-  const text = JSON.stringify([2, desired.listen, desired.platform ?? null, desired.backends.map(({ id }) => id).sort()]);
+  const text = JSON.stringify([3, PAGES, desired.listen, desired.platform ?? null, desired.backends.map(({ id }) => id).sort()]);
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
+
+/** The host name that a client asks for: without port, in lower case, without the dot that a full name may end with. */
+const HOST_NAME = "req.hdr(host),host_only,lower,rtrim(.)";
 
 function frontend(desired: DesiredIngress, paths: IngressPaths): readonly string[] {
   const page = `content-type "text/html; charset=utf-8" hdr cache-control no-store file ${paths.pagesDir}/unknown-host.html`;
@@ -90,18 +112,22 @@ function frontend(desired: DesiredIngress, paths: IngressPaths): readonly string
   return [
     "frontend public",
     ...desired.listen.map(({ address, port }) => `    bind ${checkedAddress(address)}:${checkedPort(port)}`),
+    "    http-request disable-l7-retry unless METH_GET",
     "    http-request del-header X-Forwarded-For",
+    "    http-request del-header Forwarded",
+    "    http-request set-header X-Forwarded-Host %[req.hdr(host)]",
     "    http-request set-header X-Forwarded-Proto http if !{ ssl_fc }",
     "    http-request set-header X-Forwarded-Proto https if { ssl_fc }",
     ...(desired.platform === undefined
       ? []
       : [
-          `    acl platform req.hdr(host),field(1,:),lower -m str ${checkedHost(desired.platform.domain)}`,
+          `    acl platform ${HOST_NAME} -m str ${checkedHost(desired.platform.domain)}`,
+          "    acl of_api path /api",
           "    acl of_api path_beg /api/ /git/",
           "    use_backend platform_api if platform of_api",
           "    use_backend platform_portal if platform",
         ]),
-    `    http-request set-var(txn.backend) req.hdr(host),field(1,:),lower,map(${paths.hostMap})`,
+    `    http-request set-var(txn.backend) ${HOST_NAME},map(${paths.hostMap})`,
     `    http-request return status 404 ${page} if ${notPlatform}!{ var(txn.backend) -m found }`,
     `    http-request set-var(txn.state) var(txn.backend),map(${paths.stateMap})`,
     "    use_backend %[var(txn.backend)]",
@@ -111,17 +137,19 @@ function frontend(desired: DesiredIngress, paths: IngressPaths): readonly string
 
 function platformBackends(desired: DesiredIngress, paths: IngressPaths): readonly string[] {
   if (desired.platform === undefined) return [];
-  const backend = (name: string, socket: string, timeout: string) => [
+  const backend = (name: string, socket: string, timeout: string, away: string) => [
     `backend ${name}`,
     `    timeout server ${timeout}`,
-    `    errorfile 503 ${paths.pagesDir}/platform-away.http`,
+    // Nothing of a watch is held back to fill a packet.
+    "    option http-no-delay",
+    ...[502, 503, 504].map((status) => `    errorfile ${status} ${paths.pagesDir}/${away}`),
     `    server ${name} unix@${checkedPath(socket)}`,
     "",
   ];
   return [
     // Watches and log streams stay open; the API sends something every 15 s.
-    ...backend("platform_api", desired.platform.apiSocket, "24h"),
-    ...backend("platform_portal", desired.platform.portalSocket, "60s"),
+    ...backend("platform_api", desired.platform.apiSocket, "24h", "api-away.http"),
+    ...backend("platform_portal", desired.platform.portalSocket, "60s", "platform-away.http"),
   ];
 }
 
@@ -133,7 +161,8 @@ function checked(what: string, pattern: RegExp, text: string): string {
 export const checkedId = (text: string) => checked("an id", /^[A-Za-z0-9_-]{1,80}$/, text);
 export const checkedHost = (text: string) =>
   checked("a host name", /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,62})(\.[a-z0-9]([a-z0-9-]{0,62}))*$/, text);
-export const checkedAddress = (text: string) => checked("an address", /^(\d{1,3}(\.\d{1,3}){3}|\*|::)$/, text);
+export const checkedAddress = (text: string) =>
+  checked("an address", /^((25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}|\*|::)$/, text);
 const checkedPath = (text: string) => checked("a socket", /^\/[A-Za-z0-9_./-]{1,106}$/, text);
 
 export function checkedPort(port: number): number {

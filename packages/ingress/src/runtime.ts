@@ -18,7 +18,8 @@ function sendBatch(socketPath: string, commands: readonly string[]): Promise<rea
     let text = "";
     const socket = connect(socketPath);
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error("timed out")));
-    socket.on("connect", () => socket.write(`${commands.join(";")}\n`));
+    // Ended on our side, as the master's socket waits for more after a command that it passed on.
+    socket.on("connect", () => socket.end(`${commands.join(";")}\n`));
     socket.on("data", (chunk: Buffer) => {
       text += chunk.toString("utf8");
     });
@@ -61,11 +62,13 @@ export interface RuntimeServer {
   readonly backend: string;
   readonly name: string;
   readonly endpoint: string;
-  /** Takes new requests. */
+  /** Nobody took it out: it takes new requests. */
   readonly enabled: boolean;
+  /** In maintenance, so that it can be deleted; a draining one is neither. */
+  readonly isOut: boolean;
 }
 
-/** Pure: servers of `show servers state` (format 1: management guide); admin state 0 means that nobody took it out. */
+/** Pure: servers of `show servers state` (format 1: management guide); the admin state is a set of bits, 1 is forced maintenance. */
 export function parseServers(text: string): readonly RuntimeServer[] {
   return text
     .split("\n")
@@ -75,7 +78,8 @@ export function parseServers(text: string): readonly RuntimeServer[] {
       backend: columns[1] ?? "",
       name: columns[3] ?? "",
       endpoint: `${columns[4]}:${columns[18]}`,
-      enabled: columns[6] === "0" && columns[5] === "2",
+      enabled: columns[6] === "0",
+      isOut: (Number(columns[6]) & 1) !== 0,
     }));
 }
 
@@ -88,4 +92,10 @@ export function parseMap(text: string): ReadonlyMap<string, string> {
       .map((line) => line.split(" "))
       .map(([, key = "", value = ""]) => [key, value]),
   );
+}
+
+/** Pure: `show proc` of the master: itself, and its workers, replaced ones that still have connections last. */
+export function parseProcesses(text: string): { readonly master: number | undefined; readonly workers: readonly number[] } {
+  const pids = (type: string) => [...text.matchAll(new RegExp(`^(\\d+)\\s+${type}\\s`, "gm"))].map((match) => Number(match[1]));
+  return { master: pids("master")[0], workers: pids("worker") };
 }

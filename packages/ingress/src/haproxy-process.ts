@@ -1,0 +1,133 @@
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { AppError } from "@plimsoll/core";
+import { minimalEnv, run, start } from "@plimsoll/exec";
+import { errorCode, identifyProcess, isAlive, type ProcessIdentity, signalProcess, waitGone } from "@plimsoll/host";
+import { parseProcesses, sendCommands } from "./runtime.ts";
+
+export interface ProcessFiles {
+  readonly config: string;
+  readonly masterSocket: string;
+  /** Who it is: pid and start time, so that it is found again and never mistaken. */
+  readonly identity: string;
+  readonly log: string;
+}
+
+/** HAProxy's master: is started, found again after we were, and ended. It outlives us. */
+export class HaproxyProcess {
+  readonly #files: ProcessFiles;
+  readonly #netns: string | undefined;
+  readonly #marks: Readonly<Record<string, string>>;
+  #master: ProcessIdentity | undefined;
+
+  constructor(files: ProcessFiles, options: { readonly marks: Readonly<Record<string, string>>; readonly netns: string | undefined }) {
+    this.#files = files;
+    this.#netns = options.netns;
+    this.#marks = options.marks;
+    this.#master = readIdentity(files.identity);
+  }
+
+  /** Cheap: one read of /proc. */
+  isRunning(): boolean {
+    return this.#master !== undefined && isAlive(this.#master);
+  }
+
+  /**
+   * Starts it with the configuration on disk; returns once the kernel has it, which is before it serves. One that runs although we have no
+   * note of it – we were killed between its start and the note – is taken over instead: two would share the port.
+   */
+  async start(): Promise<void> {
+    const unknown = await this.#findUnknown();
+    if (unknown !== undefined) return this.#note(unknown);
+    const log = openSync(this.#files.log, "w", 0o600);
+    try {
+      const argv = ["haproxy", "-W", "-f", this.#files.config, "-S", `${this.#files.masterSocket},mode,600,level,admin`];
+      const child = await start(this.#inHost(argv), {
+        detached: true,
+        stdio: ["ignore", log, log],
+        env: { ...minimalEnv, ...this.#marks },
+      });
+      child.unref();
+      const master = identifyProcess(child.pid);
+      if (master !== undefined) this.#note(master);
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  /** Asks for new workers with the configuration on disk; replaced ones end with their last connection. False when it is gone. */
+  requestReload(): boolean {
+    return this.#master !== undefined && signalProcess(this.#master, "SIGUSR2");
+  }
+
+  /** Accepts nothing new at once; requests under way have the grace period. Idempotent. */
+  async stop(graceMs: number): Promise<void> {
+    const master = this.#master;
+    if (master !== undefined && isAlive(master)) {
+      if (graceMs > 0 && signalProcess(master, "SIGUSR1")) await waitGone(master, graceMs);
+      signalProcess(master, "SIGTERM");
+      if (!(await waitGone(master, 2_000))) signalProcess(master, "SIGKILL");
+      await waitGone(master, 2_000);
+    }
+    this.#master = undefined;
+    rmSync(this.#files.identity, { force: true });
+  }
+
+  /** Throws AppError `internal` with HAProxy's own words when it would refuse that file. */
+  async check(config: string): Promise<void> {
+    const { code, stdout, stderr } = await run(this.#inHost(["haproxy", "-c", "-q", "-f", config]), { okCodes: [0, 1] });
+    if (code !== 0)
+      throw new AppError(
+        "internal",
+        `The ingress configuration was refused by HAProxy; the one that runs stays. ${lastLines(stderr || stdout)}`,
+      );
+  }
+
+  /** The last of what it logged. */
+  lastWords(): string {
+    return lastLines(readIfThere(this.#files.log) ?? "");
+  }
+
+  #note(master: ProcessIdentity): void {
+    this.#master = master;
+    writeFileSync(`${this.#files.identity}.new`, JSON.stringify(master), { mode: 0o600 });
+    renameSync(`${this.#files.identity}.new`, this.#files.identity);
+  }
+
+  async #findUnknown(): Promise<ProcessIdentity | undefined> {
+    try {
+      const [text = ""] = await sendCommands(this.#files.masterSocket, ["show proc"]);
+      const { master } = parseProcesses(text);
+      return master === undefined ? undefined : identifyProcess(master);
+    } catch (error) {
+      if (error instanceof AppError && error.code === "unavailable") return undefined;
+      throw error;
+    }
+  }
+
+  #inHost(argv: readonly string[]): readonly string[] {
+    return this.#netns === undefined ? argv : ["nsenter", `--net=${this.#netns}`, "--", ...argv];
+  }
+}
+
+function lastLines(text: string): string {
+  return text.trim().split("\n").slice(-6).join("\n").slice(-1_500);
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function readIdentity(file: string): ProcessIdentity | undefined {
+  const text = readIfThere(file);
+  if (text === undefined) return undefined;
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== "object" || value === null || !("pid" in value) || !("startTicks" in value)) return undefined;
+  return typeof value.pid === "number" && typeof value.startTicks === "number"
+    ? { pid: value.pid, startTicks: value.startTicks }
+    : undefined;
+}
