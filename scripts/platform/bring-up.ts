@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { AppError } from "@plimsoll/core";
@@ -28,6 +28,8 @@ const SHOWN_LOG_LINES = 8;
 export async function bringUp(layout: Layout, mode: Wanted["mode"]): Promise<{ readonly setup: Setup; readonly wanted: Wanted }> {
   const progress = createProgress(process.stdout);
   await mkdir(layout.runDir, { recursive: true, mode: 0o700 });
+  // Below a checkout whose package.json makes every file a module, and no part of it: git's hooks, which must bear git's names, are not.
+  await writeFile(join(layout.dataDir, "package.json"), '{ "type": "commonjs" }\n');
   await mkdir(layout.socketsDir, { recursive: true, mode: 0o755 });
   const last = readWanted(layout);
   if (last?.server !== undefined) {
