@@ -24,6 +24,8 @@ import { AgentWire } from "./wire.ts";
 
 /** Everything is read again this often, whatever wakes were lost (invariant 1). */
 const RESYNC_MS = 30_000;
+/** What failed is tried again before the next resync. */
+const RETRY_MS = 2_000;
 const COLLECT_MS = 5 * 60_000;
 /** While builds run in it, a namespace's cgroup also holds their limits. */
 const BUILD_PIDS = 4_096;
@@ -94,6 +96,7 @@ class Agent implements RunningAgent {
   #queue: Queue | undefined;
   #tunnel: { close(): Promise<void> } | undefined;
   #wireDone = "";
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(parts: Parts) {
     const { settings, layout, layers, images, runtime, identity, log } = parts;
@@ -146,6 +149,7 @@ class Agent implements RunningAgent {
 
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    clearTimeout(this.#retry);
     await this.#sync.stop();
     await this.#queue?.close();
     await this.#tunnel?.close();
@@ -183,22 +187,37 @@ class Agent implements RunningAgent {
       return;
     }
     await this.#apply(desired);
-    await this.#cache.store(desired);
-    this.#builds.apply(desired.builds);
-    this.#streams.apply(desired.streams);
+    await this.#part("cache", () => this.#cache.store(desired));
+    await this.#part("builds", () => this.#builds.apply(desired.builds));
+    await this.#part("streams", () => this.#streams.apply(desired.streams));
   }
 
-  /** Each part takes the whole truth; one that fails does not keep the others from theirs. */
+  /** Each part takes the whole truth; one that fails does not keep the others from theirs, and is tried again with the next pass. */
   async #apply(desired: DesiredState): Promise<void> {
     this.#desired = desired;
-    await this.#applyWire(desired);
-    this.#applyCgroups(desired);
-    this.#instances.apply(desired.instances);
-    if (desired.routing !== undefined) {
-      await this.#ingress.apply(desired.routing, desired.platform);
-      this.#reporter.routing(desired.routing.version);
-      this.#reporter.traffic(await this.#ingress.traffic());
+    await this.#part("network", () => this.#applyWire(desired));
+    await this.#part("cgroups", () => this.#applyCgroups(desired));
+    await this.#part("instances", () => this.#instances.apply(desired.instances));
+    await this.#part("ingress", () => this.#applyRouting(desired));
+  }
+
+  async #part(name: string, work: () => void | Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#parts.log.error("a part of the host could not be made as wanted", { part: name, error });
+      this.#retry ??= setTimeout(() => {
+        this.#retry = undefined;
+        this.#sync.trigger();
+      }, RETRY_MS);
     }
+  }
+
+  async #applyRouting({ routing, platform }: DesiredState): Promise<void> {
+    if (routing === undefined) return;
+    await this.#ingress.apply(routing, platform);
+    this.#reporter.routing(routing.version);
+    this.#reporter.traffic(await this.#ingress.traffic());
   }
 
   /** The network is looked at when something about it is new, and by every resync: its repair is not for every wake-up. */

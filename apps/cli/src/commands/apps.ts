@@ -92,19 +92,18 @@ async function describe(where: Awaited<ReturnType<typeof place>>, name: string):
     "Instances",
     ...instances.map((instance) => `  ${instanceRow(instance).join("  ")}`),
     "Deployments",
-    ...deployments
-      .slice(-5)
-      .reverse()
-      .map(({ spec, status, metadata }) =>
-        `  v${spec.release}  ${status.phase}  ${age(metadata.createdAt)} ago  ${plain(status.message ?? "")}`.trimEnd(),
-      ),
+    ...newest(deployments, 5).map(({ spec, status, metadata }) =>
+      `  v${spec.release}  ${status.phase}  ${age(metadata.createdAt)} ago  ${plain(status.message ?? "")}`.trimEnd(),
+    ),
     "Events",
-    ...events
-      .slice(-10)
-      .reverse()
-      .map(({ spec }) => `  ${age(spec.lastAt)}  ${spec.regarding.name}  ${spec.reason}  ${plain(spec.message)}`),
+    ...newest(events, 10).map(({ spec }) => `  ${age(spec.lastAt)}  ${spec.regarding.name}  ${spec.reason}  ${plain(spec.message)}`),
   ];
   return lines.join("\n");
+}
+
+/** The last few, newest first, whatever order they came in. */
+function newest<K extends "Deployment" | "Event">(objects: readonly Resource<K>[], count: number): readonly Resource<K>[] {
+  return [...objects].sort((a, b) => (a.metadata.uid < b.metadata.uid ? 1 : -1)).slice(0, count);
 }
 
 function appRow(app: Resource<"App">): readonly string[] {

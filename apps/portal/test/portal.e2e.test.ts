@@ -1,0 +1,462 @@
+import { readFileSync } from "node:fs";
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { launch, openPage, type Watched } from "./browser.ts";
+import { FakeApi, refusal } from "./fake-api.ts";
+import { app, BUILD_END, BUILD_EVENTS, build, deployment, instance, release } from "./fixtures.ts";
+import { type RunningPortal, startPortal } from "./portal-process.ts";
+import { ANA, bigWorld, emptyWorld, runtimeLines, shopWorld } from "./worlds.ts";
+
+let portal: RunningPortal;
+let browser: Browser;
+let api: FakeApi;
+let origin: string;
+const opened: Watched[] = [];
+
+beforeAll(async () => {
+  [portal, browser] = await Promise.all([startPortal(), launch()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await portal?.stop();
+});
+beforeEach(async () => {
+  api = new FakeApi(portal.socket);
+  origin = await api.listen();
+});
+afterEach(async () => {
+  const complaints = opened.flatMap((one) => one.complaints);
+  for (const one of opened.splice(0)) await one.context.close();
+  await api.close();
+  expect(complaints).toEqual([]);
+});
+
+async function open(path: string, options: Parameters<typeof openPage>[2] = {}) {
+  const watched = await openPage(browser, origin, { viewport: { width: 1280, height: 860 }, ...options });
+  opened.push(watched);
+  await watched.page.goto(path);
+  return watched.page;
+}
+
+describe("the story: claim, push, live, log, scale, rollback", () => {
+  it("claims the platform and shows how to push a first app", async () => {
+    api.on("GET", "/claim/:code", () => ({ valid: true }));
+    api.on("POST", "/claim", (_match, body) => {
+      const { code, name, email } = body as Record<string, string>;
+      expect({ code, name, email }).toEqual({ code: "7Q2M-XK4D-93VF", name: "Ana", email: "ana@acme.example" });
+      emptyWorld(api);
+      return [201, ANA];
+    });
+    const page = await open("/claim/7Q2M-XK4D-93VF");
+    await page.getByRole("textbox", { name: "Your name" }).fill("Ana");
+    await page.getByRole("textbox", { name: "Email" }).fill("ana@acme.example");
+    await page.getByLabel("Password", { exact: true }).fill("correct horse battery");
+    await page.getByRole("button", { name: "Claim and sign in" }).click();
+    await page.waitForURL("**/acme/store");
+    await page.getByRole("heading", { name: "Push your first app" }).waitFor();
+    await page.getByRole("textbox", { name: "App name" }).fill("shop");
+    const commands = page.getByRole("figure", { name: "Commands to push the app" });
+    expect(await commands.locator("code").innerText()).toBe(
+      "git remote add plimsoll ssh://git@127.0.0.1:2222/acme/store/shop.git\ngit push plimsoll HEAD:main",
+    );
+    // The push arrives: the page changes by itself.
+    api.put(app("shop", { phase: "deploying", urls: [], processes: {} }));
+    await page.getByRole("table", { name: "Apps" }).getByRole("link", { name: "shop" }).waitFor();
+  });
+
+  it("refuses a used claim link in the API's words", async () => {
+    api.on("GET", "/claim/:code", () => refusal(410, "gone", "This link was used already; sign in instead."));
+    const page = await open("/claim/OLD");
+    await page.getByRole("alert").getByText("This link was used already").waitFor();
+    await page.getByRole("link", { name: "Sign in instead" }).waitFor();
+  });
+
+  it("shows a build while it runs, then its rollout, on one page", async () => {
+    emptyWorld(api);
+    const shop = api.put(app("shop", { phase: "deploying", release: 13 }));
+    const started = new Date().toISOString();
+    let running = build("shop", 212, { phase: "running", startedAt: started }, "Free shipping above 50", started);
+    delete running.status.finishedAt;
+    running = api.put(running);
+    api.log("shop-b212", ...BUILD_EVENTS.slice(0, 8));
+    const page = await open("/acme/store/apps/shop");
+    await page.getByRole("link", { name: /^Building / }).click();
+    await page.waitForURL("**/apps/shop/builds/shop-b212");
+    await page.getByRole("heading", { level: 1, name: /Build 212/ }).waitFor();
+    const steps = page.getByRole("navigation", { name: "Steps" });
+    await steps.getByRole("button", { name: /RUN npm run build.*running/ }).waitFor();
+    const log = page.getByRole("log");
+    await log.getByText("> shop@1.4.0 build").waitFor();
+    // The connection breaks in the middle: nothing is lost, nothing is said twice.
+    api.cut();
+    api.log("shop-b212", ...BUILD_EVENTS.slice(8));
+    await log.getByText("✓ 412 modules transformed.").waitFor();
+    expect(await log.getByText("> shop@1.4.0 build").count()).toBe(1);
+    await steps.getByRole("button", { name: /FROM node:22-slim.*cached/ }).click();
+    await log.getByText("its result was taken from the cache").waitFor();
+
+    api.log("shop-b212", ...BUILD_END);
+    api.put(release("shop", 14, running));
+    api.change(running, { phase: "succeeded", release: 14, finishedAt: new Date().toISOString() });
+    api.endLog("shop-b212");
+    const rolling = api.put(deployment("shop", 20, 14, { phase: "starting" }));
+    let web = api.put(instance("shop", "web", 1, 14, { phase: "starting" }));
+    await page.getByRole("heading", { level: 1, name: /Release v14/ }).waitFor();
+    await steps.getByRole("button", { name: /web-1 on host-a.*starting/ }).click();
+    await page.getByRole("log", { name: "Log of web-1" }).waitFor();
+    api.log(web.metadata.name, ...runtimeLines(3));
+    await page.getByRole("log").getByText("GET /products/1014 200").waitFor();
+    web = api.change(web, { phase: "ready" });
+    await steps.getByRole("button", { name: /web-1 on host-a.*ready, 0\.4 s/ }).waitFor();
+    api.change(rolling, { phase: "complete" });
+    api.change(shop, { phase: "live", release: 14 });
+    await page.getByRole("heading", { level: 1, name: /complete/ }).waitFor();
+    await page.getByRole("link", { name: "Open" }).waitFor();
+  });
+
+  it("tells why a build failed, with place and last lines", async () => {
+    const shop = shopWorld(api);
+    const page = await open(`/acme/store/apps/shop/builds/${shop.failedBuild.metadata.name}`);
+    const alert = page.getByRole("alert").filter({ hasText: "exit code 2" });
+    await alert.getByText("Dockerfile:8").waitFor();
+    await page.getByRole("log").getByText("error TS2322").waitFor();
+    await page.getByRole("button", { name: "Copy the command plim logs shop --build 207 -n acme/store" }).waitFor();
+  });
+
+  it("follows, pauses and searches a runtime log", async () => {
+    const shop = shopWorld(api);
+    const [web] = shop.instances;
+    const name = web?.metadata.name ?? "";
+    api.log(name, ...runtimeLines(3_000));
+    const page = await open("/acme/store/apps/shop");
+    await page.getByRole("table", { name: "Instances" }).getByRole("link", { name: "web-1" }).click();
+    const log = page.getByRole("log", { name: "Log" });
+    await page.getByText("live", { exact: true }).waitFor();
+    api.log(name, { stream: "stdout", at: new Date().toISOString(), text: "the newest line" });
+    await log.getByText("the newest line").waitFor();
+
+    await page.getByRole("button", { name: "Pause" }).click();
+    api.log(name, { stream: "stdout", at: new Date().toISOString(), text: "while paused" });
+    await page.getByText("paused, 1 new line").waitFor();
+    expect(await log.getByText("while paused").count()).toBe(0);
+    await page.getByRole("button", { name: "Go on" }).click();
+    await log.getByText("while paused").waitFor();
+
+    await page.getByRole("textbox", { name: "Search in these lines" }).fill("slow query 16:");
+    await log.getByText("slow query 16:").first().waitFor();
+    await page.getByText("1 of 2").waitFor();
+    await page.getByRole("button", { name: "Next match" }).click();
+    await page.getByText("2 of 2").waitFor();
+    await page.getByRole("button", { name: "Follow the end" }).click();
+    await log.getByText("while paused").waitFor();
+  });
+
+  it("scales, and says in the API's words why it cannot", async () => {
+    const shop = shopWorld(api);
+    api.on("POST", "/namespaces/acme/store/apps/shop/scale", (_match, body) => {
+      const { process, replicas } = body as { process: string; replicas: number };
+      if (replicas > 4)
+        return refusal(403, "quota_exceeded", "shop needs 9 × 256 MiB = 2.25 GiB memory; namespace store has 512 MiB free.");
+      const changed = {
+        ...shop.app.spec.processes,
+        [process]: { ...shop.app.spec.processes[process], replicas },
+      } as typeof shop.app.spec.processes;
+      return api.change(
+        shop.app,
+        { processes: { ...shop.app.status.processes, web: { desired: replicas, ready: 2 } } },
+        { processes: changed },
+      );
+    });
+    const page = await open("/acme/store/apps/shop");
+    const processes = page.getByRole("table", { name: "Processes" });
+    const field = processes.getByRole("textbox", { name: "Instances of web" });
+    const button = processes.getByRole("button", { name: "Scale" }).first();
+    expect(await button.isDisabled()).toBe(true);
+    await field.fill("9");
+    await page.getByRole("button", { name: "Copy the command plim scale shop web=9 -n acme/store" }).waitFor();
+    await button.click();
+    await page.getByRole("alert").getByText("namespace store has 512 MiB free").waitFor();
+    await field.fill("3");
+    await button.click();
+    await processes.getByText("2 of 3").waitFor();
+    await expect.poll(() => page.getByRole("alert").filter({ hasText: "512 MiB" }).count()).toBe(0);
+  });
+
+  it("rolls back after a confirmation, and goes where it can be watched", async () => {
+    const shop = shopWorld(api);
+    api.on("POST", "/namespaces/acme/store/apps/shop/rollback", (_match, body) => {
+      expect(body).toEqual({ release: 12 });
+      return [201, api.put(deployment("shop", 24, 12, { phase: "starting", previousRelease: 14 }, { reason: "rollback" }))];
+    });
+    const page = await open("/acme/store/apps/shop");
+    await page.getByRole("button", { name: "Roll back…" }).click();
+    const dialog = page.getByRole("dialog", { name: "Roll shop back" });
+    const choice = dialog.getByRole("combobox", { name: "To release" });
+    await expect.poll(() => choice.inputValue()).toBe("13");
+    await choice.selectOption("12");
+    await dialog.getByRole("button", { name: "Copy the command plim rollback shop v12 -n acme/store" }).waitFor();
+    await dialog.getByRole("button", { name: "Roll back to v12" }).click();
+    await page.waitForURL("**/deployments/shop-d24");
+    await page.getByRole("heading", { level: 1, name: /Release v12/ }).waitFor();
+    await page.getByRole("navigation", { name: "Steps" }).getByText("v14 serves until then").waitFor();
+    expect(shop.deployments).toHaveLength(5);
+  });
+});
+
+describe("settings", () => {
+  it("changes the environment and seals secrets; owners reveal them", async () => {
+    const shop = shopWorld(api);
+    api.on("PATCH", "/namespaces/acme/store/apps/shop", (_match, body) => {
+      const { env } = body as { env: Record<string, string | null> };
+      const merged = Object.fromEntries(
+        Object.entries({ ...shop.app.spec.env, ...env }).filter((entry): entry is [string, string] => entry[1] !== null),
+      );
+      return api.change(shop.app, {}, { env: merged });
+    });
+    api.on("PUT", "/namespaces/acme/store/apps/shop/secrets/:name", ({ name = "" }, body) => {
+      expect(body).toEqual({ value: "s3cret-value" });
+      api.change(shop.app, {}, { secrets: { ...shop.app.spec.secrets, [name]: 1 } });
+      return undefined;
+    });
+    api.on("POST", "/namespaces/acme/store/apps/shop/secrets/:name/reveal", () => ({ value: "postgres://revealed" }));
+    const page = await open("/acme/store/apps/shop/settings");
+    await page.getByRole("textbox", { name: "Variable name" }).fill("FEATURE_X");
+    await page.getByRole("textbox", { name: "Variable value" }).fill("on");
+    await page.getByRole("button", { name: "Add variable" }).click();
+    await page.getByRole("table", { name: "Environment" }).getByText("FEATURE_X").waitFor();
+
+    await page.getByRole("textbox", { name: "Secret name" }).fill("API_KEY");
+    await page.getByRole("textbox", { name: "Secret value" }).fill("s3cret-value");
+    await page.getByRole("button", { name: "Add secret" }).click();
+    const secrets = page.getByRole("table", { name: "Secrets" });
+    await secrets.getByText("API_KEY").waitFor();
+    expect(await page.content()).not.toContain("s3cret-value");
+    await page.getByRole("button", { name: "Reveal DATABASE_URL" }).click();
+    await secrets.getByText("postgres://revealed").waitFor();
+    await page.getByRole("button", { name: "Hide DATABASE_URL" }).click();
+    expect(await secrets.getByText("postgres://revealed").count()).toBe(0);
+  });
+
+  it("offers developers no reveal and no quota edit", async () => {
+    shopWorld(api);
+    api.me = { ...ANA, teams: ANA.teams.map((team) => ({ ...team, role: "developer" as const })) };
+    const page = await open("/acme/store/apps/shop/settings");
+    await page.getByRole("button", { name: "Replace DATABASE_URL" }).waitFor();
+    expect(await page.getByRole("button", { name: /^Reveal/ }).count()).toBe(0);
+    await page.goto("/acme/quota?namespace=store");
+    await page.getByText("Owners of the team can change").waitFor();
+    expect(await page.getByRole("button", { name: "Save quota" }).count()).toBe(0);
+  });
+
+  it("tries a quota out before it is saved", async () => {
+    shopWorld(api);
+    api.on("PATCH", "/namespaces/acme/store/quota", (_match, body) => {
+      const { quota } = body as { quota: { memoryBytes: number } };
+      return quota.memoryBytes > 4 * 1024 ** 3
+        ? refusal(403, "quota_exceeded", "Team acme has 2 GiB not given to any namespace.")
+        : { ok: true };
+    });
+    const page = await open("/acme/quota?namespace=store&memory=3GiB");
+    const memory = page.getByRole("textbox", { name: "memory" });
+    await expect.poll(() => memory.inputValue()).toBe("3GiB");
+    const save = page.getByRole("button", { name: "Save quota" });
+    await expect.poll(() => save.isEnabled()).toBe(true);
+    await memory.fill("9 GiB");
+    await page.getByRole("alert").getByText("Team acme has 2 GiB not given").waitFor();
+    expect(await save.isDisabled()).toBe(true);
+    expect(api.requests.filter((line) => line.includes("dryRun=true")).length).toBeGreaterThan(0);
+  });
+
+  it("adds an SSH key and shows a token once", async () => {
+    emptyWorld(api);
+    api.on("POST", "/ssh-keys", (_match, body) => {
+      api.sshKeys.push({ id: "k1", name: (body as { name: string }).name, fingerprint: "SHA256:abc", createdAt: new Date().toISOString() });
+      return [201, api.sshKeys[0] ?? {}];
+    });
+    api.on("POST", "/tokens", () => [201, { id: "t1", name: "laptop", createdAt: new Date().toISOString(), secret: "plim_once" }]);
+    const page = await open("/account");
+    await page.getByRole("textbox", { name: "Public key" }).fill("-----BEGIN OPENSSH PRIVATE KEY-----");
+    await page.getByText("This is a private key").waitFor();
+    await page.getByRole("textbox", { name: "Public key" }).fill("ssh-ed25519 AAAAC3Nz ana@laptop");
+    await page.getByRole("button", { name: "Add SSH key" }).click();
+    await page.getByRole("table", { name: "SSH keys" }).getByText("ana@laptop").waitFor();
+    await page.getByRole("textbox", { name: "Name" }).last().fill("laptop");
+    await page.getByRole("button", { name: "Create token" }).click();
+    await page.getByText("--token plim_once").waitFor();
+  });
+});
+
+describe("state by watch", () => {
+  it("holds one connection for two tabs and asks nothing while nothing happens", async () => {
+    shopWorld(api);
+    const page = await open("/acme/store");
+    const second = await page.context().newPage();
+    await second.goto(`${origin}/acme/store/apps/shop`);
+    await second.getByRole("table", { name: "Instances" }).waitFor();
+    await expect.poll(() => api.watchers.size).toBe(1);
+    const before = api.requests.length;
+    await page.waitForTimeout(1_500);
+    expect(api.requests.length).toBe(before);
+    await second.close();
+  });
+
+  it("works without shared workers", async () => {
+    const shop = shopWorld(api);
+    const page = await open("/login");
+    await page.context().addInitScript(() => {
+      Reflect.deleteProperty(globalThis, "SharedWorker");
+    });
+    await page.goto("/acme/store");
+    await page.getByRole("link", { name: "shop", exact: true }).waitFor();
+    await expect.poll(() => api.watchers.size).toBe(1);
+    api.change(shop.app, { phase: "degraded", message: "1 of 2 is not ready" });
+    await page.getByText("1 of 2 is not ready").first().waitFor();
+  });
+
+  it("says quietly that it reconnects, and catches up", async () => {
+    const shop = shopWorld(api);
+    const page = await open("/acme/store");
+    await page.getByRole("link", { name: "shop", exact: true }).waitFor();
+    await expect.poll(() => api.watchers.size).toBe(1);
+    api.down = true;
+    api.cut();
+    await page.getByRole("status").getByText("Reconnecting…").waitFor();
+    await page.getByRole("link", { name: "shop", exact: true }).waitFor();
+    api.change(shop.app, { phase: "failing", message: "it happened meanwhile" });
+    api.down = false;
+    await page.getByText("it happened meanwhile").first().waitFor();
+    await expect.poll(() => page.getByText("Reconnecting…").count()).toBe(0);
+  });
+
+  it("leads to the login and back when the session ends", async () => {
+    shopWorld(api);
+    const page = await open("/acme/store/apps/shop");
+    await page.getByRole("heading", { level: 1, name: /shop/ }).waitFor();
+    const me = api.me;
+    api.me = undefined;
+    api.cut();
+    await page.waitForURL("**/login?next=%2Facme%2Fstore%2Fapps%2Fshop");
+    api.on("POST", "/login", (_match, body) => {
+      if ((body as { password: string }).password !== "right") return refusal(401, "unauthenticated", "Email or password is wrong.");
+      api.me = me;
+      return me;
+    });
+    await page.getByRole("textbox", { name: "Email" }).fill("ana@acme.example");
+    await page.getByLabel("Password", { exact: true }).fill("wrong");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("alert").getByText("Email or password is wrong.").waitFor();
+    await page.getByLabel("Password", { exact: true }).fill("right");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForURL("**/acme/store/apps/shop");
+    await page.getByRole("table", { name: "Instances" }).waitFor();
+  });
+});
+
+describe("the frame", () => {
+  it("goes nowhere else after the login, whatever the address asks", async () => {
+    api.on("POST", "/login", () => {
+      emptyWorld(api);
+      return ANA;
+    });
+    const page = await open("/login?next=//evil.example/x");
+    await page.getByRole("textbox", { name: "Email" }).fill("ana@acme.example");
+    await page.getByLabel("Password", { exact: true }).fill("right");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForURL(`${origin}/acme/store`);
+  });
+
+  it("runs no injected script", async () => {
+    const injected = () => {
+      const script = document.createElement("script");
+      script.textContent = "globalThis.injected = true";
+      document.body.append(script);
+      return Reflect.get(globalThis, "injected") === true;
+    };
+    emptyWorld(api);
+    const page = await open("/acme/store");
+    expect(await page.evaluate(injected)).toBe(false);
+    // Control: without the policy it would run.
+    const unprotected = await open("/acme/store", { bypassCSP: true });
+    expect(await unprotected.evaluate(injected)).toBe(true);
+    for (const watched of opened) watched.complaints.splice(0); // the refusal itself is noted there
+  });
+
+  it("remembers the appearance and draws it at once", async () => {
+    emptyWorld(api);
+    const page = await open("/acme/store", { colorScheme: "light" });
+    const scheme = () => page.evaluate(() => document.documentElement.dataset.mantineColorScheme);
+    expect(await scheme()).toBe("light");
+    await page.getByRole("button", { name: "Appearance" }).click();
+    await page.getByRole("menuitem", { name: "Dark" }).click();
+    await expect.poll(scheme).toBe("dark");
+    // Without the portal's scripts: what is drawn before they come.
+    await page.route("**/_next/static/**/*.js", (route) => route.abort());
+    await page.goto("/acme/store", { waitUntil: "commit" });
+    await expect.poll(scheme).toBe("dark");
+    await page.unroute("**/_next/static/**/*.js");
+    for (const watched of opened) watched.complaints.splice(0);
+  });
+
+  it("does not move under the reader while it loads", async () => {
+    shopWorld(api);
+    const page = await open("/login");
+    await page.context().addInitScript(() => {
+      Reflect.set(globalThis, "moved", 0);
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries())
+          Reflect.set(globalThis, "moved", Reflect.get(globalThis, "moved") + Reflect.get(entry, "value"));
+      }).observe({ type: "layout-shift", buffered: true });
+    });
+    for (const path of ["/acme/store", "/acme/store/apps/shop", "/acme/store/apps/shop/deployments/shop-d23"]) {
+      await page.goto(path);
+      await page.waitForTimeout(700);
+      expect(await page.evaluate(() => Reflect.get(globalThis, "moved")), path).toBeLessThan(0.1);
+    }
+  });
+
+  it.each([1280, 390])("fits a window of %i px, with nothing and with much", async (width) => {
+    const wide = async (paths: readonly string[]) => {
+      const page = await open("/login", { viewport: { width, height: 844 } });
+      for (const path of paths) {
+        await page.goto(path);
+        await page.waitForTimeout(400);
+        expect(
+          await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
+          path,
+        ).toBeLessThanOrEqual(0);
+      }
+    };
+    emptyWorld(api);
+    await wide(["/acme/store", "/acme/quota", "/account", "/nowhere/at/all"]);
+    await api.close();
+    api = new FakeApi(portal.socket);
+    origin = await api.listen();
+    bigWorld(api);
+    await wide([
+      "/acme/store",
+      "/acme/quota?namespace=store",
+      "/acme/store/apps/shop",
+      "/acme/store/apps/shop/deployments",
+      "/acme/store/apps/shop/settings",
+      "/acme/store/apps/shop/deployments/shop-d23",
+      "/acme/store/apps/shop/builds/shop-b207",
+      "/acme/store/apps/customer-notification-dispatcher-eu-w0a",
+    ]);
+  });
+
+  it("says what is not there, and finds an app by a few letters", async () => {
+    bigWorld(api);
+    const page = await open("/acme/store/apps/nope");
+    await page.getByRole("heading", { name: "There is no app nope in acme/store" }).waitFor();
+    await page.keyboard.press("Control+k");
+    await page.getByRole("textbox", { name: "Go to an app or namespace" }).fill("w0a");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/apps/customer-notification-dispatcher-eu-w0a");
+  });
+
+  it("stays small after all this", () => {
+    const pss = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${portal.pid}/smaps_rollup`, "utf8"));
+    expect(Number(pss?.[1]) / 1024).toBeLessThan(200);
+    console.log(`portal: ${Math.round(Number(pss?.[1]) / 1024)} MB PSS`);
+  });
+});
