@@ -11,7 +11,7 @@ import { type BuildRunner, createBuildRunner } from "./builds/build-runner.ts";
 import { BuildKeeper } from "./builds/keeper.ts";
 import { GitMirrors } from "./builds/mirror.ts";
 import { type DesiredCache, desiredCache } from "./desired-cache.ts";
-import { type EnrolledIdentity, ensureEnrolled } from "./enrollment.ts";
+import { describeHost, type EnrolledIdentity, ensureEnrolled } from "./enrollment.ts";
 import { openQueueTunnel } from "./gateway.ts";
 import { HostIngress } from "./host-ingress.ts";
 import { imageFetcher } from "./images.ts";
@@ -96,6 +96,7 @@ class Agent implements RunningAgent {
   #queue: Queue | undefined;
   #tunnel: { close(): Promise<void> } | undefined;
   #wireDone = "";
+  #described = false;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(parts: Parts) {
@@ -179,6 +180,8 @@ class Agent implements RunningAgent {
   async #pass(): Promise<void> {
     let desired: DesiredState;
     try {
+      if (!this.#described) await this.#api.update(await describeHost(this.#parts.settings));
+      this.#described = true;
       desired = await this.#api.desired();
     } catch (error) {
       if (!(error instanceof AppError)) throw error;

@@ -7,6 +7,7 @@ import {
   type EnrollRequest,
   EnrollResponse,
   type HostReport,
+  type HostUpdate,
   Problem,
 } from "@plimsoll/contracts";
 import { AppError, type ErrorCode } from "@plimsoll/core";
@@ -16,6 +17,8 @@ import type { Identity } from "./identity.ts";
 /** The server as the agent sees it. Every call throws AppError: the server's own code and sentence, or `unavailable`. */
 export interface ServerApi {
   enroll(body: EnrollRequest): Promise<EnrollResponse>;
+  /** What this host is, as its settings say now. */
+  update(body: HostUpdate): Promise<void>;
   desired(): Promise<DesiredState>;
   report(report: HostReport): Promise<void>;
   claimBuild(uid: string): Promise<BuildClaim>;
@@ -50,7 +53,7 @@ export function createServerApi(api: string, identity: Identity): ServerApi {
         : { socketPath: unix },
   });
 
-  async function call(method: "GET" | "POST", path: string, body?: unknown, headersTimeout = CALL_TIMEOUT_MS) {
+  async function call(method: "GET" | "POST" | "PUT", path: string, body?: unknown, headersTimeout = CALL_TIMEOUT_MS) {
     const stream = isReadable(body);
     try {
       return await request(`${origin}/api/agent/v1${path}`, {
@@ -68,7 +71,7 @@ export function createServerApi(api: string, identity: Identity): ServerApi {
     }
   }
 
-  async function json(method: "GET" | "POST", path: string, body?: unknown): Promise<unknown> {
+  async function json(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<unknown> {
     const response = await call(method, path, body);
     const text = await response.body.text();
     if (response.statusCode >= 400) throw refused(response.statusCode, text);
@@ -77,6 +80,7 @@ export function createServerApi(api: string, identity: Identity): ServerApi {
 
   return {
     enroll: async (body) => EnrollResponse.parse(await json("POST", "/enroll", body)),
+    update: async (body) => void (await json("PUT", "/host", body)),
     desired: async () => DesiredState.parse(await json("GET", "/desired")),
     report: async (report) => void (await json("POST", "/report", report)),
     claimBuild: async (uid) => BuildClaim.parse(await json("POST", `/builds/${uid}/claim`)),

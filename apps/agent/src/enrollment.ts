@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { networkInterfaces, release } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "@plimsoll/config";
+import type { HostUpdate } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
 import { createServerApi } from "./api-client.ts";
@@ -47,17 +48,24 @@ async function enroll(settings: Settings, identity: Identity): Promise<EnrolledI
     const answer = await api.enroll({
       token: join?.secret ?? settings.enrollToken,
       name: settings.hostName,
-      underlay: settings.address ?? (await defaultAddress()),
       publicKey: identity.publicKey,
-      roles: [...settings.roles],
-      capacity: settings.capacity,
-      facts: await hostFacts(),
+      ...(await describeHost(settings)),
     });
     const tls = authorityPem === undefined ? undefined : await requestCertificate(settings.api, authorityPem, answer.credential);
     return { ...identity, ...answer, ...(tls === undefined ? {} : { tls }) };
   } finally {
     await api.close();
   }
+}
+
+/** What this host is, as its settings and its system say now. */
+export async function describeHost(settings: Settings): Promise<HostUpdate> {
+  return {
+    underlay: settings.address ?? (await defaultAddress()),
+    roles: [...settings.roles],
+    capacity: settings.capacity,
+    facts: await hostFacts(),
+  };
 }
 
 /** The source address of the default route; loopback where there is none: a single host. */

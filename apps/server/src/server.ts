@@ -156,6 +156,6 @@ function hostCommand(settings: Settings, authority: Authority | undefined): (tok
     if (settings.agentListen === undefined || authority === undefined)
       return "(this platform listens on this machine only: start it with PLIMSOLL_AGENT_LISTEN=<address>:7443 first)";
     const { host, port } = settings.agentListen;
-    return `npm run join -- https://${host}:${port} ${token}.${authority.fingerprint}`;
+    return `npm run join -- --server https://${host}:${port} --token ${token}.${authority.fingerprint}`;
   };
 }

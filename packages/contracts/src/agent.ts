@@ -28,6 +28,10 @@ export const EnrollRequest = z.object({
 });
 export type EnrollRequest = z.infer<typeof EnrollRequest>;
 
+/** What a host says of itself at every start: settings change without a new enrolment. */
+export const HostUpdate = EnrollRequest.pick({ underlay: true, roles: true, capacity: true, facts: true });
+export type HostUpdate = z.infer<typeof HostUpdate>;
+
 export const EnrollResponse = z.object({
   hostUid: z.string(),
   credential: z.string(),

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { EnrollRequest, EnrollResponse } from "@plimsoll/contracts";
+import type { EnrollRequest, EnrollResponse, HostUpdate } from "@plimsoll/contracts";
 import { AppError, ObjectName, PLATFORM_SCOPE, type Resource, type Spec } from "@plimsoll/core";
 import { PLATFORM, type Tx } from "@plimsoll/db";
 import type { Api } from "../context.ts";
@@ -31,6 +31,20 @@ export async function enrollHost(api: Api, request: EnrollRequest, requestId: st
   return queue === undefined ? enrolled : { ...enrolled, queue };
 }
 
+/** Takes what an enrolled host says of itself; every host's routes follow a changed address. Idempotent. */
+export async function updateHost(api: Pick<Api, "db">, hostUid: string, update: HostUpdate): Promise<void> {
+  assertReachable(update);
+  await api.db.write({ scope: PLATFORM }, async (tx) => {
+    const host = await tx.objects.lock("Host", hostUid);
+    const { facts, ...said } = update;
+    const updated = await tx.objects.updateSpec(host, { ...host.spec, ...said });
+    await tx.objects.updateStatus(updated, { ...updated.status, facts });
+    if (updated === host) return;
+    for (const other of await tx.objects.list("Host")) tx.wake("sync", other.metadata.uid);
+    tx.wake("host", hostUid);
+  });
+}
+
 async function ensureHost(tx: Tx, request: EnrollRequest): Promise<Resource<"Host">> {
   const { name, roles, underlay, publicKey, capacity, facts } = request;
   const known = await tx.objects.findByName("Host", PLATFORM_SCOPE, name);
@@ -46,11 +60,16 @@ async function ensureHost(tx: Tx, request: EnrollRequest): Promise<Resource<"Hos
   return tx.objects.create({ kind: "Host", name, spec, status: { phase: "unreachable", message: "enrolled, not heard of yet", facts } });
 }
 
-function assertEnrollable({ name, underlay, publicKey, facts, capacity }: EnrollRequest): void {
-  const wrong = (what: string) => new AppError("invalid", `This machine cannot be enrolled: ${what}.`);
+const wrong = (what: string) => new AppError("invalid", `This machine cannot be enrolled: ${what}.`);
+
+function assertEnrollable({ name, publicKey, ...update }: EnrollRequest): void {
   if (!ObjectName.safeParse(name).success) throw wrong("its name must be 1 to 40 of a-z, 0-9 and -, starting with a letter");
-  if (isIP(underlay) === 0) throw wrong("its underlay address must be an IP address that the other hosts reach it at");
   if (Buffer.from(publicKey, "base64").length !== 32) throw wrong("its public key must be an X25519 key of 32 bytes in base64");
+  assertReachable(update);
+}
+
+function assertReachable({ underlay, facts, capacity }: HostUpdate): void {
+  if (isIP(underlay) === 0) throw wrong("its underlay address must be an IP address that the other hosts reach it at");
   if (JSON.stringify(facts).length > 64 * 1024) throw wrong("its facts are larger than 64 KiB");
   if (capacity.cpuMillis < 1 || capacity.memoryBytes < 1) throw wrong("it has no capacity for apps");
 }

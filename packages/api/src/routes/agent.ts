@@ -6,13 +6,14 @@ import {
   EnrollRequest,
   EnrollResponse,
   HostReport,
+  HostUpdate,
   Problem,
 } from "@plimsoll/contracts";
 import { AppError, type ErrorCode } from "@plimsoll/core";
 import { z } from "zod";
 import { claimBuild as claim, takeProgress, takeResult } from "../agent/builds.ts";
 import { desiredState } from "../agent/desired.ts";
-import { enrollHost } from "../agent/enroll.ts";
+import { enrollHost, updateHost } from "../agent/enroll.ts";
 import { fetchLayer } from "../agent/layers.ts";
 import { takeReport } from "../agent/report.ts";
 import { readJson } from "../http/body.ts";
@@ -31,6 +32,20 @@ export const enroll = route({
   responses: { 200: EnrollResponse },
   errors: ["unauthenticated", "conflict", "unsupported"],
   handler: ({ api, body, requestId }) => enrollHost(api, body, requestId),
+});
+
+export const update = route({
+  method: "PUT",
+  path: "/api/agent/v1/host",
+  permission: "host",
+  summary: "What this host is: its address, roles and capacity",
+  body: HostUpdate,
+  responses: { 204: null },
+  errors: [],
+  handler: async ({ api, hostUid, body }) => {
+    await updateHost(api, hostUid, body);
+    return null;
+  },
 });
 
 export const desired = route({
