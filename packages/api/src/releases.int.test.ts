@@ -107,6 +107,13 @@ describe("rollback", () => {
     expect(await releases()).toHaveLength(5);
   });
 
+  it("is not undone by scaling", async () => {
+    const count = (await releases()).length;
+    await fixture.json("POST", `${APP}/scale`, { token: dev.token, body: { process: "web", replicas: 1 }, status: 200 });
+    await fixture.json("POST", `${APP}/scale`, { token: dev.token, body: { process: "web", replicas: 2 }, status: 200 });
+    expect(await releases()).toHaveLength(count);
+  });
+
   it("says so when there is nothing to go to", async () => {
     const again = await fixture.json<{ detail: string }>("POST", `${APP}/rollback`, {
       token: dev.token,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { AppPatch } from "@plimsoll/contracts";
 import type { Resource, Spec } from "@plimsoll/core";
 import { createBuild } from "@plimsoll/db";
@@ -38,15 +39,13 @@ export async function replaceSpec(
   const updated = await context.tx.objects.updateSpec(app, spec, labels);
   audit(context, "apps.update", updated, { changed: changedParts(app.spec, spec) });
   if (updated === app) return app;
-  await rollOutConfig(context, { namespace, app: updated });
+  await rollOutConfig(context, app.spec, { namespace, app: updated });
   const { source } = spec;
-  const asksForImage = source.kind === "image" && JSON.stringify(source) !== JSON.stringify(app.spec.source);
+  const asksForImage = source.kind === "image" && !isDeepStrictEqual(source, app.spec.source);
   if (asksForImage) await createBuild(context.tx, { namespace, app: updated, source, requestedBy: context.caller.name });
   return updated;
 }
 
 function changedParts(before: Spec<"App">, after: Spec<"App">): readonly string[] {
-  return (["source", "processes", "env", "secrets"] as const).filter(
-    (part) => JSON.stringify(before[part]) !== JSON.stringify(after[part]),
-  );
+  return (["source", "processes", "env", "secrets"] as const).filter((part) => !isDeepStrictEqual(before[part], after[part]));
 }

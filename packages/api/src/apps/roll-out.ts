@@ -1,4 +1,4 @@
-import { AppError, isDeploymentOver, type Resource, type Spec } from "@plimsoll/core";
+import { AppError, type Image, isDeploymentOver, type Resource, type Spec } from "@plimsoll/core";
 import { createDeployment, createRelease, releaseChanges } from "@plimsoll/db";
 import { audit, type Context } from "../context.ts";
 import { admitApp } from "./admit.ts";
@@ -20,13 +20,14 @@ export async function releaseOf({ tx }: Pick<Context, "tx">, { namespace, app }:
 }
 
 /**
- * After a change of the app's spec: where what a release freezes has changed, releases the image that serves now with the new
+ * After a change of the app's spec: where it changes what a release freezes, releases the image that serves now with the new
  * configuration; charges its quota; and starts the rollout. An app that was never released gets its configuration with its first release.
+ * A change of anything else (scale) leaves the release alone, also one that a rollback made differ from the spec.
  */
-export async function rollOutConfig(context: Context, open: OpenApp): Promise<void> {
+export async function rollOutConfig(context: Context, before: Spec<"App">, open: OpenApp): Promise<void> {
   const { app, namespace } = open;
   const base = await currentRelease(context, open);
-  const release = base === undefined ? undefined : await releaseConfig(context, open, base);
+  const release = base === undefined ? undefined : await releaseConfig(context, before, open, base);
   // While nothing new is released, what serves may still take more than the spec says.
   const charges = appCharges(app.spec, release === undefined ? base?.spec : undefined);
   await admitApp(context, { namespace, app, charges, subject: release ? `Release v${release.spec.number}` : app.metadata.name });
@@ -37,10 +38,12 @@ export async function rollOutConfig(context: Context, open: OpenApp): Promise<vo
   audit(context, "deployments.create", deployment, { release: release.spec.number, reason: "config" });
 }
 
-/** A release of the same image with the app's configuration of now; undefined when it would be the same. */
-async function releaseConfig(context: Context, { namespace, app }: OpenApp, base: Resource<"Release">) {
-  if (releaseChanges(base.spec, frozen(app.spec, base.spec)).length === 0) return undefined;
+/** A release of the same image with the app's configuration of now; undefined when this change asks for none. */
+async function releaseConfig(context: Context, before: Spec<"App">, { namespace, app }: OpenApp, base: Resource<"Release">) {
   const { image, builtOn, buildUid, source } = base.spec;
+  const next = frozen(app.spec, image);
+  const isChange = (than: Parameters<typeof releaseChanges>[0]) => releaseChanges(than, next).length > 0;
+  if (!isChange(frozen(before, image)) || !isChange(base.spec)) return undefined;
   return createRelease(context.tx, {
     namespace,
     app,
@@ -52,7 +55,8 @@ async function releaseConfig(context: Context, { namespace, app }: OpenApp, base
   });
 }
 
-function frozen(spec: Spec<"App">, base: Spec<"Release">) {
+/** What a release of this spec would hold. */
+function frozen(spec: Spec<"App">, image: Image) {
   const processes = Object.fromEntries(Object.entries(spec.processes).map(([name, { replicas: _, ...fixed }]) => [name, fixed]));
-  return { image: base.image, env: spec.env, secrets: spec.secrets, processes };
+  return { image, env: spec.env, secrets: spec.secrets, processes };
 }

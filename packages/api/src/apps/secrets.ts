@@ -46,7 +46,7 @@ export async function revealSecret(context: Context, namespace: Resource<"Namesp
 
 async function replaceSecrets(context: Context, { namespace, app }: OpenApp, secrets: Readonly<Record<string, number>>): Promise<void> {
   const updated = await context.tx.objects.updateSpec(app, { ...app.spec, secrets: { ...secrets } });
-  await rollOutConfig(context, { namespace, app: updated });
+  await rollOutConfig(context, app.spec, { namespace, app: updated });
 }
 
 async function openSecret({ tx }: Context, { namespace, app }: OpenApp, name: string, version: number): Promise<string> {
