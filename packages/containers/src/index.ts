@@ -8,4 +8,4 @@ export { type ImportOptions, LayerStore, type TemporaryLayer } from "./layer-sto
 export { DEFAULT_LOG_POLICY, type LogLine, type LogPolicy } from "./log-files.ts";
 export type { BindMount } from "./oci-spec.ts";
 export { DEFAULT_RESTART_POLICY, planRestart, type RestartPlan, type RestartPolicy } from "./restart.ts";
-export { runSandbox, type SandboxRequest, type SandboxResult } from "./sandbox.ts";
+export { collectSandboxes, runSandbox, type SandboxRequest, type SandboxResult } from "./sandbox.ts";

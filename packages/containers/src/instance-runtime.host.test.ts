@@ -137,7 +137,7 @@ describe("instances", () => {
     await runtime.run(
       await rig.instance(
         "i1",
-        "(sleep 0.05 & ) ; sleep 0.3; kill -0 $$; echo up; sh -c 'trap \"echo child; exit 0\" TERM; while :; do sleep 0.01; done'",
+        "(sleep 0.05 & ) ; sleep 0.3; trap wait TERM; sh -c 'trap \"echo child; exit 0\" TERM; echo up; while :; do sleep 0.01; done' & wait",
       ),
     );
     await said("i1", "up");
@@ -202,7 +202,7 @@ describe("instances", () => {
     const script = Object.entries(attempts)
       .map(([name, attempt]) => `if (${attempt}) 2>/dev/null; then echo "${name} worked"; else echo "${name} refused"; fi`)
       .join("; ");
-    await runtime.run(await rig.instance("i1", `${script}; cat /proc/self/status; ls /dev`));
+    await runtime.run(await rig.instance("i1", `${script}; echo fds $(ls /proc/1/fd); cat /proc/self/status; ls /dev`));
     await exited("i1");
     expect(log("i1").slice(0, 7)).toEqual(Object.keys(attempts).map((name) => `${name} refused`));
     const status = log("i1").join("\n");
@@ -210,6 +210,7 @@ describe("instances", () => {
     expect(status).toMatch(/Seccomp:\s+2/);
     // CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, SYS_CHROOT.
     expect(status).toMatch(/CapBnd:\s+00000000000405fb/);
+    expect(log("i1")).toContain("fds 0 1 2");
     expect(log("i1")).not.toContain("sda");
   });
 

@@ -16,7 +16,7 @@ import {
   waitGone,
 } from "@plimsoll/host";
 import { INSTANCE_CAPABILITIES } from "./capabilities.ts";
-import { CONMON, crunArgv, monitorFiles } from "./conmon.ts";
+import { crunArgv, monitorFiles } from "./conmon.ts";
 import { etcFiles } from "./etc-files.ts";
 import {
   checkName,
@@ -31,6 +31,7 @@ import {
 import { Launcher, MONITORS_CGROUP } from "./launcher.ts";
 import type { LayerStore } from "./layer-store.ts";
 import { CURRENT_LOG, DEFAULT_LOG_POLICY, followLog, type LogLine, type LogPolicy, rotateLog, tailLog } from "./log-files.ts";
+import { commandLine, monitorOf, processIn } from "./monitor-process.ts";
 import { mergeEnv } from "./oci-spec.ts";
 import { openFilesLimit } from "./open-files-limit.ts";
 import { failuresAfter } from "./restart.ts";
@@ -448,7 +449,9 @@ export class InstanceRuntime implements AsyncDisposable {
   #finish(handle: Handle, lastExit: RunExit): void {
     const { startedAt, stopping, failuresInRow } = handle.state;
     const ranMs = startedAt === undefined ? 0 : Date.parse(lastExit.at) - Date.parse(startedAt);
-    this.#update(handle, { exited: true, lastExit, failuresInRow: stopping ? failuresInRow : failuresAfter(failuresInRow, ranMs) });
+    // What we ended ourselves, or cut off in the middle of its launch by dying, is no failure of the program.
+    const blameless = stopping || (lastExit.monitorLost && startedAt === undefined);
+    this.#update(handle, { exited: true, lastExit, failuresInRow: blameless ? failuresInRow : failuresAfter(failuresInRow, ranMs) });
     handle.monitor = undefined;
     handle.container = undefined;
     const observation = this.#view(handle);
@@ -625,33 +628,6 @@ function stopSignal({ image }: InstanceDefinition): number {
 
 function pairs(env: Readonly<Record<string, string>>): readonly string[] {
   return Object.entries(env).map(([name, value]) => `${name}=${value}`);
-}
-
-/** The monitor of that very container: the pid file's process, if it is conmon and says so. */
-function monitorOf(bundleDir: string, containerId: string): ProcessIdentity | undefined {
-  const identity = processIn(monitorFiles(bundleDir).monitorPidFile);
-  if (identity === undefined) return undefined;
-  const words = commandLine(identity.pid);
-  return words[0] === CONMON && words[words.indexOf("-c") + 1] === containerId ? identity : undefined;
-}
-
-function processIn(pidFile: string): ProcessIdentity | undefined {
-  try {
-    const pid = Number(readFileSync(pidFile, "utf8"));
-    return Number.isInteger(pid) && pid > 0 ? identifyProcess(pid) : undefined;
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-function commandLine(pid: number): readonly string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-  } catch (error) {
-    if (errorCode(error) === "ENOENT" || errorCode(error) === "ESRCH") return [];
-    throw error;
-  }
 }
 
 function namesIn(directory: string): readonly string[] {

@@ -2,10 +2,10 @@ import type { Readable } from "node:stream";
 import { AppError } from "@plimsoll/core";
 import { run, start } from "@plimsoll/exec";
 import { inPrivateMountNamespace } from "@plimsoll/host";
-import { CONMON_ENV, conmonArgv, crunArgv, readSyncPipe, SYNC_PIPE_FD } from "./conmon.ts";
+import { CONMON_ENV, conmonArgv, crunArgv, type MonitorRequest, readSyncPipe } from "./conmon.ts";
 import { failureAnswer, type LauncherCommand, type LauncherRequest } from "./launcher-protocol.ts";
-import { makeBundle } from "./snapshot-launch.ts";
-import { firstLine } from "./sync-pipe.ts";
+import { type BundleRequest, makeBundle } from "./snapshot-launch.ts";
+import { SyncPipe } from "./sync-pipe.ts";
 
 /**
  * The launcher: a small process that stands between the agent and its monitors. Making a mount namespace changes the calling thread,
@@ -26,16 +26,14 @@ async function perform(command: LauncherCommand): Promise<{ readonly pid?: numbe
       return { stdout: (await run(command.argv, { timeoutMs: command.timeoutMs })).stdout };
     case "launch": {
       const { bundle, monitor } = command;
+      const sync = new SyncPipe();
       // Only what happens before the first await is in the namespace; the spawned monitor keeps it alive.
-      const spawned = inPrivateMountNamespace(() => {
-        makeBundle(bundle);
-        return start(conmonArgv(monitor), { env: CONMON_ENV, cwd: "/", stdio: ["ignore", "ignore", "pipe", "pipe"] });
-      });
+      const spawned = spawnIn(bundle, monitor, sync);
       const conmon = await spawned;
       const problem = text(conmon.stderr);
       let answer: string;
       try {
-        answer = await firstLine(conmon.stdio[SYNC_PIPE_FD] as Readable);
+        answer = await sync.firstLine();
       } catch (error) {
         conmon.kill("SIGKILL");
         throw error;
@@ -45,6 +43,18 @@ async function perform(command: LauncherCommand): Promise<{ readonly pid?: numbe
       if (command.start) await run(crunArgv(monitor.crunDir, "start", monitor.containerId));
       return { pid };
     }
+  }
+}
+
+function spawnIn(bundle: BundleRequest, monitor: MonitorRequest, sync: SyncPipe): ReturnType<typeof start> {
+  try {
+    return inPrivateMountNamespace(() => {
+      makeBundle(bundle);
+      return start(conmonArgv(monitor), { env: CONMON_ENV, cwd: "/", stdio: ["ignore", "ignore", "pipe", ...sync.inherited] });
+    });
+  } catch (error) {
+    sync.close();
+    throw error;
   }
 }
 

@@ -7,7 +7,11 @@ import { answerError, type LauncherAnswer, type LauncherCommand } from "./launch
 /** The cgroup of monitors and launcher: outside the agent's unit, so that stopping that leaves them alone. */
 export const MONITORS_CGROUP = "monitors";
 
-type Waiting = { readonly resolve: (answer: Extract<LauncherAnswer, { ok: true }>) => void; readonly reject: (error: Error) => void };
+type Waiting = {
+  readonly pid: number;
+  readonly resolve: (answer: Extract<LauncherAnswer, { ok: true }>) => void;
+  readonly reject: (error: Error) => void;
+};
 
 /**
  * The agent's end of the launcher process. It is started on first use and again when it has died; commands that were under way then
@@ -17,6 +21,7 @@ export class Launcher {
   readonly #cgroups: CgroupDriver;
   #child: Promise<ChildProcess & { readonly pid: number }> | undefined;
   #waiting = new Map<number, Waiting>();
+  #pid: number | undefined;
   #lastId = 0;
   #closed = false;
 
@@ -30,12 +35,24 @@ export class Launcher {
   }
 
   async perform(command: LauncherCommand): Promise<{ readonly pid?: number; readonly stdout?: string }> {
+    try {
+      return await this.#send(command);
+    } catch (error) {
+      // It was dead already, only nobody had told us: the command has not been seen by anyone.
+      if (!(error instanceof NotDelivered)) throw error;
+      return this.#send(command);
+    }
+  }
+
+  async #send(command: LauncherCommand): Promise<{ readonly pid?: number; readonly stdout?: string }> {
     const child = await this.#running();
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      this.#waiting.set(id, { pid: child.pid, resolve, reject });
       child.send({ id, command }, (error) => {
-        if (error !== null) this.#settle(id, (waiting) => waiting.reject(gone()));
+        if (error === null) return;
+        this.#forget(child);
+        this.#settle(id, (waiting) => waiting.reject(new NotDelivered()));
       });
     });
   }
@@ -66,21 +83,33 @@ export class Launcher {
       [process.execPath, "--max-old-space-size=32", "--max-semi-space-size=1", join(import.meta.dirname, "launcher-main.ts")],
       { cwd: "/", stdio: ["ignore", "inherit", "inherit", "ipc"] },
     );
+    this.#pid = child.pid;
     this.#cgroups.move(MONITORS_CGROUP, child.pid);
     child.on("message", (answer: LauncherAnswer) => {
       this.#settle(answer.id, (waiting) => (answer.ok ? waiting.resolve(answer) : waiting.reject(answerError(answer))));
     });
     child.once("exit", () => {
-      this.#child = undefined;
-      for (const id of [...this.#waiting.keys()]) this.#settle(id, (waiting) => waiting.reject(gone()));
+      this.#forget(child);
+      for (const [id, { pid }] of [...this.#waiting]) if (pid === child.pid) this.#settle(id, (waiting) => waiting.reject(gone()));
     });
     return child;
+  }
+
+  /** The next command gets another one. */
+  #forget(child: ChildProcess): void {
+    if (this.#pid === child.pid) this.#child = undefined;
   }
 
   #settle(id: number, how: (waiting: Waiting) => void): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (waiting !== undefined) how(waiting);
+  }
+}
+
+class NotDelivered extends AppError {
+  constructor() {
+    super("unavailable", "The launcher process is gone.");
   }
 }
 

@@ -1,21 +1,21 @@
-import { closeSync, existsSync, fchownSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fchownSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
 import { arch, release } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { AppError } from "@plimsoll/core";
 import { run, start } from "@plimsoll/exec";
 import { type CgroupDriver, type CgroupUsage, type HostLayout, inPrivateMountNamespace, pipe } from "@plimsoll/host";
 import { BUILD_CAPABILITIES } from "./capabilities.ts";
-import { CONMON_ENV, conmonArgv, containerError, crunArgv, readSyncPipe, SYNC_PIPE_FD } from "./conmon.ts";
+import { CONMON_ENV, conmonArgv, containerError, crunArgv, readSyncPipe } from "./conmon.ts";
 import { etcFiles, type HostEntry, type ResolverConfig } from "./etc-files.ts";
 import { signalOf } from "./instance-state.ts";
+import { monitorOf } from "./monitor-process.ts";
 import { missingMountPoints, removeStubs } from "./mount-point-stubs.ts";
 import type { BindMount } from "./oci-spec.ts";
 import { openFilesLimit } from "./open-files-limit.ts";
 import { DEFAULT_SECCOMP_PROFILE, loadSeccomp, type OciSeccomp } from "./seccomp.ts";
 import { makeBundle } from "./snapshot-launch.ts";
-import { firstLine } from "./sync-pipe.ts";
+import { SyncPipe } from "./sync-pipe.ts";
 
 /** One command of a build, in a container of its own over a chain of layers. */
 export interface SandboxRequest {
@@ -64,17 +64,19 @@ export interface SandboxResult {
   readonly usage: CgroupUsage;
 }
 
+const BUNDLE_PREFIX = ".build-";
+
 /**
  * Runs the command to its end and takes everything but the upper directory away again, mounts and cgroup included. A failing command is a
  * result, not an error. Throws AppError `invalid` (user, directory or program is to blame) or `internal`. Safe to run side by side in one
- * process. Where the process dies in the middle, the container dies with it when its cgroup is removed, which is then the caller's to do.
+ * process. Where the process dies in the middle, the container goes on until its cgroup is removed, and collectSandboxes takes the rest.
  *
  * Main thread only: it makes a mount namespace for the call, and goes back. The caller's own mounts are not touched.
  */
 export async function runSandbox(request: SandboxRequest): Promise<SandboxResult> {
   const { layout, cgroups, id } = request;
   const cgroup = `${request.cgroupPath}/${id}`;
-  const bundleDir = join(layout.bundlesDir, `.build-${id}`);
+  const bundleDir = join(layout.bundlesDir, `${BUNDLE_PREFIX}${id}`);
   mkdirSync(bundleDir, { recursive: true, mode: 0o700 });
   cgroups.ensure(cgroup);
   try {
@@ -88,12 +90,23 @@ export async function runSandbox(request: SandboxRequest): Promise<SandboxResult
   }
 }
 
+/** Takes away what steps left whose process died in the middle. Those that still run are left alone: remove their build's cgroup first. */
+export async function collectSandboxes(layout: HostLayout): Promise<void> {
+  for (const name of readdirSync(layout.bundlesDir)) {
+    if (!name.startsWith(BUNDLE_PREFIX)) continue;
+    const id = name.slice(BUNDLE_PREFIX.length);
+    const bundleDir = join(layout.bundlesDir, name);
+    if (monitorOf(bundleDir, id) !== undefined) continue;
+    if (existsSync(join(layout.crunDir, id))) await run(crunArgv(layout.crunDir, "delete", "--force", id));
+    rmSync(bundleDir, { recursive: true, force: true });
+    rmSync(join(layout.exitsDir, id), { force: true });
+  }
+}
+
 const MOUNT_POINTS = ["/proc", "/sys", "/dev", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
 
 async function runIn(request: SandboxRequest, cgroup: string, bundleDir: string): Promise<SandboxResult> {
   const { layout, cgroups, id } = request;
-  const [stdoutRead, stdoutWrite] = pipe();
-  const [stderrRead, stderrWrite] = pipe();
   // What comes before the program starts is the runtime's own complaint.
   let created = false;
   let complaint = "";
@@ -101,57 +114,20 @@ async function runIn(request: SandboxRequest, cgroup: string, bundleDir: string)
     if (created) request.onOutput(stream, chunk);
     else complaint += chunk.toString();
   };
-  const outputs = [drain(stdoutRead, take("stdout")), drain(stderrRead, take("stderr"))];
-  const { spawned, stubs } = closing([stdoutWrite, stderrWrite], () =>
-    // Until the first await all happens in a mount namespace that ends with the container.
-    inPrivateMountNamespace(() => {
-      const { rootPath, user } = makeBundle({
-        layout,
-        bundleDir,
-        layers: request.layers,
-        upperDir: request.upperDir,
-        workDir: request.workDir,
-        user: request.user,
-        files: filesOf(request),
-        ...(request.mounts === undefined ? {} : { idMapped: request.mounts }),
-        container: containerOf(request, cgroup),
-      });
-      const stubs = missingMountPoints(rootPath, [...MOUNT_POINTS, ...(request.mounts ?? []).map(({ destination }) => destination)]);
-      // Real pipes that belong to the command's user, so that it can open /dev/stdout.
-      for (const fd of [stdoutWrite, stderrWrite]) {
-        fchownSync(fd, request.userNamespace.uidBase + user.uid, request.userNamespace.uidBase + user.gid);
-      }
-      const monitor = conmonArgv({ containerId: id, bundleDir, exitsDir: layout.exitsDir, crunDir: layout.crunDir, foreground: true });
-      return { stubs, spawned: start(monitor, { env: CONMON_ENV, cwd: "/", stdio: ["ignore", stdoutWrite, stderrWrite, "pipe"] }) };
-    }),
-  );
+  const sync = new SyncPipe();
+  const { spawned, outputs, stubs } = spawnMonitor(request, cgroup, bundleDir, sync, take);
   const conmon = await spawned;
   const ended = new Promise<void>((resolve) => conmon.once("exit", () => resolve()));
-  const answer = await firstLine(conmon.stdio[SYNC_PIPE_FD] as Readable);
+  const answer = await sync.firstLine();
   if (answer === "") {
-    await Promise.all(outputs);
+    await outputs;
     throw containerError(complaint);
   }
   readSyncPipe(answer);
   created = true;
 
-  let stopped: "timedOut" | "cancelled" | undefined;
-  const stop = (why: "timedOut" | "cancelled") => {
-    stopped ??= why;
-    void cgroups.killAll(cgroup);
-  };
-  const cancel = () => stop("cancelled");
-  const timer = request.timeoutMs === undefined ? undefined : setTimeout(() => stop("timedOut"), request.timeoutMs);
-  request.signal?.addEventListener("abort", cancel);
-  try {
-    if (request.signal?.aborted === true) cancel();
-    else await run(crunArgv(layout.crunDir, "start", id));
-    await ended;
-    await Promise.all(outputs);
-  } finally {
-    clearTimeout(timer);
-    request.signal?.removeEventListener("abort", cancel);
-  }
+  const stopped = await startAndWait(request, cgroup, ended);
+  await outputs;
   const exitFile = join(layout.exitsDir, id);
   if (!existsSync(exitFile)) throw new AppError("internal", "The monitor of a build step died, and its exit status with it.");
   const exitCode = Number(readFileSync(exitFile, "utf8"));
@@ -166,6 +142,78 @@ async function runIn(request: SandboxRequest, cgroup: string, bundleDir: string)
     cancelled: stopped === "cancelled",
     usage,
   };
+}
+
+/** Synchronous: all of it happens in a mount namespace that ends with the container. */
+function spawnMonitor(
+  request: SandboxRequest,
+  cgroup: string,
+  bundleDir: string,
+  sync: SyncPipe,
+  take: (stream: "stdout" | "stderr") => (chunk: Buffer) => void,
+) {
+  const { layout, id, userNamespace } = request;
+  const [stdoutRead, stdoutWrite] = pipe();
+  const [stderrRead, stderrWrite] = pipe();
+  const outputs = Promise.all([drain(stdoutRead, take("stdout")), drain(stderrRead, take("stderr"))]);
+  try {
+    return inPrivateMountNamespace(() => {
+      const { rootPath, user } = makeBundle({
+        layout,
+        bundleDir,
+        layers: request.layers,
+        upperDir: request.upperDir,
+        workDir: request.workDir,
+        user: request.user,
+        files: filesOf(request),
+        ...(request.mounts === undefined ? {} : { idMapped: request.mounts }),
+        container: containerOf(request, cgroup),
+      });
+      const stubs = missingMountPoints(rootPath, [...MOUNT_POINTS, ...(request.mounts ?? []).map(({ destination }) => destination)]);
+      // Real pipes that belong to the command's user, so that it can open /dev/stdout.
+      for (const fd of [stdoutWrite, stderrWrite]) fchownSync(fd, userNamespace.uidBase + user.uid, userNamespace.uidBase + user.gid);
+      const monitor = conmonArgv({ containerId: id, bundleDir, exitsDir: layout.exitsDir, crunDir: layout.crunDir, foreground: true });
+      const stdio = ["ignore" as const, stdoutWrite, stderrWrite, ...sync.inherited];
+      return { outputs, stubs, spawned: start(monitor, { env: CONMON_ENV, cwd: "/", stdio }) };
+    });
+  } catch (error) {
+    sync.close();
+    throw error;
+  } finally {
+    // A child has inherited them by now.
+    for (const fd of [stdoutWrite, stderrWrite]) closeSync(fd);
+  }
+}
+
+/** Resolves when the container has ended; tells who ended it before its time. */
+async function startAndWait(request: SandboxRequest, cgroup: string, ended: Promise<void>): Promise<"timedOut" | "cancelled" | undefined> {
+  const { layout, cgroups, id, signal, timeoutMs } = request;
+  let stopped: "timedOut" | "cancelled" | undefined;
+  const stop = (why: "timedOut" | "cancelled") => {
+    stopped ??= why;
+    // Until the monitor tells the end; a container that is just being started may come in after the first time.
+    const kill = () => cgroups.killAll(cgroup).catch(() => undefined);
+    void kill();
+    const again = setInterval(kill, 500);
+    void ended.then(() => clearInterval(again));
+  };
+  const cancel = () => stop("cancelled");
+  const timer = timeoutMs === undefined ? undefined : setTimeout(() => stop("timedOut"), timeoutMs);
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    if (signal?.aborted === true) cancel();
+    else {
+      await run(crunArgv(layout.crunDir, "start", id)).catch((error: unknown) => {
+        // Killed between creation and start.
+        if (stopped === undefined) throw error;
+      });
+    }
+    await ended;
+    return stopped;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", cancel);
+  }
 }
 
 function containerOf(request: SandboxRequest, cgroup: string) {
@@ -217,13 +265,4 @@ function drain(fd: number, onChunk: (chunk: Buffer) => void): Promise<void> {
     socket.once("error", reject);
     socket.once("close", () => resolve());
   });
-}
-
-/** Runs `body` and closes the descriptors, which a child has inherited by then. */
-function closing<T>(fds: readonly number[], body: () => T): T {
-  try {
-    return body();
-  } finally {
-    for (const fd of fds) closeSync(fd);
-  }
 }

@@ -1,0 +1,32 @@
+import { readFileSync } from "node:fs";
+import { errorCode, identifyProcess, type ProcessIdentity } from "@plimsoll/host";
+import { CONMON, monitorFiles } from "./conmon.ts";
+
+/** The monitor of that very container: the pid file's process, if it is conmon and says so. */
+export function monitorOf(bundleDir: string, containerId: string): ProcessIdentity | undefined {
+  const identity = processIn(monitorFiles(bundleDir).monitorPidFile);
+  if (identity === undefined) return undefined;
+  const words = commandLine(identity.pid);
+  return words[0] === CONMON && words[words.indexOf("-c") + 1] === containerId ? identity : undefined;
+}
+
+/** Who a pid file names, if it still lives. */
+export function processIn(pidFile: string): ProcessIdentity | undefined {
+  try {
+    const pid = Number(readFileSync(pidFile, "utf8"));
+    return Number.isInteger(pid) && pid > 0 ? identifyProcess(pid) : undefined;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** A process's argv; empty when it is gone. */
+export function commandLine(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT" || errorCode(error) === "ESRCH") return [];
+    throw error;
+  }
+}
