@@ -251,6 +251,6 @@ describe("instances", () => {
       times.push(performance.now() - began);
     }
     // A bound for a loaded machine; the benchmark has the figure.
-    expect(times.sort((a, b) => a - b)[2]).toBeLessThan(500);
+    expect(times.sort((a, b) => a - b)[2]).toBeLessThan(2_000);
   });
 });

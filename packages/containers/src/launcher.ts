@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { AppError, toAppError } from "@plimsoll/core";
 import { type ChildProcess, start } from "@plimsoll/exec";
-import type { CgroupDriver } from "@plimsoll/host";
+import { type CgroupDriver, identifyProcess } from "@plimsoll/host";
 import { answerError, type LauncherAnswer, type LauncherCommand } from "./launcher-protocol.ts";
 
 /** The cgroup of monitors and launcher: outside the agent's unit, so that stopping that leaves them alone. */
@@ -45,10 +45,16 @@ export class Launcher {
   }
 
   async #send(command: LauncherCommand): Promise<{ readonly pid?: number; readonly stdout?: string }> {
-    const child = await this.#running();
+    let child = await this.#running();
+    if (identifyProcess(child.pid) === undefined) {
+      // Dead, and node has not told us yet.
+      this.#forget(child);
+      child = await this.#running();
+    }
+    const { pid } = child;
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { pid: child.pid, resolve, reject });
+      this.#waiting.set(id, { pid, resolve, reject });
       child.send({ id, command }, (error) => {
         if (error === null) return;
         this.#forget(child);
