@@ -1,7 +1,6 @@
-import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
-import { createServer, type Server } from "node:https";
+import { createServer as createHttpServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { Logger } from "@plimsoll/config";
 import type { Database } from "@plimsoll/db";
 import type { Authority } from "./authority.ts";
@@ -30,8 +29,11 @@ export interface GatewayOptions {
  */
 export async function openAgentGateway(options: GatewayOptions): Promise<{ close(): Promise<void> }> {
   const { listen, authority, log } = options;
+  const sockets = new Set<TLSSocket>();
   const leaf = await authority.issueServer(["plimsoll-server", listen.host]);
-  const server: Server = createServer(
+  // One TLS server in front, so that a tunnel's bytes never reach the HTTP parser.
+  const http = createHttpServer((request, response) => void handle(options, request, response));
+  const server = createTlsServer(
     {
       key: leaf.keyPem,
       cert: leaf.certificatePem,
@@ -42,13 +44,15 @@ export async function openAgentGateway(options: GatewayOptions): Promise<{ close
       ALPNProtocols: [QUEUE_PROTOCOL, "http/1.1"],
       handshakeTimeout: 10_000,
     },
-    (request, response) => void handle(options, request, response),
+    (socket) => {
+      sockets.add(socket);
+      socket.on("close", () => sockets.delete(socket));
+      socket.on("error", () => socket.destroy());
+      if (socket.alpnProtocol !== QUEUE_PROTOCOL) http.emit("connection", socket);
+      else if (socket.authorized) tunnel(socket, options.queueSocket);
+      else socket.destroy();
+    },
   );
-  server.on("secureConnection", (socket: TLSSocket) => {
-    if (socket.alpnProtocol !== QUEUE_PROTOCOL) return;
-    if (socket.authorized) tunnel(socket, options.queueSocket);
-    else socket.destroy();
-  });
   server.on("tlsClientError", (error) => log.debug("a TLS client was refused", { error }));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -58,7 +62,7 @@ export async function openAgentGateway(options: GatewayOptions): Promise<{ close
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        for (const socket of sockets) socket.destroy();
       }),
   };
 }

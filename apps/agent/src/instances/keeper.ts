@@ -176,7 +176,9 @@ export class InstanceKeeper {
     const common = { address, restarts: is.restarts, ...startOf(is), ...exitOf(is) };
     if (result.ready) {
       this.#failedProbes = 0;
-      const readyAt = this.#report.phase === "ready" ? this.#report.readyAt : this.#now();
+      // One that was found running, by an agent that was restarted, has been ready for long.
+      const readyAt =
+        this.#report.phase === "ready" ? this.#report.readyAt : this.#report.phase === "scheduled" ? is.startedAt : this.#now();
       this.#tell({ phase: "ready", ...common, ...(readyAt === undefined ? {} : { readyAt }), message: undefined, logTail: undefined });
       return READY_PAUSE_MS;
     }

@@ -43,7 +43,15 @@ export const theme = createTheme({
     TextInput: { defaultProps: { size: "sm" } },
     PasswordInput: { defaultProps: { size: "sm" } },
     Tooltip: { defaultProps: { openDelay: 300, withArrow: true } },
-    Modal: { defaultProps: { centered: true, size: "lg", overlayProps: { backgroundOpacity: 0.4 }, transitionProps: { duration: 80 } } },
+    Modal: {
+      defaultProps: {
+        lockScroll: false,
+        centered: true,
+        size: "lg",
+        overlayProps: { backgroundOpacity: 0.4 },
+        transitionProps: { duration: 80 },
+      },
+    },
     Menu: { defaultProps: { shadow: "md", transitionProps: { duration: 60 } } },
   },
 });

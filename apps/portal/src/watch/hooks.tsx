@@ -22,9 +22,11 @@ export function WatchProvider({ children, onSignedOut }: { readonly children: Re
   useEffect(() => {
     const leave = () => store.leave();
     const resume = () => store.resume();
+    store.open();
     window.addEventListener("pagehide", leave);
     window.addEventListener("pageshow", resume);
     return () => {
+      store.close();
       window.removeEventListener("pagehide", leave);
       window.removeEventListener("pageshow", resume);
     };

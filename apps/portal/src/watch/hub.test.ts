@@ -29,7 +29,7 @@ describe("hub and store, against an API over HTTP", () => {
     hub = createHub({ get: (path) => request("GET", path), stream: (path, options) => readEventStream(`/api/v1${path}`, options) });
   });
   afterEach(async () => {
-    for (const tab of tabs.splice(0)) tab.store.leave();
+    for (const tab of tabs.splice(0)) tab.store.close();
     await api.close();
     vi.unstubAllGlobals();
   });

@@ -32,6 +32,7 @@ export class WatchStore {
   readonly #wants = new Map<string, { readonly list: Collection; count: number }>();
   readonly #listeners = new Set<() => void>();
   #announced = "";
+  #closed = false;
 
   constructor(connect: (onMessage: (message: ToTab) => void) => (message: FromTab) => void, on: StoreCallbacks) {
     this.#on = on;
@@ -71,6 +72,17 @@ export class WatchStore {
     this.#send({ type: "forget" });
   }
 
+  /** Whoever used it is gone: nothing is told any more until it is opened again. */
+  close(): void {
+    this.#closed = true;
+    this.leave();
+  }
+
+  open(): void {
+    this.#closed = false;
+    this.resume();
+  }
+
   /** The page is left, perhaps into the browser's cache, from which `resume` brings it back. */
   leave(): void {
     this.#announced = "";
@@ -84,6 +96,7 @@ export class WatchStore {
   /** One message for all that components of one page want, not one each. */
   #announceSoon(): void {
     queueMicrotask(() => {
+      if (this.#closed) return;
       const collections = [...this.#wants.values()].map((entry) => entry.list);
       const key = collections.map((list) => list.path).join("\n");
       if (key === this.#announced) return;
@@ -101,6 +114,7 @@ export class WatchStore {
   }
 
   #receive(message: ToTab): void {
+    if (this.#closed) return;
     switch (message.type) {
       case "list": {
         const { collection, items, version } = message;

@@ -38,10 +38,13 @@ export function AppTable({
                 {row.name}
               </AppLink>
               <div className={classes.narrow}>{row.url && <Address url={row.url} />}</div>
-              {row.message && row.phase !== "live" && <div className={classes.message}>{row.message}</div>}
+              <div className={classes.narrow}>
+                <Message row={row} />
+              </div>
             </td>
             <td className={`${classes.address} ${table.wide}`}>
-              {row.url ? <Address url={row.url} /> : <span className={table.soft}>–</span>}
+              {row.url && <Address url={row.url} />}
+              <Message row={row} />
             </td>
             <td className={table.tight}>
               <ReleaseCell row={row} />
@@ -66,6 +69,11 @@ export function AppTable({
       </tbody>
     </table>
   );
+}
+
+/** Why it is not live, where it says so. */
+function Message({ row }: { readonly row: AppRow }) {
+  return row.message && row.phase !== "live" ? <div className={classes.message}>{row.message}</div> : null;
 }
 
 function Address({ url }: { readonly url: string }) {
