@@ -36,6 +36,7 @@ export const KEEP_ALIVE_MS = 10_000;
  * way stay with the process that has them. Source of the keywords: HAProxy 2.6 configuration manual.
  */
 export function renderIngress(desired: DesiredIngress, paths: IngressPaths): RenderedIngress {
+  refuseDoubles(desired);
   const structure = structureOf(desired);
   const config = [
     "global",
@@ -97,6 +98,26 @@ export function renderIngress(desired: DesiredIngress, paths: IngressPaths): Ren
   };
 }
 
+/** HAProxy would refuse some of these and quietly take the first of others. A route whose backend is not there is no error: it answers 503. */
+function refuseDoubles(desired: DesiredIngress): void {
+  const once = (what: string, names: readonly string[]) => {
+    const seen = new Set<string>();
+    const double = names.find((name) => seen.size === seen.add(name).size);
+    if (double !== undefined)
+      throw new AppError("invalid", `The ingress cannot have ${what} ${JSON.stringify(double.slice(0, 100))} twice.`);
+  };
+  once(
+    "the host name",
+    desired.routes.map(({ host }) => host),
+  );
+  once("the backend", ["platform_api", "platform_portal", ...desired.backends.map(({ id }) => id)]);
+  for (const backend of desired.backends)
+    once(
+      `in backend ${backend.id} the endpoint`,
+      backend.endpoints.map(({ id }) => id),
+    );
+}
+
 /** What a reload is needed for: addresses, the platform's pages, and which backends there are. */
 function structureOf(desired: DesiredIngress): string {
   const text = JSON.stringify([3, PAGES, desired.listen, desired.platform ?? null, desired.backends.map(({ id }) => id).sort()]);
@@ -124,12 +145,14 @@ function frontend(desired: DesiredIngress, paths: IngressPaths): readonly string
           `    acl platform ${HOST_NAME} -m str ${checkedHost(desired.platform.domain)}`,
           "    acl of_api path /api",
           "    acl of_api path_beg /api/ /git/",
-          "    use_backend platform_api if platform of_api",
-          "    use_backend platform_portal if platform",
         ]),
     `    http-request set-var(txn.backend) ${HOST_NAME},map(${paths.hostMap})`,
     `    http-request return status 404 ${page} if ${notPlatform}!{ var(txn.backend) -m found }`,
     `    http-request set-var(txn.state) var(txn.backend),map(${paths.stateMap})`,
+    // Processed after all http-request rules, wherever they stand.
+    ...(desired.platform === undefined
+      ? []
+      : ["    use_backend platform_api if platform of_api", "    use_backend platform_portal if platform"]),
     "    use_backend %[var(txn.backend)]",
     "",
   ];
