@@ -41,6 +41,15 @@ describe("cgroup driver on this host's kernel", () => {
     expect(driver.ensureTenant("n", { cpuMillis: 2000, memoryBytes: 512 * MIB })).toEqual({ cpuMillis: 2000, memoryBytes: 512 * MIB });
   });
 
+  it("never leaves a child without the limit that its parent has no room for", () => {
+    driver.ensureTenant("n", { cpuMillis: 100, memoryBytes: 64 * MIB });
+    const place = () => driver.ensure("tenants/n/run/i", { cpuMillis: 500, memoryBytes: 32 * MIB });
+    // v1 refuses; v2 takes any limit, and the parent's holds.
+    if (driver.version === "v1") expect(place).toThrow(expect.objectContaining({ code: "precondition_failed" }));
+    driver.ensureTenant("n", { cpuMillis: 600, memoryBytes: 64 * MIB });
+    expect(place()).toMatchObject({ cpuMillis: 500 });
+  });
+
   it("removes a tree with processes in it, and nothing twice", async () => {
     driver.ensure("tenants/n/run/i");
     const child = await start(["sleep", "30"]);

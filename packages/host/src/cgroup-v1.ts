@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { AppError } from "@plimsoll/core";
 import {
   atLeast,
   type CgroupDriver,
@@ -57,9 +58,14 @@ export function cgroupV1(root: string, hierarchies: V1Hierarchies): CgroupDriver
       writeControl(dir, "cpu.cfs_quota_us", quota);
       return cpuMillis;
     } catch (error) {
+      if (errorCode(error) !== "EINVAL") throw error;
+      for (let above = dirname(path); above !== "."; above = dirname(above)) {
+        const limit = readNumber(dirIn("cpu", above), "cpu.cfs_quota_us");
+        if (limit >= 0 && (quota < 0 || limit < quota)) throw tooSmall(above);
+      }
       // Below what is below it. The kernel still counts children that were removed a moment ago: lowering is for a later call.
       const current = readNumber(dir, "cpu.cfs_quota_us");
-      if (errorCode(error) !== "EINVAL" || (current >= 0 && current <= quota)) throw error;
+      if (current >= 0 && current <= quota) throw error;
       return current < 0 ? undefined : cpuMillisOf(current, CPU_PERIOD_MICROS);
     }
   };
@@ -167,6 +173,10 @@ export function v1Hierarchies(mountinfo: string): V1Hierarchies {
     }
   }
   return found;
+}
+
+function tooSmall(path: string): AppError {
+  return new AppError("precondition_failed", `The cgroup ${path} has less than what is to be placed in it: raise it first.`);
 }
 
 function kill(pid: number): void {
