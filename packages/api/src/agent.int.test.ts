@@ -79,6 +79,22 @@ describe("enrolment", () => {
     expect(new Set(indexes).size).toBe(5);
   });
 
+  it("is followed by what a host says of itself at every start; a changed address wakes the others", async () => {
+    const host = await fixture.host("host-moved");
+    const say = (underlay: string) =>
+      fixture.request("PUT", "/api/agent/v1/host", {
+        token: host.credential,
+        body: { underlay, roles: ["run"], capacity: { cpuMillis: 2_000, memoryBytes: 1024 ** 3 }, facts: { kernel: "6.19" } },
+      });
+    await wakes();
+    expect((await say("10.0.0.44")).status).toBe(204);
+    expect(await wakes()).toEqual(expect.arrayContaining([`host/${host.uid}`, `sync/${hostA.uid}`, `sync/${hostB.uid}`]));
+    expect((await desired(hostA)).peers.find(({ uid }) => uid === host.uid)?.underlay).toBe("10.0.0.44");
+    await say("10.0.0.44");
+    expect(await wakes()).toEqual([]);
+    expect((await say("not an address")).status).toBe(422);
+  });
+
   it("token is made by operators, with the line to run", async () => {
     const operator = await fixture.user({ operator: true });
     const made = await fixture.json<{ token: string; command: string }>("POST", "/api/v1/host-tokens", {

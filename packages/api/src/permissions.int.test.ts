@@ -141,6 +141,11 @@ const TABLE: Record<string, Row> = {
     }),
     statuses: ANYBODY(401),
   },
+  "PUT /api/agent/v1/host": {
+    path: "/api/agent/v1/host",
+    body: () => ({ underlay: "127.0.0.1", roles: ["run"], capacity: { cpuMillis: 4_000, memoryBytes: 8 * 1024 ** 3 }, facts: {} }),
+    statuses: HOSTS(204),
+  },
   "GET /api/agent/v1/desired": { path: "/api/agent/v1/desired", statuses: HOSTS(200) },
   "POST /api/agent/v1/report": { path: "/api/agent/v1/report", body: () => ({ instances: [] }), statuses: HOSTS(204) },
   "POST /api/agent/v1/builds/:uid/claim": { path: "/api/agent/v1/builds/none/claim", statuses: HOSTS(404) },

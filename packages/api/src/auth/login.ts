@@ -1,5 +1,6 @@
+import type { Clock } from "@plimsoll/config";
 import { AppError } from "@plimsoll/core";
-import type { Api } from "../context.ts";
+import type { Database } from "@plimsoll/db";
 import { RateLimiter } from "../http/rate-limit.ts";
 import { verifyPassword } from "./passwords.ts";
 import { SESSION_MS } from "./sessions.ts";
@@ -15,7 +16,7 @@ export type Login = (request: {
  * Login with limits that only slow down whoever guesses: wrong passwords count per address and e-mail together, so that nobody is
  * locked out of their account by somebody else's attempts, and per address over all accounts.
  */
-export function createLogin({ db, clock }: Pick<Api, "db" | "clock">): Login {
+export function createLogin({ db, clock }: { readonly db: Pick<Database, "identities">; readonly clock: Clock }): Login {
   const nowMs = () => clock.now().getTime();
   const perAccount = new RateLimiter({ burst: 8, perSecond: 1 / 30 }, nowMs);
   const perAddress = new RateLimiter({ burst: 60, perSecond: 1 / 5 }, nowMs);

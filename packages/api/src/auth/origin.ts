@@ -1,5 +1,5 @@
 import { AppError } from "@plimsoll/core";
-import type { ApiSettings } from "../context.ts";
+import type { ApiSettings } from "../settings.ts";
 
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 

@@ -1,4 +1,4 @@
-import type { ApiSettings } from "../context.ts";
+import type { ApiSettings } from "../settings.ts";
 
 /** A session lives this long after it was used last. */
 export const SESSION_MS = 30 * 86_400_000;
