@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@plimsoll/config";
 import type { BaseImages, ImageStore, LayerStore, ResolvedBase } from "@plimsoll/containers";
@@ -15,7 +15,7 @@ import { CANCELLED, timedOut } from "./solve/explain.ts";
 import type { BuildNetwork } from "./solve/network.ts";
 import { Progress } from "./solve/progress.ts";
 import { readRecipe } from "./solve/recipe.ts";
-import { Solver } from "./solve/solver.ts";
+import { orAborted, Solver } from "./solve/solver.ts";
 import { buildCgroup, WorkerClient } from "./solve/worker-client.ts";
 import { SpareWorker } from "./solve/worker-process.ts";
 
@@ -62,6 +62,8 @@ export interface BuilderOptions {
   /** The builder's own directory: step cache, file times, compiled code. All of it may be deleted; only time is lost. */
   readonly cacheDir: string;
   readonly clock: Clock;
+  /** A PEM bundle of this host that commands shall trust besides the image's own: of an operator whose proxy opens TLS. */
+  readonly certificatesFile?: string;
   /** How long after a build a loaded worker waits for the next one. 0: none does. Default: 10 minutes. */
   readonly spareWorkerMs?: number;
 }
@@ -190,6 +192,7 @@ class HostBuilder implements Builder {
       repository: request.repository,
       firstSeenFile: join(cacheDir, "namespaces", request.namespace.uid, "first-seen", firstSeen),
       limits: request.limits,
+      ...(this.options.certificatesFile === undefined ? {} : { certificates: this.keepCertificates(this.options.certificatesFile) }),
       layers,
       spare: this.spare,
       signal,
@@ -205,6 +208,7 @@ class HostBuilder implements Builder {
       progress,
       limits: request.limits,
       executing: this.executingOf(request.namespace.uid),
+      signal,
     });
     const solution = await solver.solve(plan.target);
     const image = await images.put(solution.config, solution.layers);
@@ -228,7 +232,7 @@ class HostBuilder implements Builder {
       plan.images.map(async ({ reference, at }) => {
         const told = progress.soon(stepsOf((base) => base.kind === "image" && base.reference === reference));
         try {
-          const base = await this.options.baseImages.resolve(reference, { signal });
+          const base = await orAborted(this.options.baseImages.resolve(reference, { signal }), signal);
           if (base.note !== undefined) progress.notice(base.note);
           told.done(before.has(base.image.digest) ? "cached" : "done");
           return [reference, base] as const;
@@ -240,6 +244,18 @@ class HostBuilder implements Builder {
       }),
     );
     return new Map(resolved);
+  }
+
+  /** A copy of ours: the original may lie on a file system that cannot be id-mapped, and may change while a command runs. */
+  private keepCertificates(file: string): string {
+    const content = readFileSync(file);
+    const kept = join(this.options.cacheDir, `certificates-${createHash("sha256").update(content).digest("hex").slice(0, 16)}.crt`);
+    if (existsSync(kept)) return kept;
+    const temporary = `${kept}.${process.pid}.new`;
+    mkdirSync(this.options.cacheDir, { recursive: true, mode: 0o700 });
+    writeFileSync(temporary, content, { mode: 0o644 });
+    renameSync(temporary, kept);
+    return kept;
   }
 
   private cacheOf(namespaceUid: string): StepCache {

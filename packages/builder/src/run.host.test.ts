@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BuildEvent } from "@plimsoll/core";
@@ -153,6 +153,20 @@ RUN id -u && id -g && echo x > /tmp/of-app
     );
     using flat = host.layerTree(merged, 0);
     expect(flat.readdir("/r/d").map(String)).toEqual(["y"]);
+  });
+
+  it("lets commands trust the operator's certificates and leaves no trace of them", async () => {
+    const certificatesFile = join(host.dir, "bundle.crt");
+    writeFileSync(certificatesFile, "of the operator\n");
+    const builder = host.newBuilder({ certificatesFile });
+    const files = { Dockerfile: "FROM busybox\nENV PIP_CERT=/own\nRUN cat $SSL_CERT_FILE && echo $PIP_CERT && touch /made\n" };
+    const run = await host.build(files, { builder });
+    expect(run.log).toBe("of the operator\n/own\n");
+    const image = imageOf(run);
+    expect(JSON.stringify(image.config)).not.toContain("SSL_CERT_FILE");
+    using tree = host.layerTree(image, 1);
+    expect(tree.readdir("/").map(String)).toEqual(["made"]);
+    expect((await host.build(files)).steps.done).toEqual([]);
   });
 
   it("tells a failed command with its exit code, place and last lines", async () => {

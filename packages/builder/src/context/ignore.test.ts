@@ -48,7 +48,7 @@ describe("IgnoreRules", () => {
           if (!some.reachesBelow(directory, verdict)) expect(some.ignores(segments.join("/"))).toBe(verdict.ignored);
         }
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_000 },
     );
   });
 

@@ -4,7 +4,7 @@ import { WordError } from "./word-error.ts";
 type Token = { readonly kind: "char"; readonly char: string } | { readonly kind: "any" } | { readonly kind: "star" };
 
 /** Steps one expansion may take; a value and pattern that need more were made to be slow. */
-const MAX_STEPS = 20_000_000;
+const MAX_STEPS = 5_000_000;
 
 /** `${value#pattern}`, `##`, `%`, `%%`: the value without the shortest or longest match at its start or end. */
 export function trimGlob(value: string, pattern: string, side: "start" | "end", longest: boolean): string {

@@ -174,7 +174,7 @@ describe("parseDockerfile", () => {
           expect(error.failure.message.length).toBeGreaterThan(10);
         }
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_000 },
     );
   });
 });

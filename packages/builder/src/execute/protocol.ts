@@ -18,6 +18,8 @@ export interface WorkerInit {
   /** Relative to the layout's cgroupRoot; commands run in cgroups below it. */
   readonly cgroupPath: string;
   readonly userNamespace: { readonly path: string; readonly uidBase: number };
+  /** File of certificate authorities that commands shall trust, on a disk. */
+  readonly certificates?: string;
   /** Output kept of all commands together; the rest is counted. */
   readonly logBytes: number;
 }

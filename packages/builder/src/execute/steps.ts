@@ -8,6 +8,7 @@ import { IgnoreRules } from "../context/ignore.ts";
 import { ContextTree } from "../context/tree.ts";
 import type { CopyContent } from "../plan/keys.ts";
 import type { RunAction } from "../plan/steps.ts";
+import { trustCertificates } from "./certificates.ts";
 import { copyContext } from "./copy-context.ts";
 import { copyFromTree } from "./copy-layers.ts";
 import { Destination } from "./destination.ts";
@@ -111,6 +112,7 @@ export class StepExecutor implements AsyncDisposable {
   ): Promise<void> {
     const { init, onOutput } = this.options;
     const output = new CommandOutput(this.budget, (stream, text) => onOutput(id, stream, text));
+    const trusted = trustCertificates(init.certificates);
     const result = await runSandbox({
       layout: init.layout,
       cgroups: this.cgroups,
@@ -121,8 +123,9 @@ export class StepExecutor implements AsyncDisposable {
       networkNamespace: network.path,
       cgroupPath: init.cgroupPath,
       args: action.argv,
-      // Proxies first: what the image sets itself counts.
-      env: [...action.proxies, ...action.env],
+      // In this order: what the image sets itself counts.
+      env: merged(trusted.env, action.proxies, action.env),
+      mounts: trusted.mounts,
       user: action.user,
       cwd: action.cwd,
       resolver: { nameservers: network.nameservers, search: [], options: [] },
@@ -188,6 +191,11 @@ export class StepExecutor implements AsyncDisposable {
       return this.layers.dirOf(digest);
     });
   }
+}
+
+/** Environments laid over each other; of equal names the last counts. */
+function merged(...layers: readonly (readonly string[])[]): readonly string[] {
+  return [...new Map(layers.flat().map((entry) => [entry.split("=", 1)[0], entry])).values()];
 }
 
 function copyDestination(tree: RootedTree, { chown, chmod }: { readonly chown?: string; readonly chmod?: number }): Destination {

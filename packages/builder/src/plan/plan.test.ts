@@ -181,6 +181,44 @@ describe("planSteps", () => {
     expect(failure.message).toContain(advice);
   });
 
+  it("answers any file with steps or a problem that has file and line", () => {
+    const word = fc.oneof(
+      fc.constantFrom(
+        "$A",
+        "${A:-b}",
+        "${B?x}",
+        '"',
+        "'",
+        "\\",
+        "/x/",
+        "..",
+        "0",
+        "one",
+        "80/tcp",
+        "--from=one",
+        "--chown=$A",
+        "a=b",
+        "[",
+        "*",
+      ),
+      fc.string({ maxLength: 4 }),
+    );
+    const keyword = fc.constantFrom("RUN", "COPY", "ENV", "ARG", "WORKDIR", "USER", "EXPOSE", "CMD", "ENTRYPOINT", "LABEL", "FROM");
+    const line = fc.tuple(keyword, fc.array(word, { minLength: 1, maxLength: 4 })).map(([name, words]) => `${name} ${words.join(" ")}`);
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 8 }), fc.constantFrom(undefined, "one", "0", "x"), (lines, target) => {
+        try {
+          plan(["ARG A=1", "FROM a AS one", ...lines].join("\n"), target === undefined ? {} : { target });
+        } catch (error) {
+          if (!(error instanceof BuildProblem)) throw error;
+          expect(error.failure).toMatchObject({ file: "Dockerfile", line: expect.any(Number) });
+          expect(error.failure.message.length).toBeGreaterThan(10);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   it("numbers steps as they were listed before any image was known", () => {
     const instruction = fc.constantFrom(
       "RUN x",

@@ -13,6 +13,16 @@ import type { Progress } from "./progress.ts";
 import type { Recipe } from "./recipe.ts";
 import { StepFailed, type WorkerClient, WorkerOutOfMemory } from "./worker-client.ts";
 
+/** The promise's outcome, or the signal's reason as soon as it is aborted; what the promise stands for goes on. */
+export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
 /** Steps of independent stages that may be executed at one time. */
 const SIDE_BY_SIDE = 2;
 
@@ -29,6 +39,7 @@ export interface SolverOptions {
   readonly limits: BuildLimits;
   /** Keys that any build of this namespace executes now; whoever needs one of them waits. */
   readonly executing: Map<StepKey, Promise<void>>;
+  readonly signal: AbortSignal;
 }
 
 export interface Solution {
@@ -178,7 +189,7 @@ export class Solver {
       }
       const elsewhere = executing.get(key);
       if (elsewhere === undefined) break;
-      await elsewhere;
+      await orAborted(elsewhere, this.options.signal);
     }
     const done = Promise.withResolvers<void>();
     executing.set(key, done.promise);

@@ -23,6 +23,7 @@ export interface WorkerClientOptions {
   readonly repository: string;
   readonly firstSeenFile: string;
   readonly limits: BuildLimits;
+  readonly certificates?: string;
   readonly layers: LayerStore;
   readonly spare: SpareWorker;
   /** Aborted: everything of the build is killed. */
@@ -97,28 +98,28 @@ export class WorkerClient implements AsyncDisposable {
     });
   }
 
+  /** Never throws: what cannot be removed now is left to the builder's collect(). */
   async close(): Promise<void> {
-    const { signal, cgroups, network, buildId, namespace, spare, layers } = this.options;
+    const { signal, network, buildId } = this.options;
     signal.removeEventListener("abort", this.kill);
-    if (this.worker !== undefined) {
-      this.unfinished ||= this.pending.size > 0;
-      const worker = await this.worker.catch(() => undefined);
-      await this.killAll();
-      worker?.kill();
-      await worker?.ended;
-      await cgroups.remove(buildCgroup(namespace.uid, buildId));
-      // What it was making is half-made, and only now without an owner.
-      if (this.unfinished) await layers.collectTemporary();
-      spare.prepare();
-    }
-    if (this.acquired !== undefined) {
-      await this.acquired.catch(() => undefined);
-      await network.release(buildId);
-    }
+    if (this.worker !== undefined) await this.endWorker(await this.worker.catch(() => undefined)).catch(() => undefined);
+    if (this.acquired !== undefined) await this.acquired.then(() => network.release(buildId)).catch(() => undefined);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  private async endWorker(worker: WorkerProcess | undefined): Promise<void> {
+    const { cgroups, buildId, namespace, spare, layers } = this.options;
+    this.unfinished ||= this.pending.size > 0;
+    await this.killAll();
+    worker?.kill();
+    await worker?.ended;
+    spare.prepare();
+    // What it was making is half-made, and only now without an owner.
+    if (this.unfinished) await layers.collectTemporary();
+    await cgroups.remove(buildCgroup(namespace.uid, buildId));
   }
 
   private async startWorker(): Promise<WorkerProcess> {
@@ -140,6 +141,7 @@ export class WorkerClient implements AsyncDisposable {
       cgroupPath: path,
       userNamespace: { path: userNamespace, uidBase: namespace.uidBase },
       logBytes: limits.logBytes,
+      ...(this.options.certificates === undefined ? {} : { certificates: this.options.certificates }),
     };
     worker.send(init, (answer) => this.receive(answer));
     if (this.options.signal.aborted) this.kill();

@@ -17,7 +17,7 @@ import {
   removeHostLayout,
   removeNetworkNamespace,
 } from "@plimsoll/host";
-import { type Builder, type BuildOutcome, type BuildRequest, createBuilder } from "../builder.ts";
+import { type Builder, type BuilderOptions, type BuildOutcome, type BuildRequest, createBuilder } from "../builder.ts";
 import type { BuildNetwork } from "../solve/network.ts";
 import { commitFiles, type TestFile } from "./repository.ts";
 
@@ -102,7 +102,7 @@ export class BuildHost implements AsyncDisposable {
   }
 
   /** Another one on the same directories, as after a restart of the agent. */
-  newBuilder(): Builder {
+  newBuilder(more: Pick<BuilderOptions, "certificatesFile"> = {}): Builder {
     const { layout, layers, images, cgroups } = this;
     const baseImages = {
       resolve: async (reference: string) => {
@@ -121,6 +121,7 @@ export class BuildHost implements AsyncDisposable {
       network: this.network(),
       cacheDir: join(this.dir, "cache"),
       clock: { now: () => new Date() },
+      ...more,
     });
     this.builders.push(builder);
     return builder;
