@@ -35,7 +35,7 @@ beforeEach(async () => {
 
 /** Plays the agent: waits until something is wished from this host. */
 async function wish(host: TestHost) {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 500; tries++) {
     const { streams } = await fixture.json<DesiredState>("GET", "/api/agent/v1/desired", { token: host.credential });
     if (streams[0] !== undefined) return streams[0];
     await sleep(10);

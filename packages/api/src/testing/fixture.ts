@@ -62,7 +62,7 @@ export async function startFixture(ports: Partial<ApiPorts> = {}, clock: Clock =
   const streams = createStreamBroker({
     newId: () => newSecret(9),
     wake: (hostUid) => db.write({ scope: PLATFORM }, async (tx) => tx.wake("sync", hostUid)),
-    answerMs: 1_500,
+    answerMs: 4_000,
   });
   const api = createApi({
     db,

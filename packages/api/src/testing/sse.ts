@@ -12,7 +12,7 @@ export function readSse(response: Response) {
   let comments = 0;
   let ended = false;
 
-  async function next(timeoutMs = 3_000): Promise<SseMessage | "end" | "timeout"> {
+  async function next(timeoutMs = 10_000): Promise<SseMessage | "end" | "timeout"> {
     for (;;) {
       const at = text.indexOf("\n\n");
       if (at < 0) {
