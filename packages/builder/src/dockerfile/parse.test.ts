@@ -6,6 +6,9 @@ import { readKeyValues } from "./key-values.ts";
 import { type RawInstruction, readLines } from "./lines.ts";
 import { parseDockerfile } from "./parse.ts";
 
+/** Many examples, on a machine that may be busy. */
+const SLOW = { timeout: 60_000 };
+
 const parse = (text: string) => parseDockerfile(text, "Dockerfile");
 const problem = (text: string) => {
   try {
@@ -137,7 +140,7 @@ describe("parseDockerfile", () => {
     expect(parse("FROM a\nRUN ['x']").stages[0]?.instructions).toMatchObject([{ command: { form: "shell", line: "['x']" } }]);
   });
 
-  it("answers any text with stages or a problem that has file and line", () => {
+  it("answers any text with stages or a problem that has file and line", SLOW, () => {
     const piece = fc.oneof(
       fc.constantFrom(
         "FROM a\n",

@@ -4,6 +4,9 @@ import { describe, expect, it } from "vitest";
 import { copyFromKey, copyKey, runKey, workdirKey } from "./keys.ts";
 import type { CopyAction, RunAction } from "./steps.ts";
 
+/** Many examples, on a machine that may be busy. */
+const SLOW = { timeout: 60_000 };
+
 const digest = fc.stringMatching(/^[0-9a-f]{64}$/).map((hex): Digest => `sha256:${hex}`);
 const parents = fc.array(digest, { maxLength: 3 });
 const text = fc.string({ maxLength: 4 });
@@ -30,7 +33,7 @@ const contents = fc.array(fc.record({ name: text, kind: text, content: text }), 
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
 describe("step keys", () => {
-  it("name a command by parents, arguments, environment, directory and user, and by nothing else", () => {
+  it("name a command by parents, arguments, environment, directory and user, and by nothing else", SLOW, () => {
     const essence = ([on, { argv, env, cwd, user }]: [Digest[], RunAction]) => [on, argv, env, cwd, user];
     fc.assert(
       fc.property(fc.tuple(parents, run), fc.tuple(parents, run), (a, b) => {
@@ -41,7 +44,7 @@ describe("step keys", () => {
     );
   });
 
-  it("name a copy by what it takes, not by how it was written", () => {
+  it("name a copy by what it takes, not by how it was written", SLOW, () => {
     fc.assert(
       fc.property(parents, copy, contents, contents, texts, (on, action, taken, other, sources) => {
         expect(copyKey(on, { ...action, sources }, taken)).toBe(copyKey(on, action, taken));
@@ -50,7 +53,7 @@ describe("step keys", () => {
     );
   });
 
-  it("never agree between kinds, or when a part moves to its neighbour", () => {
+  it("never agree between kinds, or when a part moves to its neighbour", SLOW, () => {
     fc.assert(
       fc.property(parents, copy, digest, (on, action, one) => {
         const keys = [

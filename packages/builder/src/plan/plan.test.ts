@@ -7,6 +7,9 @@ import { BuildProblem } from "../problem.ts";
 import { planStages } from "./stages.ts";
 import { DEFAULT_PATH, fromSteps, listSteps, planSteps, type StageSteps } from "./steps.ts";
 
+/** Many examples, on a machine that may be busy. */
+const SLOW = { timeout: 60_000 };
+
 const BASE: ImageConfig = {
   architecture: "amd64",
   os: "linux",
@@ -181,7 +184,7 @@ describe("planSteps", () => {
     expect(failure.message).toContain(advice);
   });
 
-  it("answers any file with steps or a problem that has file and line", () => {
+  it("answers any file with steps or a problem that has file and line", SLOW, () => {
     const word = fc.oneof(
       fc.constantFrom(
         "$A",
@@ -219,7 +222,7 @@ describe("planSteps", () => {
     );
   });
 
-  it("numbers steps as they were listed before any image was known", () => {
+  it("numbers steps as they were listed before any image was known", SLOW, () => {
     const instruction = fc.constantFrom(
       "RUN x",
       "ENV A=1",
