@@ -307,7 +307,7 @@ describe("state by watch", () => {
     await page.getByRole("link", { name: "shop", exact: true }).waitFor();
     await expect.poll(() => api.watchers.size).toBe(1);
     api.change(shop.app, { phase: "degraded", message: "1 of 2 is not ready" });
-    await page.getByText("1 of 2 is not ready").first().waitFor();
+    await page.getByText("1 of 2 is not ready").waitFor();
   });
 
   it("says quietly that it reconnects, and catches up", async () => {
@@ -321,7 +321,7 @@ describe("state by watch", () => {
     await page.getByRole("link", { name: "shop", exact: true }).waitFor();
     api.change(shop.app, { phase: "failing", message: "it happened meanwhile" });
     api.down = false;
-    await page.getByText("it happened meanwhile").first().waitFor();
+    await page.getByText("it happened meanwhile").waitFor();
     await expect.poll(() => page.getByText("Reconnecting…").count()).toBe(0);
   });
 

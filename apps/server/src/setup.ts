@@ -86,7 +86,7 @@ async function ensureSampleKey(tx: Tx, line: string, namespace: Resource<"Namesp
 }
 
 async function newClaimUrl(tx: Tx, settings: Settings): Promise<string | undefined> {
-  if ((await tx.identities.countUsers()) > 0) return undefined;
+  if ((await tx.identities.countOperators()) > 0) return undefined;
   await tx.identities.removeTokensOf("claim");
   const code = Array.from({ length: 3 }, () =>
     Array.from({ length: 4 }, () => CODE_ALPHABET[randomInt(CODE_ALPHABET.length)]).join(""),

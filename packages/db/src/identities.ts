@@ -39,11 +39,6 @@ export class Identities {
     return { id: row.id, name: row.name, email: row.email, operator: row.operator, memberships: [] };
   }
 
-  /** Platform operators; none means that the installation has not been claimed. */
-  async countUsers(): Promise<number> {
-    return this.#client.user.count({ where: { operator: true } });
-  }
-
   /** People who administer the platform: none until somebody has claimed it. */
   async countOperators(): Promise<number> {
     return this.#client.user.count({ where: { operator: true } });

@@ -26,31 +26,24 @@ export function AppTable({
       <Head />
       <tbody>
         {rows.map((row) => (
-          <tr key={row.name} className={table.link}>
+          <tr key={row.name} className={`${classes.row} ${table.link}`}>
             <td className={classes.stateCell}>
               <StateMark of="app" state={row.phase} />
             </td>
             <td className={classes.name}>
-              <div className={classes.narrow}>
-                <StateMark of="app" state={row.phase} />
-              </div>
               <AppLink className={table.cover} href={to.app(team, namespace, row.name)}>
                 {row.name}
               </AppLink>
-              <div className={classes.narrow}>{row.url && <Address url={row.url} />}</div>
-              <div className={classes.narrow}>
-                <Message row={row} />
-              </div>
             </td>
-            <td className={`${classes.address} ${table.wide}`}>
+            <td className={classes.address}>
               {row.url && <Address url={row.url} />}
               <Message row={row} />
             </td>
-            <td className={table.tight}>
+            <td className={`${classes.releaseCell} ${table.tight}`}>
               <ReleaseCell row={row} />
             </td>
             <td className={`${table.tight} ${table.soft} ${table.wide}`}>{row.liveSince ? <Ago at={row.liveSince} /> : "–"}</td>
-            <td className={table.number}>
+            <td className={`${classes.readyCell} ${table.number}`}>
               {row.processes.length === 0 && <span className={table.soft}>–</span>}
               {row.processes.map((process) => (
                 <span key={process.name} className={classes.process} data-short={process.ready < process.desired || undefined}>
@@ -101,7 +94,7 @@ function ReleaseCell({ row }: { readonly row: AppRow }) {
 function Head() {
   const t = useTranslations("dashboard");
   return (
-    <thead>
+    <thead className={classes.head}>
       <tr>
         <th scope="col" className={classes.stateCell}>
           {t("column.state")}
@@ -109,7 +102,7 @@ function Head() {
         <th scope="col" className={classes.name}>
           {t("column.app")}
         </th>
-        <th scope="col" className={`${classes.address} ${table.wide}`}>
+        <th scope="col" className={classes.address}>
           {t("column.url")}
         </th>
         <th scope="col">{t("column.release")}</th>
@@ -131,14 +124,14 @@ export function AppTableSkeleton() {
       <Head />
       <tbody>
         {["a", "b", "c", "d"].map((key) => (
-          <tr key={key}>
+          <tr key={key} className={classes.row}>
             <td className={classes.stateCell}>
               <Skeleton height={10} width={64} />
             </td>
             <td className={classes.name}>
               <Skeleton height={10} width={110} my={4} />
             </td>
-            <td className={`${classes.address} ${table.wide}`}>
+            <td className={classes.address}>
               <Skeleton height={10} width={190} />
             </td>
             <td className={table.tight}>
