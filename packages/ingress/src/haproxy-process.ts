@@ -32,12 +32,18 @@ export class HaproxyProcess {
   }
 
   /**
-   * Starts it with the configuration on disk; returns once the kernel has it, which is before it serves. One that runs although we have no
-   * note of it – we were killed between its start and the note – is taken over instead: two would share the port.
+   * Looks for one that runs although we have no note of it: we were killed between its start and the note, or the note was lost. Two
+   * would share the port. True when it runs, so or so.
    */
-  async start(): Promise<void> {
+  async adopt(): Promise<boolean> {
+    if (this.isRunning()) return true;
     const unknown = await this.#findUnknown();
-    if (unknown !== undefined) return this.#note(unknown);
+    if (unknown !== undefined) this.#note(unknown);
+    return unknown !== undefined;
+  }
+
+  /** Starts it with the configuration on disk; returns once the kernel has it, which is before it serves. To be called after adopt(). */
+  async start(): Promise<void> {
     const log = openSync(this.#files.log, "w", 0o600);
     try {
       const argv = ["haproxy", "-W", "-f", this.#files.config, "-S", `${this.#files.masterSocket},mode,600,level,admin`];

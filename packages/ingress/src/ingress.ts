@@ -85,7 +85,7 @@ export class Ingress {
     if (this.#process.isRunning() || !existsSync(this.#paths.config)) return Promise.resolve(false);
     if (performance.now() - this.#failedMs < START_PAUSE_MS) return Promise.resolve(false);
     return this.#inTurn(async () => {
-      if (this.#process.isRunning()) return false;
+      if (await this.#process.adopt()) return false;
       await this.#start();
       return true;
     });
@@ -115,7 +115,7 @@ export class Ingress {
   async #apply(desired: DesiredIngress): Promise<void> {
     const rendered = renderIngress(desired, this.#paths);
     this.#writeMaps(rendered);
-    if (!this.#process.isRunning()) {
+    if (!(await this.#process.adopt())) {
       await this.#installConfig(rendered);
       await this.#start();
       await this.#verify(desired);
@@ -170,6 +170,8 @@ export class Ingress {
     if (!this.#process.requestReload()) return this.#start();
     await this.#until(async () => (await this.#runningStructure()) === rendered.structure);
     this.#reloadedMs = performance.now();
+    // What the replaced worker counted up to here; its last requests are what may lack.
+    await this.#recordTraffic();
   }
 
   async #until(condition: () => Promise<boolean>): Promise<void> {
