@@ -41,7 +41,7 @@ describe("the claim link", () => {
     const won = claims.find(({ status }) => status === 201) as Response;
     const me = (await won.json()) as { operator: boolean };
     expect(me).toMatchObject({ operator: true, teams: [{ name: "demo", role: "owner" }] });
-    expect(await fixture.db.identities.countUsers()).toBe(1);
+    expect(await fixture.db.identities.countOperators()).toBe(1);
     expect(await fixture.db.identities.ownersOf(demo.metadata.uid)).toHaveLength(1);
     const session = await fixture.request("GET", "/api/v1/me", { headers: { cookie: cookieOf(won) } });
     expect(session.status).toBe(200);
