@@ -126,6 +126,31 @@ describe("after kill -9 of the agent", () => {
     expect(rig.cgroups.processes("tenants/ns/run/i1")).toEqual([]);
   });
 
+  it("leaves nothing of a launch whose launcher was killed in the middle", async () => {
+    const found = await open();
+    const outcomes = new Set<string>();
+    for (const afterMs of [0, 10, 20, 30]) {
+      const definition = await rig.instance("i1", "sleep 60");
+      await found.run(await rig.instance("warm", "sleep 60"));
+      const launching = found.run(definition).then(
+        () => "started",
+        () => "failed",
+      );
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      const launcher = rig.cgroups
+        .processes("monitors")
+        .find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("launcher-main.ts"));
+      signalProcess(identifyProcess(launcher ?? 0) ?? { pid: 0, startTicks: 0 }, "SIGKILL");
+      outcomes.add(await launching);
+      await found.remove("i1");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const left = rig.cgroups.processes("monitors").filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("i1.1"));
+      expect(left).toEqual([]);
+      expect(rig.cgroups.children("tenants/ns/run")).toEqual(["warm"]);
+    }
+    expect(outcomes).toContain("failed");
+  });
+
   it("collects what a reboot leaves: snapshots, logs and cgroups of instances that nobody wants", async () => {
     await shotAgent({ run: [await rig.instance("i1", "echo run; sleep 60")] });
     // What a reboot takes: processes and the run directory's records.

@@ -463,14 +463,27 @@ export class InstanceRuntime implements AsyncDisposable {
     const { definition, state } = handle;
     const containerId = containerIdOf(definition.id, state.run);
     const bundleDir = this.#records.bundleDir(definition.id, state.run);
-    const monitor = monitorOf(bundleDir, containerId);
     await this.#cgroups.killAll(cgroupOf(definition));
-    if (monitor !== undefined && !(await waitGone(monitor, 1_000))) signalProcess(monitor, "SIGKILL");
+    await this.#endMonitors(containerId);
+    // A launch that was under way may have put its first process there meanwhile; now nobody is left to do so.
+    await this.#cgroups.killAll(cgroupOf(definition));
     if (existsSync(join(this.#layout.crunDir, containerId))) await this.#crun("delete", "--force", containerId);
     await this.#cgroups.remove(cgroupOf(definition));
     await this.#removeTree(join(this.#layout.snapshotsDir, definition.id, String(state.run)));
     rmSync(bundleDir, { recursive: true, force: true });
     rmSync(join(this.#layout.exitsDir, containerId), { force: true });
+  }
+
+  /** The monitor, given a second to end by itself, and whoever is still creating that container for it. */
+  async #endMonitors(containerId: string): Promise<void> {
+    for (const pid of this.#cgroups.processes(MONITORS_CGROUP)) {
+      const identity = identifyProcess(pid);
+      if (identity === undefined || !commandLine(pid).includes(containerId)) continue;
+      const ended = existsSync(join(this.#layout.exitsDir, containerId)) && (await waitGone(identity, 1_000));
+      if (ended) continue;
+      signalProcess(identity, "SIGKILL");
+      await waitGone(identity, 5_000);
+    }
   }
 
   #monitorAlive(handle: Handle): boolean {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { AppError, toAppError } from "@plimsoll/core";
-import { type ChildProcess, start } from "@plimsoll/exec";
+import { type ChildProcess, minimalEnv, start } from "@plimsoll/exec";
 import { type CgroupDriver, identifyProcess } from "@plimsoll/host";
 import { answerError, type LauncherAnswer, type LauncherCommand } from "./launcher-protocol.ts";
 
@@ -87,7 +87,7 @@ export class Launcher {
     const child = await start(
       // Its heap holds a few messages: small generations keep its memory near that of the bare runtime.
       [process.execPath, "--max-old-space-size=32", "--max-semi-space-size=1", join(import.meta.dirname, "launcher-main.ts")],
-      { cwd: "/", stdio: ["ignore", "inherit", "inherit", "ipc"] },
+      { cwd: "/", env: launcherEnv(), stdio: ["ignore", "inherit", "inherit", "ipc"] },
     );
     this.#pid = child.pid;
     this.#cgroups.move(MONITORS_CGROUP, child.pid);
@@ -111,6 +111,12 @@ export class Launcher {
     this.#waiting.delete(id);
     if (waiting !== undefined) how(waiting);
   }
+}
+
+/** Where compiled code is cached, the launcher neither loads a TypeScript compiler nor waits for it. */
+function launcherEnv(): Readonly<Record<string, string>> {
+  const cache = process.env.NODE_COMPILE_CACHE;
+  return cache === undefined ? minimalEnv : { ...minimalEnv, NODE_COMPILE_CACHE: cache };
 }
 
 class NotDelivered extends AppError {
