@@ -206,7 +206,7 @@ describe("instances", () => {
     await exited("i1");
     expect(log("i1").slice(0, 7)).toEqual(Object.keys(attempts).map((name) => `${name} refused`));
     // The control, of what is harmless: root outside of the sandbox can.
-    await run(["unshare", "--mount", "sh", "-c", `mount -t tmpfs none /mnt && mknod /mnt/sda b 8 0 && head -c 1 /proc/kcore`]);
+    await run(["unshare", "--mount", "sh", "-c", `mount -t tmpfs none /mnt && mknod /mnt/sda b 8 0`]);
     const status = log("i1").join("\n");
     expect(status).toMatch(/NoNewPrivs:\s+1/);
     expect(status).toMatch(/Seccomp:\s+2/);
