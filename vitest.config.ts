@@ -5,6 +5,7 @@ const everywhere = ["packages/**", "apps/**", "scripts/**", "test/**"];
 const never = ["**/node_modules/**", "**/.next/**", "**/generated/**", "test/fixtures/**"];
 const root = resolve(import.meta.dirname);
 const databases = resolve(root, "test/setup/databases.ts");
+const platform = resolve(root, "test/setup/platform.ts");
 
 /** Where tests of the kernel run one after the other, a slow one must not take the whole run with it. */
 const HOST_TIMEOUT_MS = 60_000;
@@ -44,10 +45,24 @@ export default defineConfig({
         },
       },
       {
+        // A browser against one part of the platform.
+        test: {
+          name: "browser",
+          root,
+          include: everywhere.map((place) => `${place}/*.e2e.test.ts`),
+          exclude: [...never, "test/e2e/**"],
+          fileParallelism: false,
+          testTimeout: HOST_TIMEOUT_MS,
+          hookTimeout: 2 * HOST_TIMEOUT_MS,
+        },
+      },
+      {
+        // A whole platform, started as its users start it.
         test: {
           name: "e2e",
           root,
           include: ["test/e2e/**/*.test.ts"],
+          globalSetup: platform,
           exclude: never,
           fileParallelism: false,
           testTimeout: 5 * HOST_TIMEOUT_MS,

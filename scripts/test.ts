@@ -1,57 +1,71 @@
 /**
  * `npm test`: all suites against the real kernel, databases, programs and browser, then the proof that nothing of them is left
- * on the machine. Arguments go to vitest as they are (`npm test -- --project unit`).
+ * on the machine. Arguments go to vitest as they are (`npm test -- packages/host`), in one run.
  */
-
 import { readFile, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { start } from "@plimsoll/exec";
-import { readTraces, tracesAdded } from "./test/traces.ts";
+import { readTraces, type Traces, tracesAdded } from "./test/traces.ts";
+
+/** One after the other: what measures or fills the kernel must not meet what another suite does there. */
+const SUITES: readonly (readonly string[])[] = [["unit", "integration"], ["host"], ["browser"], ["e2e"]];
+/** Ends of processes and namespaces take a moment; what is still there after it was forgotten. */
+const GRACE_MS = 5_000;
 
 const root = resolve(import.meta.dirname, "..");
-const reportPath = resolve(root, `node_modules/.plimsoll/test-report-${process.pid}.json`);
 
 interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
-  readonly numFailedTestSuites: number;
   readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
 }
 
-async function main(): Promise<number> {
-  const before = await readTraces();
-  const code = await runVitest(process.argv.slice(2));
-  const report = await readReport();
-  const left = await whatIsLeft(before);
-  if (left.length > 0) console.log(["", "Left behind by the tests:", ...left.map((trace) => `  ${trace}`)].join("\n"));
-  // A file that could not even be loaded has no test that failed.
-  const brokenFiles = report?.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0).length ?? 0;
-  const failed = (report?.numFailedTests ?? 0) + brokenFiles + (left.length > 0 ? 1 : 0) + (report === undefined ? 1 : 0);
-  const reallyFailed = failed === 0 && code !== 0 ? 1 : failed;
-  console.log(`\n${report?.numPassedTests ?? 0} passed, ${reallyFailed} failed`);
-  return reallyFailed === 0 ? 0 : 1;
+interface Tally {
+  readonly passed: number;
+  readonly failed: number;
 }
 
-async function runVitest(args: readonly string[]): Promise<number> {
+async function main(args: readonly string[]): Promise<number> {
+  const before = await readTraces();
+  const tallies: Tally[] = [];
+  if (args.length > 0) tallies.push(await runVitest(args));
+  else {
+    for (const projects of SUITES) {
+      const startedAt = performance.now();
+      tallies.push(await runVitest(["--passWithNoTests", ...projects.flatMap((project) => ["--project", project])]));
+      console.log(`${projects.join(", ")}: ${Math.round((performance.now() - startedAt) / 1_000)} s\n`);
+    }
+  }
+  const left = await whatIsLeft(before);
+  if (left.length > 0) {
+    console.log(["Left behind by the tests:", ...left.map((trace) => `  ${trace}`), ""].join("\n"));
+    tallies.push({ passed: 0, failed: 1 });
+  }
+  const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
+  console.log(`${tallies.reduce((sum, tally) => sum + tally.passed, 0)} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+async function runVitest(args: readonly string[]): Promise<Tally> {
+  const reportPath = resolve(root, `node_modules/.plimsoll/test-report-${process.pid}.json`);
   const vitest = resolve(root, "node_modules/vitest/vitest.mjs");
   const argv = [process.execPath, vitest, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${reportPath}`, ...args];
-  const child = await start(argv, { cwd: root, env: testEnvironment(), stdio: "inherit" });
-  return new Promise((done) => child.once("close", (code) => done(code ?? 1)));
+  const env = Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+  const child = await start(argv, { cwd: root, env, stdio: "inherit" });
+  const code = await new Promise<number>((done) => child.once("close", (exit) => done(exit ?? 1)));
+  const report = await readFile(reportPath, "utf8").then(
+    (text) => JSON.parse(text) as Report,
+    () => undefined, // it ended before it could write one, or had nothing to run; its exit code tells
+  );
+  await rm(reportPath, { force: true });
+  if (report === undefined) return { passed: 0, failed: code === 0 ? 0 : 1 };
+  // A file that could not even be loaded has no test that failed.
+  const brokenFiles = report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0).length;
+  const failed = report.numFailedTests + brokenFiles;
+  return { passed: report.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed };
 }
 
-async function readReport(): Promise<Report | undefined> {
-  try {
-    return JSON.parse(await readFile(reportPath, "utf8")) as Report;
-  } catch {
-    return undefined; // vitest ended before it could write one; its exit code tells
-  } finally {
-    await rm(reportPath, { force: true });
-  }
-}
-
-/** Ends of processes and namespaces take a moment; what is still there after it was forgotten. */
-async function whatIsLeft(before: Awaited<ReturnType<typeof readTraces>>): Promise<readonly string[]> {
-  const GRACE_MS = 5_000;
+async function whatIsLeft(before: Traces): Promise<readonly string[]> {
   const deadline = performance.now() + GRACE_MS;
   for (;;) {
     const left = tracesAdded(before, await readTraces());
@@ -60,8 +74,4 @@ async function whatIsLeft(before: Awaited<ReturnType<typeof readTraces>>): Promi
   }
 }
 
-function testEnvironment(): Record<string, string> {
-  return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
-}
-
-process.exitCode = await main();
+process.exitCode = await main(process.argv.slice(2));
