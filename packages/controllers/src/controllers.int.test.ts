@@ -1,6 +1,5 @@
 import { type Clock, systemClock } from "@plimsoll/config";
 import { PLATFORM } from "@plimsoll/db";
-import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ControllerPorts, type Controllers, type ControllersOptions, createControllers } from "./index.ts";
 import { silent, TestPlatform, web } from "./testing/platform.ts";
@@ -258,9 +257,9 @@ describe("controllers", () => {
     await poll(async () => platform.db.objects(PLATFORM).find("App", uid)).toBeUndefined();
     for (const kind of ["Build", "Deployment", "Release", "Event", "Instance", "Route"] as const)
       expect(await platform.db.objects(PLATFORM).list(kind, { ownerUid: uid })).toEqual([]);
-    expect(await sql(platform.url, `SELECT 1 FROM secrets WHERE app_uid = '${uid}'`)).toEqual([]);
-    expect(await sql(platform.url, `SELECT 1 FROM quota_charges`)).toEqual([]);
-    expect(await sql(platform.url, `SELECT host FROM route_claims`)).toEqual([{ host: "search-store.localhost" }]);
+    expect(await platform.sql(`SELECT 1 FROM secrets WHERE app_uid = '${uid}'`)).toEqual([]);
+    expect(await platform.sql(`SELECT 1 FROM quota_charges`)).toEqual([]);
+    expect(await platform.sql(`SELECT host FROM route_claims`)).toEqual([{ host: "search-store.localhost" }]);
     await poll(async () => finished.filter(([id]) => id === pushId)).toHaveLength(1);
     expect(await platform.running(stays.metadata.uid)).toEqual(["web-1 v1 ready", "web-2 v1 ready"]);
   });
@@ -287,17 +286,7 @@ describe("controllers", () => {
 
   /** Every lease that is not renewed from here on has been over for a long time. */
   async function longAgo(): Promise<void> {
-    await sql(platform.url, "UPDATE leases SET expires_at = now() - interval '1 hour' WHERE key LIKE 'build/%'");
-    await sql(platform.url, "UPDATE host_leases SET expires_at = now() - interval '1 hour'");
+    await platform.sql("UPDATE leases SET expires_at = now() - interval '1 hour' WHERE key LIKE 'build/%'");
+    await platform.sql("UPDATE host_leases SET expires_at = now() - interval '1 hour'");
   }
 });
-
-async function sql(url: string, text: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query(text)).rows;
-  } finally {
-    await client.end();
-  }
-}

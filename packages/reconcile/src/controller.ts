@@ -79,6 +79,7 @@ class KeyedController<K extends string> implements Controller<K> {
   readonly #counters = newCounters();
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly #renewals = new Set<NodeJS.Timeout>();
   #started = false;
   #resyncTimer: NodeJS.Timeout | undefined;
 
@@ -117,6 +118,8 @@ class KeyedController<K extends string> implements Controller<K> {
     });
     await Promise.race([Promise.all(this.#running), patience]);
     clearTimeout(timer);
+    // Who does not end in time writes nothing any more once another has taken its key.
+    for (const renewal of this.#renewals) clearInterval(renewal);
   }
 
   #enqueue(key: K, lane: "urgent" | "routine"): void {
@@ -242,7 +245,11 @@ class KeyedController<K extends string> implements Controller<K> {
         () => undefined,
       );
     }, leaseMs / 3);
-    return () => clearInterval(timer);
+    this.#renewals.add(timer);
+    return () => {
+      clearInterval(timer);
+      this.#renewals.delete(timer);
+    };
   }
 
   #later(key: K, entry: Entry, afterMs: number): void {

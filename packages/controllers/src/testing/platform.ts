@@ -3,6 +3,7 @@ import { createLogger } from "@plimsoll/config";
 import { type Image, newUid, type ProcessSpec, type QuotaVector, type Resource } from "@plimsoll/core";
 import { createBuild, createDeployment, createRelease, type Database, openDatabase, PLATFORM } from "@plimsoll/db";
 import { createTestDatabase } from "@plimsoll/testkit";
+import pg from "pg";
 
 const GIB = 1024 ** 3;
 export const quota: QuotaVector = { cpuMillis: 32_000, memoryBytes: 64 * GIB, instances: 100, builds: 2 };
@@ -153,6 +154,16 @@ export class TestPlatform {
 
   async instances(appUid: string): Promise<readonly Resource<"Instance">[]> {
     return this.db.objects(PLATFORM).list("Instance", { ownerUid: appUid });
+  }
+
+  async sql(text: string): Promise<unknown[]> {
+    const client = new pg.Client({ connectionString: this.url });
+    await client.connect();
+    try {
+      return (await client.query(text)).rows;
+    } finally {
+      await client.end();
+    }
   }
 
   /** `web-1 v2 ready` */
