@@ -117,7 +117,12 @@ class Agent implements RunningAgent {
       log,
       onReport: (report) => this.#reporter.instance(report),
     });
-    this.#runner = createBuildRunner({ ...parts, wire: this.#wire, uidBaseOf: (uid) => this.#namespace(uid).uidBase });
+    this.#runner = createBuildRunner({
+      ...parts,
+      wire: this.#wire,
+      uidBaseOf: (uid) => this.#namespace(uid).uidBase,
+      ...(settings.buildCertificates === undefined ? {} : { certificatesFile: settings.buildCertificates }),
+    });
     this.#builds = new BuildKeeper({
       api: this.#api,
       mirrors: new GitMirrors(join(layout.stateDir, "mirrors")),
@@ -141,6 +146,8 @@ class Agent implements RunningAgent {
       return undefined;
     });
     if (cached !== undefined) await this.#apply(cached).catch((error: unknown) => this.#parts.log.error("restoring failed", { error }));
+    // What builds of an agent that was killed have left.
+    await this.#part("builds of before", async () => void (cached !== undefined && (await this.#runner.builder.collect())));
     await this.#openQueue();
     this.#timers.push(setInterval(() => this.#sync.trigger(), RESYNC_MS));
     this.#timers.push(setInterval(() => void this.#collect(), COLLECT_MS));

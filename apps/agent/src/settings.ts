@@ -29,6 +29,9 @@ const Environment = z.object({
   PLIMSOLL_API_SOCKET: z.string().optional(),
   /** A delegated cgroup subtree that ours goes below, on systemd hosts. */
   PLIMSOLL_CGROUP_PARENT: z.string().optional(),
+  /** Certificate authorities that commands of builds trust, beside their image's own: where a proxy opens TLS. */
+  PLIMSOLL_BUILD_CERTIFICATES: z.string().optional(),
+  NODE_EXTRA_CA_CERTS: z.string().optional(),
   /** What apps may use of this host; default: all cores, memory less a fifth (at least 1 GiB) for the system. */
   PLIMSOLL_CPU_MILLIS: z.coerce.number().int().min(100).optional(),
   PLIMSOLL_MEMORY_BYTES: z.coerce
@@ -50,6 +53,7 @@ export interface Settings {
   readonly portalSocket?: string;
   readonly apiSocket?: string;
   readonly cgroupParent?: string;
+  readonly buildCertificates?: string;
   readonly capacity: { readonly cpuMillis: number; readonly memoryBytes: number };
 }
 
@@ -74,6 +78,8 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     ...optional("portalSocket", env.PLIMSOLL_PORTAL_SOCKET),
     ...optional("apiSocket", env.PLIMSOLL_API_SOCKET),
     ...optional("cgroupParent", env.PLIMSOLL_CGROUP_PARENT),
+    // The operator's own trust is good for their builds too.
+    ...optional("buildCertificates", env.PLIMSOLL_BUILD_CERTIFICATES ?? env.NODE_EXTRA_CA_CERTS),
     capacity: {
       cpuMillis: env.PLIMSOLL_CPU_MILLIS ?? availableParallelism() * 1_000,
       memoryBytes: env.PLIMSOLL_MEMORY_BYTES ?? totalmem() - Math.max(1024 ** 3, Math.floor(totalmem() / 5)),

@@ -15,6 +15,7 @@ export interface BuildRunnerOptions {
   readonly baseImages: BaseImages;
   readonly wire: AgentWire;
   readonly uidBaseOf: (namespaceUid: string) => number;
+  readonly certificatesFile?: string;
   readonly log: Logger;
 }
 
@@ -38,6 +39,7 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
     },
     cacheDir: join(layout.stateDir, "build-cache"),
     clock: systemClock,
+    ...(options.certificatesFile === undefined ? {} : { certificatesFile: options.certificatesFile }),
   });
 
   const run: RunBuild = async (assignment, repository, onEvent, signal) => {

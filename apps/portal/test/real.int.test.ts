@@ -1,0 +1,104 @@
+import { createServer, request as forward } from "node:http";
+import { getRequestListener } from "@hono/node-server";
+import { chromium } from "playwright-core";
+import { expect, it } from "vitest";
+import { startFixture } from "../../../packages/api/src/testing/fixture.ts";
+import { releaseApp, placeInstance } from "../../../packages/api/src/testing/seed.ts";
+import { startPortal } from "./portal-process.ts";
+
+it("real api", async () => {
+  const f = await startFixture();
+  const team = await f.team("demo", { cpuMillis: 8000, memoryBytes: 8 * 1024 ** 3, instances: 40, builds: 4 });
+  const ns = await f.namespace(team, "demo", { cpuMillis: 4000, memoryBytes: 4 * 1024 ** 3, instances: 20, builds: 2 });
+  await f.commit(({ tx }) => tx.identities.createToken({ kind: "claim", secret: "7Q2M-XK4D-93VF" } as never)).catch((e) => console.log("claim", e.message));
+  const portal = await startPortal();
+  const listener = getRequestListener(f.api.fetch as never);
+  const log: string[] = [];
+  const server = createServer((q, r) => {
+    if (q.url?.startsWith("/api/")) { log.push(`${q.method} ${q.url}`); return void listener(q, r); }
+    q.pipe(forward({ socketPath: portal.socket, method: q.method, path: q.url, headers: q.headers }, (a) => { r.writeHead(a.statusCode!, a.headers); a.pipe(r); }));
+  });
+  await new Promise<void>((d) => server.listen(0, "127.0.0.1", d));
+  const port = (server.address() as { port: number }).port;
+  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", `--host-resolver-rules=MAP localhost:8080 127.0.0.1:${port}`] });
+  try {
+    const page = await (await browser.newContext({ viewport: { width: 1280, height: 860 } })).newPage();
+    page.on("console", (m) => console.log("console:", m.text()));
+    page.on("pageerror", (m) => console.log("pageerror:", m.message));
+    page.on("response", (r) => r.status() >= 400 && console.log("HTTP", r.status(), r.url()));
+    const tokens = process.env.CLAIM ?? "7Q2M-XK4D-93VF";
+    await page.goto(`http://localhost:8080/claim/${tokens}`);
+    await page.getByRole("textbox", { name: "Your name" }).fill("Ana");
+    await page.getByRole("textbox", { name: "Email" }).fill("ana@acme.example");
+    await page.getByLabel("Password", { exact: true }).fill("correct horse battery");
+    await page.getByRole("button", { name: "Claim and sign in" }).click();
+    await page.waitForURL("**/demo/demo");
+    await page.getByRole("heading", { name: "Push your first app" }).waitFor();
+    // key
+    await page.getByRole("textbox", { name: "Public key" }).fill("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKq1jzQ1pJv5rCq3S9xjYcZ3rKxqzS0bq3wqk0b3lYzT ana@laptop");
+    await page.getByRole("button", { name: "Add SSH key" }).click();
+    await page.getByText("Your SSH key is here").waitFor();
+    const host = await f.host("host-a");
+    const made = await page.request.post("http://localhost:8080/api/v1/namespaces/demo/demo/apps", { data: { name: "shop" }, headers: { origin: "http://localhost:8080" } }).catch((e) => console.log(e.message));
+    console.log("made", made?.status());
+    if (!made || made.status() !== 201) { await page.evaluate(() => fetch("/api/v1/namespaces/demo/demo/apps", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ name: "shop" }) }).then(async (r) => console.log(r.status, await r.text()))); }
+    await page.getByRole("link", { name: "shop", exact: true }).waitFor();
+    const one = await releaseApp(f, ns, "shop", "registry/shop:1");
+    const two = await releaseApp(f, ns, "shop", "registry/shop:2");
+    await placeInstance(f, ns, two.release, host, { phase: "ready", address: "10.64.0.3" });
+    await page.getByText("v2", { exact: true }).waitFor();
+    await page.screenshot({ path: "/tmp/shots/real-dash.png" });
+    await page.getByRole("link", { name: "shop", exact: true }).click();
+    await page.getByRole("table", { name: "Instances" }).getByText("web-1").waitFor();
+    await page.screenshot({ path: "/tmp/shots/real-app.png" });
+    await page.getByRole("textbox", { name: "Instances of web" }).fill("3");
+    await page.getByRole("button", { name: "Scale" }).click();
+    await page.waitForTimeout(700);
+    await page.screenshot({ path: "/tmp/shots/real-scaled.png" });
+    await page.getByRole("button", { name: "Roll back…" }).click();
+    await page.getByRole("button", { name: "Roll back to v1" }).click();
+    await page.waitForURL("**/deployments/**");
+    await page.waitForTimeout(700);
+    await page.screenshot({ path: "/tmp/shots/real-rollback.png" });
+    await page.goto(`http://localhost:8080/demo/demo/apps/shop/builds/${two.build.metadata.name}`);
+    await page.waitForTimeout(1000);
+    await page.screenshot({ path: "/tmp/shots/real-build.png" });
+    await page.goto("http://localhost:8080/demo/demo/apps/shop/settings");
+    await page.getByRole("textbox", { name: "Variable name" }).fill("FEATURE_X");
+    await page.getByRole("textbox", { name: "Variable value" }).fill("on");
+    await page.getByRole("button", { name: "Add variable" }).click();
+    await page.getByRole("table", { name: "Environment" }).getByText("FEATURE_X").waitFor();
+    await page.getByRole("textbox", { name: "Secret name" }).fill("API_KEY");
+    await page.getByRole("textbox", { name: "Secret value" }).fill("s3cret-value");
+    await page.getByRole("button", { name: "Add secret" }).click();
+    await page.getByRole("button", { name: "Reveal API_KEY" }).click();
+    await page.getByText("s3cret-value").waitFor();
+    await page.goto("http://localhost:8080/demo/quota?namespace=demo&memory=5GiB");
+    await page.waitForTimeout(1200);
+    await page.screenshot({ path: "/tmp/shots/real-quota.png" });
+    await page.getByRole("button", { name: "Save quota" }).click();
+    await page.waitForTimeout(700);
+    await page.goto("http://localhost:8080/account");
+    await page.getByRole("textbox", { name: "Name" }).last().fill("laptop");
+    await page.getByRole("button", { name: "Create token" }).click();
+    await page.getByText("plim login").waitFor();
+    await page.getByRole("button", { name: "Account menu" }).click();
+    await page.getByRole("menuitem", { name: "Sign out" }).click();
+    await page.waitForURL("**/login**");
+    await page.getByRole("textbox", { name: "Email" }).fill("ana@acme.example");
+    await page.getByLabel("Password", { exact: true }).fill("correct horse battery");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForURL("**/account");
+    await page.goto("http://localhost:8080/demo/demo/apps/shop/settings");
+    await page.getByRole("button", { name: "Delete shop" }).click();
+    await page.getByRole("textbox", { name: "Type shop to confirm" }).fill("shop");
+    await page.getByRole("button", { name: "Delete for good" }).click();
+    await page.waitForURL("**/demo/demo");
+    await page.waitForTimeout(1500);
+    await page.screenshot({ path: "/tmp/shots/real-end.png" });
+  } finally {
+    console.log(log.slice(-60).join("\n"));
+    await browser.close(); server.closeAllConnections(); server.close(); await portal.stop(); await f.close();
+  }
+  expect(1).toBe(1);
+}, 120_000);
