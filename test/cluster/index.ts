@@ -1,3 +1,3 @@
-export { datagram, forgedVxlan, listenIn, reach } from "./reach.ts";
-export { createTestHosts, inside, runIn, startIn, type TestHost, type TestHosts, type TestHostsOptions } from "./test-hosts.ts";
-export { createWiredHosts, type WiredHost, type WiredHosts, wanted } from "./wire.ts";
+export { listenIn, reach } from "./reach.ts";
+export { createTestHosts, inside, runIn, startIn, type TestHost, type TestHosts } from "./test-hosts.ts";
+export { createWiredHosts, type WiredHosts, wanted } from "./wire.ts";

@@ -1,7 +1,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensureNetworkNamespace, hostLayout, listNetworkNamespaces, removeNetworkNamespace } from "@plimsoll/host";
+import {
+  ensureNetworkNamespace,
+  ensureUserNamespace,
+  hostLayout,
+  listNetworkNamespaces,
+  removeNetworkNamespace,
+  removeUserNamespace,
+} from "@plimsoll/host";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   createTestHosts,
@@ -168,6 +175,42 @@ describe("a single host without underlay and peers", () => {
     await removeHostNetwork(host);
     expect(listNetworkNamespaces(host.layout)).toEqual([]);
     expect(await picture(host.netns ?? "")).not.toMatch(/plimsoll|100\.64|10\.64|proto 157/);
+  });
+
+  it("wires a network namespace that a tenant's user namespace owns", async () => {
+    await ensureNamespaceNetwork(net, { vni: VNI });
+    const usernsPath = await ensureUserNamespace(host.layout, "tenant", { uidBase: 300_000 });
+    try {
+      const netnsPath = await ensureNetworkNamespace(host.layout, "i-1", usernsPath);
+      const want = { vni: VNI, instanceId: "ins_1", netnsPath, address: "10.64.0.4" };
+      expect(await attachInstance(net, want)).toBe("created");
+      expect(await attachInstance(net, want)).toBe("unchanged");
+      const build = await ensureNetworkNamespace(host.layout, "b-1", usernsPath);
+      expect((await attachBuild(net, { buildId: "1", netnsPath: build, address: "10.64.0.5" })).outcome).toBe("created");
+      const server = await listenIn(netnsPath, 8000);
+      expect(await reach(host.netns ?? "", "10.64.0.4", 8000)).toMatch(/^hello/);
+      server.close();
+    } finally {
+      await removeUserNamespace(host.layout, "tenant");
+      await rm(host.layout.runDir, { recursive: true, force: true });
+    }
+  });
+
+  it("gives out addresses to many at once", async () => {
+    await ensureNamespaceNetwork(net, { vni: VNI });
+    const ids = Array.from({ length: 8 }, (_, n) => `i-${n}`);
+    const outcomes = await Promise.all(
+      ids.map(async (id, n) =>
+        attachInstance(net, {
+          vni: VNI,
+          instanceId: id,
+          netnsPath: await ensureNetworkNamespace(host.layout, id),
+          address: `10.64.0.${20 + n}`,
+        }),
+      ),
+    );
+    expect(outcomes).toEqual(ids.map(() => "created"));
+    expect(await addressesInUse(host)).toHaveLength(8);
   });
 
   it("finishes what an agent that was killed half-way began", async () => {
