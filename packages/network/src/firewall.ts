@@ -116,6 +116,14 @@ export async function removeFirewall(netns: Netns, table: string): Promise<void>
   await run(insideNetns(netns, ["nft", "-f", "-"]), { stdin: `table inet ${table}\ndelete table inet ${table}\n` });
 }
 
+/** Tables of other agents that live in the same network namespace: their names differ from ours after the first underscore only. */
+export async function otherFirewalls(netns: Netns, table: string): Promise<readonly string[]> {
+  const { stdout } = await run(insideNetns(netns, ["nft", "-j", "list", "tables", "inet"]));
+  const { nftables } = JSON.parse(stdout) as { readonly nftables: readonly { readonly table?: { readonly name: string } }[] };
+  const family = table.slice(0, table.indexOf("_") + 1);
+  return nftables.flatMap((item) => item.table?.name ?? []).filter((name) => name.startsWith(family) && name !== table);
+}
+
 /** The kernel's view without handles; undefined when there is no such table. */
 async function showTable(netns: Netns, table: string): Promise<string | undefined> {
   const { code, stdout } = await run(insideNetns(netns, ["nft", "-j", "list", "table", "inet", table]), { okCodes: [0, 1] });

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { AppError } from "@plimsoll/core";
 import { type HostLayout, inNetworkNamespace, listNetworkNamespaces, removeNetworkNamespace } from "@plimsoll/host";
 import { type AddressPlan, sourceAddress, tunnelMac } from "./address-plan.ts";
-import { ensureFirewall, removeFirewall } from "./firewall.ts";
+import { ensureFirewall, otherFirewalls, removeFirewall } from "./firewall.ts";
 import { ROUTE_PROTOCOL, refuseRouteConflicts } from "./host-routes.ts";
 import { blockHas, formatBlock, parseAddress } from "./ipv4.ts";
 import { deviceNames, PLATFORM_VNI, vniOfKey } from "./names.ts";
@@ -95,7 +95,8 @@ export async function ensureHostNetwork(host: NetworkHost, want: WantedHostNetwo
 
 /**
  * Takes away everything that this package made on the host, namespaces' networks included; instances lose their network. Idempotent.
- * `ip_forward` stays as it is: others may have come to need it.
+ * `ip_forward` stays as it is: others may have come to need it. So do source address and guard where another agent lives in the same
+ * network namespace, which has them in common with us.
  */
 export async function removeHostNetwork(host: NetworkHost): Promise<void> {
   const { layout, netns, plan, index } = host;
@@ -104,10 +105,12 @@ export async function removeHostNetwork(host: NetworkHost): Promise<void> {
   const ours = links.filter((link) => link.ifname.startsWith(names.tenantPrefix) || link.ifname === names.platformTunnel);
   const source = `${sourceAddress(plan, index)}/32`;
   const { routes } = await observe(netns);
+  const isShared = (await otherFirewalls(netns, layout.nftTable)).length > 0;
+  const hasGuard = routes.some((route) => isGuard(host, route));
   await ipBatch(netns, [
     ...ours.map((link) => `link del ${link.ifname}`),
-    ...(routes.some((route) => isGuard(host, route)) ? [`route del unreachable ${formatBlock(plan.network)} proto ${ROUTE_PROTOCOL}`] : []),
-    ...(hasAddress(links, "lo", source) ? [`addr del ${source} dev lo`] : []),
+    ...(hasGuard && !isShared ? [`route del unreachable ${formatBlock(plan.network)} proto ${ROUTE_PROTOCOL}`] : []),
+    ...(hasAddress(links, "lo", source) && !isShared ? [`addr del ${source} dev lo`] : []),
   ]);
   for (const key of listNetworkNamespaces(layout)) if (vniOfKey(key) !== undefined) await removeNetworkNamespace(layout, key);
   await removeFirewall(netns, layout.nftTable);

@@ -177,6 +177,25 @@ describe("a single host without underlay and peers", () => {
     expect(await picture(host.netns ?? "")).not.toMatch(/plimsoll|100\.64|10\.64|proto 157/);
   });
 
+  it("leaves another agent in the same network namespace what both have in common", async () => {
+    const layout = hostLayout({ name: "other", dataDir });
+    run.own(layout.tag);
+    const other = { ...host, layout };
+    const otherNet = await ensureHostNetwork(other, { peers: [], resolvers: [] });
+    await ensureNamespaceNetwork(otherNet, { vni: VNI });
+    const netnsPath = await ensureNetworkNamespace(layout, "i-1");
+    await attachInstance(otherNet, { vni: VNI, instanceId: "ins_1", netnsPath, address: "10.64.0.6" });
+    const server = await listenIn(netnsPath, 8000);
+    try {
+      await removeHostNetwork(host);
+      expect(await reach(host.netns ?? "", "10.64.0.6", 8000)).toBe("hello 100.64.0.1");
+    } finally {
+      server.close();
+    }
+    await removeHostNetwork(other);
+    expect(await picture(host.netns ?? "")).not.toMatch(/plimsoll|100\.64|10\.64|proto 157/);
+  });
+
   it("wires a network namespace that a tenant's user namespace owns", async () => {
     await ensureNamespaceNetwork(net, { vni: VNI });
     const usernsPath = await ensureUserNamespace(host.layout, "tenant", { uidBase: 300_000 });
