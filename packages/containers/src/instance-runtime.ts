@@ -1,5 +1,5 @@
-import { existsSync, type FSWatcher, mkdirSync, readdirSync, readFileSync, rmSync, statSync, watch } from "node:fs";
-import { arch, constants, release } from "node:os";
+import { existsSync, type FSWatcher, mkdirSync, readdirSync, rmSync, watch } from "node:fs";
+import { arch, release } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { AppError, errorText } from "@plimsoll/core";
@@ -17,7 +17,7 @@ import {
 } from "@plimsoll/host";
 import { INSTANCE_CAPABILITIES } from "./capabilities.ts";
 import { crunArgv, monitorFiles } from "./conmon.ts";
-import { etcFiles } from "./etc-files.ts";
+import { cgroupOf, launchCommand, snapshotDir, stopSignal } from "./instance-launch.ts";
 import {
   checkName,
   containerIdOf,
@@ -26,17 +26,14 @@ import {
   type InstanceState,
   parseContainerId,
   type RunExit,
-  signalOf,
 } from "./instance-state.ts";
 import { Launcher, MONITORS_CGROUP } from "./launcher.ts";
 import type { LayerStore } from "./layer-store.ts";
-import { CURRENT_LOG, DEFAULT_LOG_POLICY, followLog, type LogLine, type LogPolicy, rotateLog, tailLog } from "./log-files.ts";
-import { commandLine, monitorOf, processIn } from "./monitor-process.ts";
-import { mergeEnv } from "./oci-spec.ts";
-import { openFilesLimit } from "./open-files-limit.ts";
+import { DEFAULT_LOG_POLICY, followLog, type LogLine, type LogPolicy, rotateLog, tailLog } from "./log-files.ts";
+import { endFormerLaunchers, endMonitors, monitorOf, processIn } from "./monitor-process.ts";
 import { failuresAfter } from "./restart.ts";
+import { readExit, usageOf } from "./run-exit.ts";
 import { DEFAULT_SECCOMP_PROFILE, loadSeccomp, type OciSeccomp } from "./seccomp.ts";
-import { type BundleRequest, INIT_BINARY, INIT_PATH } from "./snapshot-launch.ts";
 
 /** What is, read from the kernel and the run directory. */
 export interface InstanceObservation {
@@ -241,12 +238,7 @@ export class InstanceRuntime implements AsyncDisposable {
   usage(id: string): CgroupUsage | undefined {
     const handle = this.#handles.get(id);
     if (handle === undefined || handle.state.exited || handle.launching) return undefined;
-    try {
-      return this.#cgroups.usage(cgroupOf(handle.definition));
-    } catch (error) {
-      if (errorCode(error) === "ENOENT" || errorCode(error) === "ENODEV") return undefined;
-      throw error;
-    }
+    return usageOf(this.#cgroups, cgroupOf(handle.definition));
   }
 
   /** Called when an instance has exited or lost its monitor, whoever caused it. Must not throw. Returns the unsubscribe. */
@@ -331,59 +323,31 @@ export class InstanceRuntime implements AsyncDisposable {
 
   async #launch(handle: Handle, start: boolean): Promise<void> {
     const { definition } = handle;
-    const { image, limits } = definition;
     const { run } = handle.state;
-    const containerId = containerIdOf(definition.id, run);
     const bundleDir = this.#records.bundleDir(definition.id, run);
-    const snapshot = join(this.#layout.snapshotsDir, definition.id, String(run));
     const logDir = this.#logDir(definition.namespace, definition.id);
     handle.launching = true;
     try {
-      const layers = image.layers.map(({ digest }) => this.#layers.dirOf(digest));
-      const args = commandOf(definition);
+      const layers = definition.image.layers.map(({ digest }) => this.#layers.dirOf(digest));
+      const place = {
+        layout: this.#layout,
+        cgroups: this.#cgroups,
+        seccomp: this.#seccomp,
+        logs: this.#logs,
+        layers,
+        run,
+        bundleDir,
+        logDir,
+      };
+      const command = launchCommand(definition, place, start);
+      const snapshot = snapshotDir(this.#layout, definition.id, run);
       mkdirSync(join(snapshot, "fs"), { recursive: true, mode: 0o755 });
       mkdirSync(join(snapshot, "work"), { recursive: true, mode: 0o700 });
       mkdirSync(logDir, { recursive: true, mode: 0o700 });
-      this.#cgroups.ensure(cgroupOf(definition), limits);
-      const files = etcFiles(definition);
-      const bundle: BundleRequest = {
-        layout: this.#layout,
-        bundleDir,
-        layers,
-        upperDir: join(snapshot, "fs"),
-        workDir: join(snapshot, "work"),
-        user: image.config.user,
-        files: { "/etc/hosts": files.hosts, "/etc/hostname": files.hostname, "/etc/resolv.conf": files["resolv.conf"] },
-        container: {
-          hostname: definition.hostname,
-          // -g: signals reach the whole process group of the program, as from a terminal.
-          args: [INIT_PATH, "-g", "--", ...args],
-          env: mergeEnv(image.config.env, pairs(definition.env), pairs(definition.secretEnv)),
-          cwd: image.config.workingDir === "" ? "/" : image.config.workingDir,
-          capabilities: INSTANCE_CAPABILITIES,
-          noNewPrivileges: true,
-          seccomp: this.#seccomp,
-          userNamespace: definition.userNamespace,
-          networkNamespace: definition.networkNamespace,
-          cgroupsPath: this.#cgroups.ociPath(cgroupOf(definition)),
-          binds: [{ source: INIT_BINARY, destination: INIT_PATH, readOnly: true }],
-          openFiles: openFilesLimit(),
-        },
-      };
-      const { pid } = await this.#launcher.perform({
-        kind: "launch",
-        bundle,
-        monitor: {
-          containerId,
-          bundleDir,
-          exitsDir: this.#layout.exitsDir,
-          crunDir: this.#layout.crunDir,
-          log: { path: join(logDir, CURRENT_LOG), maxBytes: this.#logs.maxBytes * this.#logs.keep },
-        },
-        start,
-      });
+      this.#cgroups.ensure(cgroupOf(definition), definition.limits);
+      const { pid } = await this.#launcher.perform(command);
       handle.container = pid === undefined ? undefined : identifyProcess(pid);
-      handle.monitor = monitorOf(bundleDir, containerId);
+      handle.monitor = monitorOf(bundleDir, containerIdOf(definition.id, run));
       if (start) this.#update(handle, { startedAt: new Date().toISOString() });
     } finally {
       handle.launching = false;
@@ -421,29 +385,11 @@ export class InstanceRuntime implements AsyncDisposable {
   }
 
   #readExit(handle: Handle): RunExit | undefined {
-    const path = join(this.#layout.exitsDir, containerIdOf(handle.definition.id, handle.state.run));
-    let text: string;
-    let at: Date;
-    try {
-      text = readFileSync(path, "utf8");
-      at = statSync(path).mtime;
-    } catch (error) {
-      if (errorCode(error) === "ENOENT") return undefined;
-      throw error;
-    }
-    const code = Number(text);
-    const signal = signalOf(code);
-    const outOfMemory = code !== 0 && this.#oomKills(handle) > 0;
-    return { code, ...(signal === undefined ? {} : { signal }), outOfMemory, monitorLost: false, at: at.toISOString() };
+    return readExit(this.#layout.exitsDir, containerIdOf(handle.definition.id, handle.state.run), () => this.#oomKills(handle));
   }
 
   #oomKills(handle: Handle): number {
-    try {
-      return this.#cgroups.usage(cgroupOf(handle.definition)).oomKills;
-    } catch (error) {
-      if (errorCode(error) === "ENOENT" || errorCode(error) === "ENODEV") return 0;
-      throw error;
-    }
+    return usageOf(this.#cgroups, cgroupOf(handle.definition))?.oomKills ?? 0;
   }
 
   #finish(handle: Handle, lastExit: RunExit): void {
@@ -464,26 +410,14 @@ export class InstanceRuntime implements AsyncDisposable {
     const containerId = containerIdOf(definition.id, state.run);
     const bundleDir = this.#records.bundleDir(definition.id, state.run);
     await this.#cgroups.killAll(cgroupOf(definition));
-    await this.#endMonitors(containerId);
+    await endMonitors(this.#cgroups, containerId, existsSync(join(this.#layout.exitsDir, containerId)) ? 1_000 : 0);
     // A launch that was under way may have put its first process there meanwhile; now nobody is left to do so.
     await this.#cgroups.killAll(cgroupOf(definition));
     if (existsSync(join(this.#layout.crunDir, containerId))) await this.#crun("delete", "--force", containerId);
     await this.#cgroups.remove(cgroupOf(definition));
-    await this.#removeTree(join(this.#layout.snapshotsDir, definition.id, String(state.run)));
+    await this.#removeTree(snapshotDir(this.#layout, definition.id, state.run));
     rmSync(bundleDir, { recursive: true, force: true });
     rmSync(join(this.#layout.exitsDir, containerId), { force: true });
-  }
-
-  /** The monitor, given a second to end by itself, and whoever is still creating that container for it. */
-  async #endMonitors(containerId: string): Promise<void> {
-    for (const pid of this.#cgroups.processes(MONITORS_CGROUP)) {
-      const identity = identifyProcess(pid);
-      if (identity === undefined || !commandLine(pid).includes(containerId)) continue;
-      const ended = existsSync(join(this.#layout.exitsDir, containerId)) && (await waitGone(identity, 1_000));
-      if (ended) continue;
-      signalProcess(identity, "SIGKILL");
-      await waitGone(identity, 5_000);
-    }
   }
 
   #monitorAlive(handle: Handle): boolean {
@@ -557,7 +491,7 @@ export class InstanceRuntime implements AsyncDisposable {
   /** After a start of the agent: reads the records and asks the runtime about each run that has not ended. */
   async #adopt(): Promise<void> {
     this.#cgroups.ensure(MONITORS_CGROUP);
-    await this.#endFormerLaunchers();
+    await endFormerLaunchers(this.#cgroups);
     this.#records.removeTorn();
     for (const id of this.#records.ids()) {
       const record = this.#records.read(id);
@@ -586,16 +520,6 @@ export class InstanceRuntime implements AsyncDisposable {
     if (status === "running") this.#update(handle, { startedAt: new Date().toISOString() });
   }
 
-  /** A launcher ends when its agent does; until it has, it could still be launching. */
-  async #endFormerLaunchers(): Promise<void> {
-    for (const pid of this.#cgroups.processes(MONITORS_CGROUP)) {
-      const identity = identifyProcess(pid);
-      if (identity === undefined || !commandLine(pid).some((word) => word.endsWith("/launcher-main.ts"))) continue;
-      signalProcess(identity, "SIGKILL");
-      await waitGone(identity, 5_000);
-    }
-  }
-
   #exitTold(name: string | null): void {
     const told = name === null ? undefined : parseContainerId(name);
     if (told === undefined || this.#handles.get(told.id)?.state.run !== told.run) return;
@@ -616,31 +540,6 @@ export class InstanceRuntime implements AsyncDisposable {
       rotateLog(this.#logDir(handle.definition.namespace, id), controlFifo, this.#logs);
     }
   }
-}
-
-function cgroupOf(definition: InstanceDefinition): string {
-  return `tenants/${definition.namespace}/run/${definition.id}`;
-}
-
-/** ENTRYPOINT stays and a command replaces CMD, as Docker has it. Throws AppError `invalid` when nothing is left to run. */
-function commandOf({ image, command }: InstanceDefinition): readonly string[] {
-  const args = [...image.config.entrypoint, ...(command ?? image.config.cmd)];
-  if (args.length > 0) return args;
-  throw new AppError("invalid", "The image has neither ENTRYPOINT nor CMD, and the process has no command: there is nothing to run.");
-}
-
-/** `SIGTERM`, `TERM`, `15`, `RTMIN+3`: as in an image's STOPSIGNAL. Anything else is SIGTERM. */
-function stopSignal({ image }: InstanceDefinition): number {
-  const name = (image.config.stopSignal ?? "SIGTERM").toUpperCase().replace(/^SIG/, "");
-  const realTime = /^RTMIN\+(\d+)$/.exec(name)?.[1];
-  if (realTime !== undefined) return Math.min(64, 34 + Number(realTime));
-  const signals: Readonly<Record<string, number>> = constants.signals;
-  const number = /^\d+$/.test(name) ? Number(name) : signals[`SIG${name}`];
-  return number !== undefined && number >= 1 && number <= 64 ? number : constants.signals.SIGTERM;
-}
-
-function pairs(env: Readonly<Record<string, string>>): readonly string[] {
-  return Object.entries(env).map(([name, value]) => `${name}=${value}`);
 }
 
 function namesIn(directory: string): readonly string[] {
