@@ -51,7 +51,7 @@ async function picture(place: string): Promise<string> {
     await show("nft", "list", "ruleset"),
   ]
     .join("\n")
-    .replaceAll(/\b(dynamic|valid_lft.*|state \w+|qdisc \w+)/g, "");
+    .replaceAll(/\b(dynamic|valid_lft.*|state \w+|qdisc \w+|inet6 .*)/g, "");
 }
 
 describe("one host of two", () => {
