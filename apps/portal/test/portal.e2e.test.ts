@@ -169,7 +169,7 @@ describe("the story: claim, push, live, log, scale, rollback", () => {
     const page = await open("/acme/store/apps/shop");
     const processes = page.getByRole("table", { name: "Processes" });
     const field = processes.getByRole("textbox", { name: "Instances of web" });
-    const button = processes.getByRole("button", { name: "Scale" }).first();
+    const button = processes.getByRole("button", { name: "Scale web" });
     expect(await button.isDisabled()).toBe(true);
     await field.fill("9");
     await page.getByRole("button", { name: "Copy the command plim scale shop web=9 -n acme/store" }).waitFor();

@@ -6,6 +6,7 @@ import { useRouter } from "next/navigation";
 import { useTranslations } from "next-intl";
 import { type KeyboardEvent, useEffect, useMemo, useState } from "react";
 import { useSession } from "#session/session.tsx";
+import { type AppState, appState } from "#ui/state-looks.ts";
 import { StateMark } from "#ui/state-mark.tsx";
 import { namespacePath } from "#watch/collections.ts";
 import { useList } from "#watch/hooks.tsx";
@@ -16,7 +17,7 @@ interface Place {
   readonly href: string;
   readonly label: string;
   readonly hint: string;
-  readonly state?: Parameters<typeof StateMark<"app">>[0]["state"];
+  readonly state?: AppState;
 }
 
 /** Calls back on Ctrl+K or ⌘K. */
@@ -69,7 +70,7 @@ function InNamespace({ team, namespace, onClose }: { readonly team: string; read
             href: to.app(team, namespace, app.metadata.name),
             label: app.metadata.name,
             hint: namespace,
-            state: app.status.phase,
+            state: appState(app),
           }),
         )
         .sort((a, b) => a.label.localeCompare(b.label)),

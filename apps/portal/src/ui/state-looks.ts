@@ -1,4 +1,4 @@
-import type { BuildPhase, DeploymentPhase, InstancePhase, Status } from "@plimsoll/core";
+import type { BuildPhase, DeploymentPhase, InstancePhase, Resource, Status } from "@plimsoll/core";
 import type { StepState } from "#log/build-progress.ts";
 
 export type Shape = "disc" | "triangle" | "ring" | "cross" | "diamond" | "dash";
@@ -15,12 +15,16 @@ const WARN: Look = { shape: "diamond", tone: "warn" };
 const BAD: Look = { shape: "cross", tone: "bad" };
 export const PAST: Look = { shape: "dash", tone: "idle" };
 
-type AppPhase = Status<"App">["phase"];
+export type AppState = Status<"App">["phase"] | "deleting";
 export type RolloutState = "waiting" | "running" | "done" | "failed";
 
 /** How each state looks: a shape and a colour, next to its word. */
 export const LOOKS = {
-  app: { empty: WAITING, deploying: BUSY, live: OK, degraded: WARN, sleeping: WAITING, failing: BAD } satisfies Record<AppPhase, Look>,
+  // `deleting` is no phase of its own: it is told by the object's deletion time.
+  app: { deleting: PAST, empty: WAITING, deploying: BUSY, live: OK, degraded: WARN, sleeping: WAITING, failing: BAD } satisfies Record<
+    AppState,
+    Look
+  >,
   build: {
     pending: WAITING,
     placed: WAITING,
@@ -48,3 +52,8 @@ export const LOOKS = {
 } as const;
 
 export type StateOf<K extends keyof typeof LOOKS> = Extract<keyof (typeof LOOKS)[K], string>;
+
+/** The state of an app as people see it. */
+export function appState(app: Resource<"App">): AppState {
+  return app.metadata.deletedAt === undefined ? app.status.phase : "deleting";
+}

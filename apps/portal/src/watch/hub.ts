@@ -33,6 +33,7 @@ interface Loading {
 interface Scope {
   readonly path: string;
   uid?: string;
+  asked?: Promise<string>;
   data: ScopeState;
   /** Version up to which every change is in `data`: the watch resumes after it. Unset until the first list. */
   cursor?: number;
@@ -104,7 +105,7 @@ export function createHub(io: HubIo): Hub {
     scope.lists.set(list.path, loading);
     for (let attempt = 0; current(); attempt++) {
       try {
-        const [uid, contents] = await Promise.all([scope.uid ?? uidOf(scope.path), readList(list)]);
+        const [uid, contents] = await Promise.all([uidOf(scope), readList(list)]);
         if (!current()) return;
         scope.uid = uid;
         scope.data = applyList(scope.data, list, contents);
@@ -134,8 +135,16 @@ export function createHub(io: HubIo): Hub {
     }
   }
 
-  async function uidOf(path: string): Promise<string> {
-    return ((await io.get(path)) as Resource).metadata.uid;
+  /** The uid that the watch knows the scope by; asked once, however many of its lists are read. */
+  function uidOf(scope: Scope): Promise<string> {
+    scope.asked ??= io.get(scope.path).then(
+      (object) => (object as Resource).metadata.uid,
+      (error: unknown) => {
+        delete scope.asked;
+        throw error;
+      },
+    );
+    return scope.asked;
   }
 
   async function readList(list: Collection): Promise<ListContents> {

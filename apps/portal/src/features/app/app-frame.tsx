@@ -9,6 +9,7 @@ import { to } from "#shell/links.ts";
 import { Message } from "#ui/message.tsx";
 import { Fact, Page, Tabs } from "#ui/page.tsx";
 import { ProblemNote, useProblemText } from "#ui/problem-note.tsx";
+import { appState } from "#ui/state-looks.ts";
 import { StateMark } from "#ui/state-mark.tsx";
 import { namespacePath } from "#watch/collections.ts";
 import { useList } from "#watch/hooks.tsx";
@@ -60,7 +61,7 @@ export function AppFrame(props: {
       title={
         <>
           {app}
-          {object ? <StateMark of="app" state={object.status.phase} /> : <Skeleton width={60} height={12} />}
+          {object ? <StateMark of="app" state={appState(object)} /> : <Skeleton width={60} height={12} />}
         </>
       }
       actions={

@@ -103,7 +103,13 @@ function ProcessRow(props: {
               value={wanted}
               onChange={(value) => setTyped(typeof value === "number" ? value : undefined)}
             />
-            <Button type="submit" variant={changed ? "filled" : "default"} disabled={!changed || !mayScale} loading={scale.busy}>
+            <Button
+              type="submit"
+              variant={changed ? "filled" : "default"}
+              disabled={!changed || !mayScale}
+              loading={scale.busy}
+              aria-label={t("process.scaleNamed", { process: name })}
+            >
               {t("process.scaleButton")}
             </Button>
           </form>

@@ -1,9 +1,10 @@
-import type { Resource, Status } from "@plimsoll/core";
+import type { Resource } from "@plimsoll/core";
 import { activeBuild, activeDeployment } from "#features/deployment/timeline.ts";
+import { type AppState, appState } from "#ui/state-looks.ts";
 
 export interface AppRow {
   readonly name: string;
-  readonly phase: Status<"App">["phase"];
+  readonly phase: AppState;
   readonly url: string | undefined;
   readonly release: number | undefined;
   /** When that release began to serve. */
@@ -32,7 +33,7 @@ export function appRows(
       const building = activeBuild(buildsOf.get(name) ?? []);
       return {
         name,
-        phase: app.status.phase,
+        phase: appState(app),
         url: app.status.urls[0],
         release: app.status.release,
         liveSince: liveSince(own, app.status.release),

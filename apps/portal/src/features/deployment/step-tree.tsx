@@ -70,6 +70,9 @@ export function StepTree(props: {
             {t("rollout", { release: deployment.spec.release })}
             <span className={classes.note}>{t(`phase.deployment.${deployment.status.phase}`)}</span>
           </div>
+          {steps.every((step) => step.kind !== "instance") && (
+            <div className={classes.nothing}>{t(deployment.status.phase === "starting" ? "noInstanceYet" : "noInstances")}</div>
+          )}
           {steps.map((step) =>
             step.kind === "instance" ? (
               <Item
@@ -93,7 +96,6 @@ export function StepTree(props: {
               />
             ),
           )}
-          {steps.every((step) => step.kind !== "instance") && <div className={classes.nothing}>{t("noInstances")}</div>}
         </section>
       )}
     </nav>
