@@ -28,6 +28,7 @@ export interface TemporaryLayer {
 }
 
 const DEFAULT_MAX_BYTES = 20 * 1024 ** 3;
+const SYNC_DELAY_MS = 5_000;
 const DEFAULT_MAX_ENTRIES = 2_000_000;
 
 /**
@@ -46,6 +47,8 @@ const DEFAULT_MAX_ENTRIES = 2_000_000;
 export class LayerStore {
   readonly #root: string;
   readonly #temporaryRoot: string;
+  readonly #unsynced = new Set<Digest>();
+  #syncTimer: NodeJS.Timeout | undefined;
   #syncing: Promise<void> = Promise.resolve();
 
   constructor(layersDir: string) {
@@ -156,8 +159,12 @@ export class LayerStore {
     }
   }
 
-  /** Resolves when all that has landed through this object is on the disk. */
+  /** Puts all that has landed through this object on the disk now. */
   settled(): Promise<void> {
+    clearTimeout(this.#syncTimer);
+    this.#syncTimer = undefined;
+    // A failed sync leaves layers unmarked: they are verified after the next boot.
+    this.#syncing = this.#syncing.then(() => this.#sync()).catch(() => undefined);
     return this.#syncing;
   }
 
@@ -201,22 +208,23 @@ export class LayerStore {
     return ref;
   }
 
+  /** Soon, and for all that landed by then together: while the file system syncs, whoever makes files in it waits. */
   #makeDurable(digest: Digest): void {
-    const sync = async () => {
-      const fd = openSync(this.#root, "r");
-      try {
-        await syncFileSystem(fd);
-      } finally {
-        closeSync(fd);
-      }
-      try {
-        writeFileSync(join(this.#dir(digest), "durable"), "");
-      } catch (error) {
-        if (errorCode(error) !== "ENOENT") throw error;
-      }
-    };
-    // A failed sync leaves the layer unmarked: it is verified after the next boot.
-    this.#syncing = this.#syncing.then(sync).catch(() => undefined);
+    this.#unsynced.add(digest);
+    this.#syncTimer ??= setTimeout(() => void this.settled(), SYNC_DELAY_MS).unref();
+  }
+
+  async #sync(): Promise<void> {
+    const digests = [...this.#unsynced];
+    this.#unsynced.clear();
+    if (digests.length === 0) return;
+    const fd = openSync(this.#root, "r");
+    try {
+      await syncFileSystem(fd);
+    } finally {
+      closeSync(fd);
+    }
+    for (const digest of digests) if (this.has(digest)) writeFileSync(join(this.#dir(digest), "durable"), "");
   }
 
   #digests(): readonly Digest[] {
