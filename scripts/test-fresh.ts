@@ -15,6 +15,7 @@ import { readTraces, tracesAdded } from "./test/traces.ts";
 /** What a newcomer has. npm's registry has both as packages. */
 const NODE = `node-linux-${arch()}@20.20.2`;
 const NPM = "npm@11.19.1";
+const SHOWN_TRACES = 40;
 const SUITE = "bookworm";
 const REACH = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 const OWN_CERTIFICATES = "/usr/local/share/ca-certificates";
@@ -35,7 +36,10 @@ async function main(keep: boolean): Promise<number> {
     await cloneInto(root);
     const code = await runInside(root, extra);
     const left = tracesAdded(before, await readTraces());
-    if (left.length > 0) console.log(["", "Left behind:", ...left.map((trace) => `  ${trace}`)].join("\n"));
+    if (left.length > 0) {
+      const shown = left.slice(0, SHOWN_TRACES).map((trace) => `  ${trace}`);
+      console.log(["", `Left behind (${left.length}):`, ...shown].join("\n"));
+    }
     return code !== 0 || left.length > 0 ? 1 : 0;
   } finally {
     if (keep) console.log(`kept: ${root}`);
@@ -66,6 +70,8 @@ async function trustWhatWeTrust(root: string): Promise<Record<string, string>> {
   if (bundle === undefined || !existsSync(bundle)) return {};
   const inside = "/usr/local/share/extra-certificates.pem";
   await writeFile(join(root, inside), await readFile(bundle));
+  // Also for an npm that is started without our environment, as its users set it up there.
+  await writeFile(join(root, "root/.npmrc"), `cafile=${inside}\n`);
   return { NODE_EXTRA_CA_CERTS: inside };
 }
 
