@@ -38,7 +38,6 @@ export interface Controllers {
 }
 
 const JOBS: readonly ControlJobName[] = ["app", "build", "host", "push"];
-const PRUNE_MS = 600_000;
 
 /** All controllers of a server, their relay and their timers. Several servers may run them side by side. */
 export function createControllers(options: ControllersOptions): Controllers {
@@ -88,7 +87,6 @@ export function createControllers(options: ControllersOptions): Controllers {
   let consumer: Consumer | undefined;
   let routing: { close(): Promise<void> } | undefined;
   let relay: Relay | undefined;
-  let pruning: NodeJS.Timeout | undefined;
   let state: "new" | "running" | "stopped" = "new";
   return {
     start() {
@@ -107,11 +105,9 @@ export function createControllers(options: ControllersOptions): Controllers {
       });
       queue?.onConnected(() => void wakeHosts());
       routing = db.listen(["plimsoll_routing"], () => void wakeRouted());
-      pruning = setInterval(() => void db.prune().catch((error) => log.debug("could not prune; tried again later", { error })), PRUNE_MS);
     },
     async stop() {
       state = "stopped";
-      clearInterval(pruning);
       vigil.stop();
       await Promise.all([relay?.close(), consumer?.close(), routing?.close()]);
       await Promise.all(Object.values(controllers).map((controller) => controller.stop()));

@@ -2,7 +2,6 @@ import { systemClock } from "@plimsoll/config";
 import { type Database, openDatabase, PLATFORM } from "@plimsoll/db";
 import { openQueue, type Queue } from "@plimsoll/queue";
 import { type RestartableRedis, startRestartableRedis } from "@plimsoll/queue/testing";
-import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type ControllerPorts, type Controllers, type ControllersOptions, createControllers } from "./index.ts";
 import { silent, TestPlatform } from "./testing/platform.ts";
@@ -169,13 +168,8 @@ describe("a push survives", () => {
     await agents();
     server({ resyncMs: 1_000 });
     const uid = (await platform.app("shop")).metadata.uid;
-    const admin = new Redis(redis.url);
-    admin.on("error", () => undefined);
-    toStop.push(async () => {
-      clearInterval(flushing);
-      admin.disconnect();
-    });
-    const flushing = setInterval(() => void admin.flushall().catch(() => undefined), 15);
+    const flushing = setInterval(() => void redis.flush().catch(() => undefined), 20);
+    toStop.push(async () => clearInterval(flushing));
     for (let i = 0; i < 3; i++) {
       await platform.push(uid);
       await poll(openPushes).toBe(0);

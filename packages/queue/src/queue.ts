@@ -38,6 +38,8 @@ export interface Queue {
    * gets those asked for in this process again as soon as it is back; others at the next call. `url` is for the agent.
    */
   ensureHostUser(hostUid: string): Promise<HostUser & { readonly url: string }>;
+  /** This process has the key for the passwords of hosts. */
+  readonly issuesHostUsers: boolean;
   /** Takes the host's access away and ends its sessions. Idempotent. */
   removeHostUser(hostUid: string): Promise<void>;
   readonly connected: boolean;
@@ -122,6 +124,7 @@ export function openQueue({ redisUrl, prefix, log, hostUserKey }: QueueSettings)
     consumeHost(hostUid, handler) {
       return track(startConsumer({ redisUrl, queue: hostQueue(prefix, hostUid), job: "sync", handler, concurrency: 1, log }));
     },
+    issuesHostUsers: hostUserKey !== undefined,
     async ensureHostUser(hostUid) {
       if (hostUserKey === undefined)
         throw new AppError("internal", "This process has no key for the passwords of hosts; only the server makes their users.", {

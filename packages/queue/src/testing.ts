@@ -2,6 +2,7 @@ import { mkdtemp, rename, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startTestRedis, type TestRedis } from "@plimsoll/testkit";
+import { Redis } from "ioredis";
 
 /** A Redis for tests that can be killed and started again, empty, at the same place. */
 export interface RestartableRedis {
@@ -10,6 +11,8 @@ export interface RestartableRedis {
   kill(): Promise<void>;
   /** A new one takes the place of the one that was killed; it knows neither its keys nor its users. */
   restart(): Promise<void>;
+  /** Forgets every key, as an operator's FLUSHALL does. */
+  flush(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -34,6 +37,16 @@ export async function startRestartableRedis(): Promise<RestartableRedis> {
       await current.kill();
       current = await startTestRedis();
       await install();
+    },
+    async flush() {
+      const admin = new Redis({ path: place, lazyConnect: true, retryStrategy: () => null });
+      admin.on("error", () => undefined);
+      try {
+        await admin.connect();
+        await admin.flushall();
+      } finally {
+        admin.disconnect();
+      }
     },
     async stop() {
       await Promise.all(started.map((redis) => redis.stop()));

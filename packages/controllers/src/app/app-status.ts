@@ -1,5 +1,5 @@
 import type { Resource, Status } from "@plimsoll/core";
-import type { RolloutWorld, Transition, Unplaced } from "./plan-rollout.ts";
+import type { RolloutWorld, Transition, Unplaced } from "./rollout-world.ts";
 import { displayName } from "./verdict.ts";
 import { replicasOf } from "./wanted.ts";
 

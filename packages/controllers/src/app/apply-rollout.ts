@@ -2,8 +2,8 @@ import { randomInt } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { AppError, type Resource } from "@plimsoll/core";
 import { changeRouting, recordEvent, type Tx } from "@plimsoll/db";
-import type { RolloutPlan, RolloutWorld } from "./plan-rollout.ts";
-import { TRAFFIC_LABEL, trafficLabel } from "./plan-rollout.ts";
+import { TRAFFIC_LABEL, trafficLabel } from "./deployment-status.ts";
+import type { RolloutPlan, RolloutWorld } from "./rollout-world.ts";
 
 /** Nothing in it would change anything. */
 export function isNothing(plan: RolloutPlan, { app }: RolloutWorld): boolean {

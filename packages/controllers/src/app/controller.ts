@@ -5,8 +5,10 @@ import type { ControllerPorts, ControllerSettings } from "../ports.ts";
 import { applyRollout, isNothing } from "./apply-rollout.ts";
 import { deleteApp } from "./delete-app.ts";
 import { createRoute, needsRoute } from "./ensure-route.ts";
-import { needsPlacement, planRollout, type RolloutPlan, spreadGroup } from "./plan-rollout.ts";
+import { spreadGroup } from "./place-missing.ts";
+import { needsPlacement, planRollout } from "./plan-rollout.ts";
 import { pruneHistory } from "./prune-history.ts";
+import type { RolloutPlan } from "./rollout-world.ts";
 import { urlOf } from "./route-host.ts";
 import { type AppWorld, type Moment, readAppWorld } from "./world.ts";
 

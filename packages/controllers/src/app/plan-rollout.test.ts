@@ -4,7 +4,9 @@ import { describe, expect, it } from "vitest";
 import { liveIngress } from "../host-states.ts";
 import { aDeployment, aHost, anApp, anInstance, aRelease, processes, START } from "../testing/objects.ts";
 import { type AgentAct, Simulation } from "../testing/simulation.ts";
-import { planRollout, RELEASES_KEPT, type RolloutWorld, trafficLabel } from "./plan-rollout.ts";
+import { trafficLabel } from "./deployment-status.ts";
+import { planRollout, RELEASES_KEPT } from "./plan-rollout.ts";
+import type { RolloutWorld } from "./rollout-world.ts";
 
 function world(over: Partial<RolloutWorld> = {}): RolloutWorld {
   return {

@@ -2,7 +2,7 @@ import type { Resource } from "@plimsoll/core";
 import { backendId, type Database, type HostLeaseRecord, PLATFORM } from "@plimsoll/db";
 import { hostStates } from "../host-states.ts";
 import type { ControllerSettings } from "../ports.ts";
-import type { RolloutWorld, Traffic } from "./plan-rollout.ts";
+import type { RolloutWorld, Traffic } from "./rollout-world.ts";
 import { urlOf } from "./route-host.ts";
 
 export interface AppWorld extends RolloutWorld {

@@ -8,7 +8,7 @@ import { type HostPlan, planHost } from "./plan-host.ts";
 
 export interface HostReconcilerOptions {
   readonly db: Database;
-  readonly queue?: Pick<Queue, "ensureHostUser" | "connected"> | undefined;
+  readonly queue?: Pick<Queue, "ensureHostUser" | "issuesHostUsers" | "connected"> | undefined;
   readonly moment: () => Moment;
 }
 
@@ -30,7 +30,7 @@ export class HostReconciler implements Reconciler {
     const plan = planHost(state);
     if (plan.status !== undefined || plan.wakeApps) await db.write({ scope: PLATFORM, fence }, (tx) => apply(tx, host, plan));
     // A Redis that was replaced knows no host; the agent cannot come in by itself.
-    if (queue?.connected) await queue.ensureHostUser(uid);
+    if (queue?.connected && queue.issuesHostUsers) await queue.ensureHostUser(uid);
     return plan.againInMs === undefined ? DONE : requeueAfter(plan.againInMs);
   }
 }

@@ -2,8 +2,8 @@ import { createHash, randomUUID } from "node:crypto";
 import { createLogger } from "@plimsoll/config";
 import { type Image, newUid, type ProcessSpec, type QuotaVector, type Resource } from "@plimsoll/core";
 import { createBuild, createDeployment, createRelease, type Database, openDatabase, PLATFORM } from "@plimsoll/db";
+import { sql } from "@plimsoll/db/testing";
 import { createTestDatabase } from "@plimsoll/testkit";
-import pg from "pg";
 
 const GIB = 1024 ** 3;
 export const quota: QuotaVector = { cpuMillis: 32_000, memoryBytes: 64 * GIB, instances: 100, builds: 2 };
@@ -157,13 +157,7 @@ export class TestPlatform {
   }
 
   async sql(text: string): Promise<unknown[]> {
-    const client = new pg.Client({ connectionString: this.url });
-    await client.connect();
-    try {
-      return (await client.query(text)).rows;
-    } finally {
-      await client.end();
-    }
+    return sql(this.url, text);
   }
 
   /** `web-1 v2 ready` */

@@ -1,5 +1,6 @@
 import type { Resource, Status } from "@plimsoll/core";
-import { needsPlacement, planRollout, type RolloutPlan, type RolloutWorld } from "../app/plan-rollout.ts";
+import { needsPlacement, planRollout } from "../app/plan-rollout.ts";
+import type { RolloutPlan, RolloutWorld } from "../app/rollout-world.ts";
 import { type HostState, hostViews } from "../host-states.ts";
 import { aDeployment, aHost, anApp, anInstance, aRelease, processes, START } from "./objects.ts";
 
