@@ -20,10 +20,14 @@ describe("a push survives", () => {
     finished = [];
   });
   afterEach(async () => {
-    for (const stop of toStop.reverse()) await stop();
+    const stops = toStop.reverse();
     toStop = [];
-    await Promise.all([platform.close(), redis.stop()]);
-  });
+    try {
+      for (const stop of stops) await stop();
+    } finally {
+      await Promise.all([platform.close(), redis.stop()]);
+    }
+  }, 30_000);
 
   function queueOf(): Queue {
     const queue = openQueue({ redisUrl: redis.url, prefix: "test", log: silent, hostUserKey: Buffer.alloc(32, 2) });
