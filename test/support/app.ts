@@ -23,8 +23,8 @@ export interface App {
   readonly host: string;
   /** Commits the files – what is not named stays – and pushes them; resolves when git has ended, whatever it ended with. */
   push(files: Files): Promise<PushResult>;
-  /** As push, but answers at once, with the commit that is on its way. */
-  startPush(files: Files): Promise<{ readonly commit: string; readonly result: Promise<PushResult> }>;
+  /** As push in two steps: the commit is known before anything is sent. */
+  prepare(files: Files): Promise<{ readonly commit: string; send(): Promise<PushResult> }>;
   /** Forgets the working copy; the app stays. */
   close(): Promise<void>;
 }
@@ -56,7 +56,7 @@ export async function createApp(platform: Platform, name: string): Promise<App> 
   await git("init", "-q", "-b", "main");
   const url = `ssh://git@127.0.0.1:${place.sshPort}/demo/demo/${name}.git`;
 
-  const startPush = async (files: Files) => {
+  const prepare = async (files: Files) => {
     for (const [path, content] of Object.entries(files)) {
       await mkdir(dirname(join(tree, path)), { recursive: true });
       await writeFile(join(tree, path), content);
@@ -64,29 +64,31 @@ export async function createApp(platform: Platform, name: string): Promise<App> 
     await git("add", "-A");
     await git("commit", "-q", "--allow-empty", "-m", `Change ${Object.keys(files).join(", ")}`);
     const commit = (await git("rev-parse", "HEAD")).stdout.trim();
-    // Forced: a push before this one may have been refused, or have moved the branch after its connection was lost.
-    const child = await start(insidePlatform(platform, ["git", "push", "--force", url, "HEAD:main"]), {
-      cwd: tree,
-      env,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let text = "";
-    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-    const timer = setTimeout(() => child.kill("SIGKILL"), PUSH_TIMEOUT_MS);
-    const result = new Promise<PushResult>((resolve) =>
-      child.once("close", (code) => {
-        clearTimeout(timer);
-        resolve({ code: code ?? 128, text, commit });
-      }),
-    );
-    return { commit, result };
+    const send = async () => {
+      // Forced: a push before this one may have been refused, or have moved the branch after its connection was lost.
+      const child = await start(insidePlatform(platform, ["git", "push", "--force", url, "HEAD:main"]), {
+        cwd: tree,
+        env,
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let text = "";
+      for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      const timer = setTimeout(() => child.kill("SIGKILL"), PUSH_TIMEOUT_MS);
+      return new Promise<PushResult>((resolve) =>
+        child.once("close", (code) => {
+          clearTimeout(timer);
+          resolve({ code: code ?? 128, text, commit });
+        }),
+      );
+    };
+    return { commit, send };
   };
 
   return {
     name,
     host: `${name}-demo.localhost`,
-    startPush,
-    push: async (files) => (await startPush(files)).result,
+    prepare,
+    push: async (files) => (await prepare(files)).send(),
     close: () => rm(copy, { recursive: true, force: true }),
   };
 }

@@ -32,6 +32,8 @@ export interface StartedPlatform {
   readonly platform: Platform;
   /** Ends and removes all of it: processes, instances, mounts, namespaces, cgroups, files. Idempotent. */
   stop(): Promise<void>;
+  /** Makes another machine of the network a host, by the command that the platform gave for it. Absent on a shared platform. */
+  join?(machine: number, name: string, command: string): Promise<HostLayout>;
 }
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -56,31 +58,56 @@ export async function usePlatform(): Promise<StartedPlatform> {
   return { platform: await openPlatform(JSON.parse(shared) as PlatformPlace), stop: async () => undefined };
 }
 
+export interface PlatformOptions {
+  /** Machines on one network; the platform is on the first. Default 1. */
+  readonly machines?: number;
+  /** Further settings of `npm start`, by the machines' addresses. */
+  readonly settings?: (addresses: readonly string[]) => Readonly<Record<string, string>>;
+}
+
 /** Starts a platform with the sample app live, in a network namespace of its own. Removes what killed runs left first. Needs root. */
-export async function startPlatform(): Promise<StartedPlatform> {
+export async function startPlatform(options: PlatformOptions = {}): Promise<StartedPlatform> {
   await removeAbandoned();
-  const network = await createTestHosts(1, { egress: true });
+  const network = await createTestHosts(options.machines ?? 1, { egress: true });
+  const settings = options.settings?.(network.hosts.map(({ address }) => address)) ?? {};
   const [machine] = network.hosts;
   if (machine === undefined) throw new Error("no network namespace was made");
   const dataDir = join(tmpdir(), `${PREFIX}${process.pid}-${machine.address.split(".")[2]}`);
   await mkdir(dataDir, { mode: 0o711 });
   network.own(hostLayout({ name: HOST_NAME, dataDir }).tag);
+  const guests: { readonly prefix: readonly string[]; readonly dataDir: string }[] = [];
+  const joinHost = async (index: number, name: string, command: string): Promise<HostLayout> => {
+    const guest = network.hosts[index];
+    if (guest === undefined) throw new Error(`there is no machine ${index}`);
+    const guestDir = `${dataDir}-${name}`;
+    await mkdir(guestDir, { mode: 0o711 });
+    const layout = hostLayout({ name, dataDir: guestDir });
+    network.own(layout.tag);
+    guests.push({ prefix: inside(guest, []), dataDir: guestDir });
+    const words = command.split(" ").filter((word) => word !== "");
+    const flags = words.slice(words.indexOf("--") + 1);
+    await runScript(inside(guest, []), guestDir, ["scripts/join.ts", ...flags, "--name", name], START_TIMEOUT_MS, {
+      PLIMSOLL_ADDRESS: guest.address,
+    });
+    return layout;
+  };
   let stopped: Promise<void> | undefined;
   const stop = () => {
     stopped ??= (async () => {
       try {
+        for (const joined of guests) await runScript(joined.prefix, joined.dataDir, ["scripts/stop.ts", "--all"], STOP_TIMEOUT_MS);
         await runScript(inside(machine, []), dataDir, ["scripts/stop.ts", "--all"], STOP_TIMEOUT_MS);
       } finally {
         await network.remove();
-        await rm(dataDir, { recursive: true, force: true });
+        for (const directory of [dataDir, ...guests.map((joined) => joined.dataDir)]) await rm(directory, { recursive: true, force: true });
       }
     })();
     return stopped;
   };
   try {
     // From scripts/start.ts on: packages and portal are the business of whoever runs the tests.
-    await runScript(inside(machine, []), dataDir, ["scripts/start.ts"], START_TIMEOUT_MS);
-    return { platform: await openPlatform({ dataDir, netns: machine.netns, ...PORTS }), stop };
+    await runScript(inside(machine, []), dataDir, ["scripts/start.ts"], START_TIMEOUT_MS, settings);
+    return { platform: await openPlatform({ dataDir, netns: machine.netns, ...PORTS }), stop, join: joinHost };
   } catch (error) {
     await stop();
     throw error;
@@ -112,8 +139,14 @@ export function insidePlatform({ place }: Platform, argv: readonly string[]): re
 }
 
 /** Throws with what it printed when it fails. */
-async function runScript(prefix: readonly string[], dataDir: string, script: readonly string[], timeoutMs: number): Promise<void> {
-  const options = { cwd: ROOT, env: environment(dataDir), timeoutMs, okCodes: [0, 1] };
+async function runScript(
+  prefix: readonly string[],
+  dataDir: string,
+  script: readonly string[],
+  timeoutMs: number,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const options = { cwd: ROOT, env: { ...environment(dataDir), ...settings }, timeoutMs, okCodes: [0, 1] };
   const { code, stdout, stderr } = await run([...prefix, process.execPath, ...script], options);
   if (code !== 0) throw new Error(`${script.join(" ")} failed:\n${stdout}${stderr}`);
 }
