@@ -1,49 +1,36 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { Worker } from "node:worker_threads";
 
 export interface RunningPortal {
   readonly socket: string;
-  readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** Starts the built portal on a socket of its own. */
+/** Runs the built portal's own server in a thread, on a socket of its own. */
 export async function startPortal(): Promise<RunningPortal> {
   const directory = mkdtempSync(join(tmpdir(), "plimsoll-portal-"));
   const socket = join(directory, "portal.sock");
-  const portal = resolve(import.meta.dirname, "..");
-  const child = spawn(process.execPath, ["--max-semi-space-size=8", "--max-old-space-size=192", "server.ts"], {
-    cwd: portal,
-    env: { ...process.env, PLIMSOLL_PORTAL_SOCKET: socket },
-    stdio: ["ignore", "pipe", "inherit"],
+  const server = new Worker(resolve(import.meta.dirname, "../server.ts"), {
+    env: { ...process.env, NODE_ENV: "production", PLIMSOLL_PORTAL_SOCKET: socket },
+    execArgv: [],
+    stdout: true,
   });
-  await listening(child);
+  await listening(server);
   return {
     socket,
-    pid: child.pid ?? 0,
     async stop() {
-      const exited = once(child, "exit");
-      child.kill("SIGTERM");
-      await exited;
+      await server.terminate();
       rmSync(directory, { recursive: true, force: true });
     },
   };
 }
 
-async function listening(child: ChildProcess): Promise<void> {
-  const exited = once(child, "exit").then(([code]) => {
-    throw new Error(`The portal ended with ${code} before it listened.`);
+function listening(server: Worker): Promise<void> {
+  return new Promise((done, fail) => {
+    server.once("error", fail);
+    server.once("exit", (code) => fail(new Error(`The portal ended with ${code} before it listened; is it built?`)));
+    server.stdout.on("data", (piece: Buffer) => piece.toString().includes("portal listens") && done());
   });
-  const heard = (async () => {
-    let text = "";
-    for await (const piece of child.stdout ?? []) {
-      text += piece;
-      if (text.includes("portal listens")) return;
-    }
-  })();
-  exited.catch(() => undefined);
-  await Promise.race([heard, exited]);
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { launch, openPage, type Watched } from "./browser.ts";
@@ -448,11 +447,5 @@ describe("the frame", () => {
     await page.getByRole("textbox", { name: "Go to an app or namespace" }).fill("w0a");
     await page.keyboard.press("Enter");
     await page.waitForURL("**/apps/customer-notification-dispatcher-eu-w0a");
-  });
-
-  it("stays small after all this", () => {
-    const pss = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${portal.pid}/smaps_rollup`, "utf8"));
-    expect(Number(pss?.[1]) / 1024).toBeLessThan(200);
-    console.log(`portal: ${Math.round(Number(pss?.[1]) / 1024)} MB PSS`);
   });
 });

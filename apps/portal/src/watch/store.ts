@@ -1,3 +1,4 @@
+import type { Resource } from "@plimsoll/core";
 import type { ShownProblem } from "#api/problem.ts";
 import type { Collection } from "./collections.ts";
 import type { FromTab, LinkState, ToTab } from "./protocol.ts";
@@ -50,6 +51,12 @@ export class WatchStore {
 
   list(path: string): ListState {
     return this.#lists.get(path) ?? NOT_LOADED;
+  }
+
+  /** Takes an object that a request answered: it is shown at once, not only when the watch tells. */
+  learn(scope: string, object: Resource): void {
+    this.#scopes.set(scope, applyChanges(this.scope(scope), [{ type: "updated", object }]));
+    for (const listener of this.#listeners) listener();
   }
 
   /** Keeps a list up to date until the returned function is called; several may want the same one. */

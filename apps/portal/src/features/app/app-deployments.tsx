@@ -19,7 +19,8 @@ import { Ago, Elapsed, Took } from "#ui/time.tsx";
 import { namespacePath } from "#watch/collections.ts";
 import { useList } from "#watch/hooks.tsx";
 import classes from "./app.module.css";
-import { AppFrame, type AppRef } from "./app-frame.tsx";
+import { AppFrame } from "./app-frame.tsx";
+import type { AppRef } from "./app-ref.ts";
 import { RollbackDialog } from "./rollback-dialog.tsx";
 
 const SHOWN = 50;

@@ -14,13 +14,8 @@ import { StateMark } from "#ui/state-mark.tsx";
 import { namespacePath } from "#watch/collections.ts";
 import { useList } from "#watch/hooks.tsx";
 import classes from "./app.module.css";
+import type { AppRef } from "./app-ref.ts";
 import { RollbackDialog } from "./rollback-dialog.tsx";
-
-export interface AppRef {
-  readonly team: string;
-  readonly namespace: string;
-  readonly app: string;
-}
 
 /** What an app's pages share: name, state, address, tabs, the way back to an earlier release. */
 export function AppFrame(props: {

@@ -8,7 +8,7 @@ import { AppLink } from "#ui/app-link.tsx";
 import { StateMark } from "#ui/state-mark.tsx";
 import table from "#ui/table.module.css";
 import { Ago } from "#ui/time.tsx";
-import type { AppRef } from "./app-frame.tsx";
+import type { AppRef } from "./app-ref.ts";
 import { ExitText } from "./exit-text.tsx";
 import { inOrder, instanceLabel } from "./instance-order.ts";
 

@@ -11,7 +11,7 @@ import { Elapsed } from "#ui/time.tsx";
 import { namespacePath } from "#watch/collections.ts";
 import { useList } from "#watch/hooks.tsx";
 import classes from "./app.module.css";
-import type { AppRef } from "./app-frame.tsx";
+import type { AppRef } from "./app-ref.ts";
 
 /** What is under way; else, when the last try did not go live, why. Nothing when all is well. */
 export function LastOutcome({ at, app }: { readonly at: AppRef; readonly app: Resource<"App"> }) {

@@ -13,8 +13,9 @@ import { ProblemNote } from "#ui/problem-note.tsx";
 import table from "#ui/table.module.css";
 import { useAction } from "#ui/use-action.ts";
 import { namespacePath } from "#watch/collections.ts";
+import { useWatchStore } from "#watch/hooks.tsx";
 import classes from "./app.module.css";
-import type { AppRef } from "./app-frame.tsx";
+import type { AppRef } from "./app-ref.ts";
 
 const MOST = 100;
 
@@ -61,11 +62,13 @@ function ProcessRow(props: {
   const amount = useAmount();
   const plim = usePlim(at);
   const { can } = useSession();
+  const store = useWatchStore();
   // What is typed and not yet sent; without, the field shows what is wanted now.
   const [typed, setTyped] = useState<number>();
   const wanted = typed ?? process.replicas;
   const scale = useAction(async (replicas: number) => {
-    await request("POST", `${namespacePath(at.team, at.namespace)}/apps/${at.app}/scale`, { process: name, replicas });
+    const scope = namespacePath(at.team, at.namespace);
+    store.learn(scope, await request<Resource<"App">>("POST", `${scope}/apps/${at.app}/scale`, { process: name, replicas }));
     setTyped(undefined);
   });
   const mayScale = can(at.team, "apps.update");

@@ -15,7 +15,7 @@ import { useAction } from "#ui/use-action.ts";
 import { namespacePath } from "#watch/collections.ts";
 import { useList } from "#watch/hooks.tsx";
 import classes from "./app.module.css";
-import type { AppRef } from "./app-frame.tsx";
+import type { AppRef } from "./app-ref.ts";
 
 interface RollbackProps {
   readonly at: AppRef;

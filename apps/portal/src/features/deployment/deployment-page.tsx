@@ -1,7 +1,7 @@
 "use client";
 
 import { useTranslations } from "next-intl";
-import type { AppRef } from "#features/app/app-frame.tsx";
+import type { AppRef } from "#features/app/app-ref.ts";
 import { to } from "#shell/links.ts";
 import { Message } from "#ui/message.tsx";
 import { namespacePath } from "#watch/collections.ts";

@@ -3,7 +3,7 @@
 import { Skeleton } from "@mantine/core";
 import { useTranslations } from "next-intl";
 import type { ShownProblem } from "#api/problem.ts";
-import type { AppRef } from "#features/app/app-frame.tsx";
+import type { AppRef } from "#features/app/app-ref.ts";
 import { to } from "#shell/links.ts";
 import { Page } from "#ui/page.tsx";
 import { ProblemNote } from "#ui/problem-note.tsx";

@@ -5,7 +5,7 @@ import type { Resource } from "@plimsoll/core";
 import { useTranslations } from "next-intl";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { request } from "#api/request.ts";
-import type { AppRef } from "#features/app/app-frame.tsx";
+import type { AppRef } from "#features/app/app-ref.ts";
 import { InstanceTable } from "#features/app/instance-table.tsx";
 import { RollbackDialog } from "#features/app/rollback-dialog.tsx";
 import { useBuildLog } from "#log/use-build-log.ts";

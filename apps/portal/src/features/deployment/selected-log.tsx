@@ -2,7 +2,7 @@
 
 import type { Resource } from "@plimsoll/core";
 import { useTranslations } from "next-intl";
-import type { AppRef } from "#features/app/app-frame.tsx";
+import type { AppRef } from "#features/app/app-ref.ts";
 import { instanceLabel } from "#features/app/instance-order.ts";
 import type { BuildProgressState } from "#log/build-progress.ts";
 import type { LogLine } from "#log/lines.ts";

@@ -3,7 +3,7 @@
 import { Skeleton } from "@mantine/core";
 import type { Resource } from "@plimsoll/core";
 import { useTranslations } from "next-intl";
-import type { AppRef } from "#features/app/app-frame.tsx";
+import type { AppRef } from "#features/app/app-ref.ts";
 import { ExitText } from "#features/app/exit-text.tsx";
 import { instanceLabel } from "#features/app/instance-order.ts";
 import { useAmount } from "#features/quota/meters.tsx";

@@ -2,7 +2,8 @@
 
 import { Skeleton } from "@mantine/core";
 import { useTranslations } from "next-intl";
-import { AppFrame, type AppRef } from "#features/app/app-frame.tsx";
+import { AppFrame } from "#features/app/app-frame.tsx";
+import type { AppRef } from "#features/app/app-ref.ts";
 import { useSession } from "#session/session.tsx";
 import { Panel } from "#ui/panel.tsx";
 import { BuildSettings } from "./build-settings.tsx";

@@ -5,7 +5,7 @@ import type { Resource } from "@plimsoll/core";
 import { useTranslations } from "next-intl";
 import { type FormEvent, useState } from "react";
 import { request } from "#api/request.ts";
-import type { AppRef } from "#features/app/app-frame.tsx";
+import type { AppRef } from "#features/app/app-ref.ts";
 import { useSession } from "#session/session.tsx";
 import { ProblemNote } from "#ui/problem-note.tsx";
 import { useAction } from "#ui/use-action.ts";

@@ -5,7 +5,7 @@ import { useRouter } from "next/navigation";
 import { useTranslations } from "next-intl";
 import { type FormEvent, useState } from "react";
 import { request } from "#api/request.ts";
-import type { AppRef } from "#features/app/app-frame.tsx";
+import type { AppRef } from "#features/app/app-ref.ts";
 import { to } from "#shell/links.ts";
 import { ProblemNote } from "#ui/problem-note.tsx";
 import { useAction } from "#ui/use-action.ts";

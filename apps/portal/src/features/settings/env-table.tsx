@@ -5,7 +5,7 @@ import type { Resource } from "@plimsoll/core";
 import { useTranslations } from "next-intl";
 import { type FormEvent, useState } from "react";
 import { request } from "#api/request.ts";
-import type { AppRef } from "#features/app/app-frame.tsx";
+import type { AppRef } from "#features/app/app-ref.ts";
 import { useSession } from "#session/session.tsx";
 import { usePlim } from "#session/use-plim.ts";
 import { PlimLine } from "#ui/plim-line.tsx";
@@ -13,6 +13,7 @@ import { ProblemNote } from "#ui/problem-note.tsx";
 import table from "#ui/table.module.css";
 import { useAction } from "#ui/use-action.ts";
 import { namespacePath } from "#watch/collections.ts";
+import { useWatchStore } from "#watch/hooks.tsx";
 import classes from "./settings.module.css";
 
 export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
@@ -23,9 +24,11 @@ export function EnvTable({ at, app }: { readonly at: AppRef; readonly app: Resou
   const { can } = useSession();
   const mayChange = can(at.team, "apps.update");
   const [editing, setEditing] = useState<string>();
-  const change = useAction((env: Record<string, string | null>) =>
-    request("PATCH", `${namespacePath(at.team, at.namespace)}/apps/${at.app}`, { env }),
-  );
+  const store = useWatchStore();
+  const change = useAction(async (env: Record<string, string | null>) => {
+    const scope = namespacePath(at.team, at.namespace);
+    store.learn(scope, await request<Resource<"App">>("PATCH", `${scope}/apps/${at.app}`, { env }));
+  });
   const names = Object.keys(app.spec.env).sort();
   return (
     <>

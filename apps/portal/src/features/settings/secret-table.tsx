@@ -5,7 +5,7 @@ import type { Resource } from "@plimsoll/core";
 import { useTranslations } from "next-intl";
 import { type FormEvent, useEffect, useState } from "react";
 import { request } from "#api/request.ts";
-import type { AppRef } from "#features/app/app-frame.tsx";
+import type { AppRef } from "#features/app/app-ref.ts";
 import { useSession } from "#session/session.tsx";
 import { usePlim } from "#session/use-plim.ts";
 import { PlimLine } from "#ui/plim-line.tsx";
