@@ -51,6 +51,16 @@ describe("the routing table", () => {
     expect(state("failing", instance("a", "app_1", "running", "unready"))).toBe("empty");
   });
 
+  it("sends nothing to a release that does not serve yet, however ready its instances are", () => {
+    const serving = { metadata: { uid: "app_1" }, status: { phase: "deploying", release: 1 } } as Resource<"App">;
+    const of = (uid: string, release: number) => {
+      const made = instance(uid, "app_1", "running");
+      return { ...made, spec: { ...made.spec, release } } as Resource<"Instance">;
+    };
+    const [backend] = assembleRouting(1, [route("x", "app_1")], [serving], [of("old", 1), of("new", 2)]).backends;
+    expect(backend?.endpoints.map(({ id }) => id)).toEqual(["old"]);
+  });
+
   it("leaves out routes of apps that are gone", () => {
     expect(assembleRouting(1, [route("x", "app_9")], [], [])).toEqual({ version: 1, routes: [], backends: [] });
   });

@@ -11,7 +11,7 @@ export function assembleRouting(
 ): Routing {
   const appsByUid = new Map(apps.map((app) => [app.metadata.uid, app]));
   const endpointsByBackend = Map.groupBy(
-    instances.flatMap((instance) => endpointOf(instance)),
+    instances.flatMap((instance) => endpointOf(instance, appsByUid.get(instance.metadata.ownerUid ?? ""))),
     ({ backend }) => backend,
   );
   const backends = new Map<string, Routing["backends"][number]>();
@@ -29,7 +29,12 @@ export function assembleRouting(
 
 type Endpoint = Routing["backends"][number]["endpoints"][number];
 
-function endpointOf({ metadata, spec, status }: Resource<"Instance">): { backend: string; endpoint: Endpoint }[] {
+/** Requests go to the release that serves and to nothing else: one that is still getting ready, or never gets it, sees none. */
+function endpointOf(
+  { metadata, spec, status }: Resource<"Instance">,
+  app: Resource<"App"> | undefined,
+): { backend: string; endpoint: Endpoint }[] {
+  if (spec.desired === "running" && spec.release !== app?.status.release) return [];
   if (spec.desired === "stopped" || status.phase !== "ready" || status.address === undefined || spec.port === undefined) return [];
   const state = spec.desired === "draining" ? "draining" : "ready";
   const backend = backendId(metadata.ownerUid ?? "", spec.process);

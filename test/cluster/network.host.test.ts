@@ -9,17 +9,6 @@ import {
   removeNetworkNamespace,
   removeUserNamespace,
 } from "@plimsoll/host";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import {
-  createTestHosts,
-  createWiredHosts,
-  listenIn,
-  reach,
-  runIn,
-  type TestHosts,
-  type WiredHosts,
-  wanted,
-} from "../../../test/cluster/index.ts";
 import {
   addressesInUse,
   addressPlan,
@@ -37,7 +26,9 @@ import {
   removeHostNetwork,
   removeNamespaceNetwork,
   upstreamResolvers,
-} from "./index.ts";
+} from "@plimsoll/network";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createTestHosts, createWiredHosts, listenIn, reach, runIn, type TestHosts, type WiredHosts, wanted } from "./index.ts";
 
 const VNI = 77;
 
