@@ -11,6 +11,13 @@ const PACKAGES = [
 ];
 const IMAGE_MIB = 3_072;
 
+/** Tells the console, over and over, which limits the kernel holds for every instance: `LIMITS <memory.max> <cpu.max> <pids.max>`. */
+const LIMITS_UNIT = `[Service]
+StandardOutput=tty
+TTYPath=/dev/ttyS0
+ExecStart=/bin/sh -c 'while sleep 2; do for g in /sys/fs/cgroup/system.slice/plimsoll-workloads.service/plimsoll-*/tenants/*/run/*/; do [ -e "$$g/memory.max" ] && echo LIMITS $$(cat $$g/memory.max $$g/cpu.max $$g/pids.max); done; done'
+`;
+
 export interface VmImage {
   readonly disk: string;
   readonly kernel: string;
@@ -60,6 +67,8 @@ async function installAgent(root: string, environment: Readonly<Record<string, s
   await mkdir(join(root, "etc/plimsoll"), { recursive: true });
   const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`);
   await writeFile(join(root, "etc/plimsoll/agent.env"), lines.join(""), { mode: 0o600 });
+  await writeFile(join(units, "limits.service"), LIMITS_UNIT);
+  await symlink("../limits.service", join(units, "multi-user.target.wants/limits.service")).catch(() => undefined);
   await writeFile(join(root, "etc/hostname"), "vm\n");
   await writeFile(join(root, "etc/resolv.conf"), "nameserver 10.0.2.3\n");
   await writeFile(

@@ -1,4 +1,4 @@
-import type { Digest, Image } from "@plimsoll/core";
+import type { Image } from "@plimsoll/core";
 
 /** The wire of an instance: its network namespace, attached to its platform namespace's network. */
 export interface InstanceWire {
@@ -15,5 +15,3 @@ export interface ImageFetcher {
   /** Resolves when every layer and the image are in this host's stores. Concurrent calls for one layer fetch it once. */
   ensure(image: Image): Promise<void>;
 }
-
-export type { Digest };
