@@ -148,6 +148,11 @@ describe("the story: claim, push, live, log, scale, rollback", () => {
     await page.getByText("2 of 2").waitFor();
     await page.getByRole("button", { name: "Follow the end" }).click();
     await log.getByText("while paused").waitFor();
+
+    // It is stopped and removed: the log that is read stays.
+    if (web) api.remove(web);
+    await page.getByText("This is the last of its log").waitFor();
+    await log.getByText("while paused").waitFor();
   });
 
   it("scales, and says in the API's words why it cannot", async () => {

@@ -5,6 +5,9 @@ import { createEventParser, type ServerEvent } from "./event-parser.ts";
 /** The server sends a comment every 15 s: three missed ones mean that the connection is dead, although nobody said so. */
 const STALL_MS = 45_000;
 
+/** A connection that held so long was a good one. */
+export const SETTLED_MS = 5_000;
+
 export interface EventStreamOptions {
   readonly signal: AbortSignal;
   /** Where an earlier stream ended: sent as Last-Event-ID. */
@@ -84,12 +87,13 @@ export async function followEventStream(options: FollowOptions): Promise<void> {
     options.signal.addEventListener("abort", stop);
     let ended = false;
     let failed: ProblemError | undefined;
+    let openedMs: number | undefined;
     try {
       await readEventStream(options.url(), {
         signal: connection.signal,
         lastEventId,
         onOpen: () => {
-          attempt = 0;
+          openedMs = Date.now();
           options.onState({ kind: "live" });
         },
         onEvent: (event) => {
@@ -112,6 +116,8 @@ export async function followEventStream(options: FollowOptions): Promise<void> {
     }
     if (ended) options.onState({ kind: "ended" });
     if (ended || options.signal.aborted) return;
+    // A stream that ends at once, again and again, is asked for ever more rarely.
+    if (openedMs !== undefined && Date.now() - openedMs > SETTLED_MS) attempt = 0;
     options.onState({ kind: "reconnecting", ...(failed ? { error: failed } : {}) });
     await pause(backoffMs(attempt++), options.signal);
   }

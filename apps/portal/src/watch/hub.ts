@@ -3,7 +3,7 @@ import type { Kind, Resource } from "@plimsoll/core";
 import { ProblemError, type ShownProblem } from "#api/problem.ts";
 import { problemFrom } from "#api/request.ts";
 import { backoffMs } from "#stream/backoff.ts";
-import { type EventStreamOptions, pause } from "#stream/event-stream.ts";
+import { type EventStreamOptions, pause, SETTLED_MS } from "#stream/event-stream.ts";
 import { type Collection, covers } from "./collections.ts";
 import type { FromTab, LinkState, ToTab } from "./protocol.ts";
 import { applyChanges, applyList, type Change, EMPTY_SCOPE, type ListContents, type ScopeState } from "./scope-state.ts";
@@ -206,13 +206,14 @@ export function createHub(io: HubIo): Hub {
     };
     if (link === "idle") setLink("connecting");
     while (!signal.aborted) {
+      let openedMs: number | undefined;
       try {
         const query = watched.filter((scope) => scope.cursor !== undefined).map((scope) => `scope=${scope.uid}:${scope.cursor}`);
         if (query.length === 0) return;
         await io.stream(`/watch?${query.join("&")}`, {
           signal,
           onOpen: () => {
-            attempt = 0;
+            openedMs = Date.now();
             refusals = 0;
             setLink("live");
           },
@@ -239,6 +240,8 @@ export function createHub(io: HubIo): Hub {
         }
       }
       if (signal.aborted) return;
+      // One that ends at once, again and again, is asked for ever more rarely.
+      if (openedMs !== undefined && Date.now() - openedMs > SETTLED_MS) attempt = 0;
       setLink("reconnecting");
       await pause(backoffMs(attempt++), signal);
     }

@@ -74,7 +74,10 @@ export function SelectedLog(props: {
 /** The live log of an instance that takes part in the rollout. */
 function InstanceLog({ at, instance }: { readonly at: AppRef; readonly instance: Resource<"Instance"> }) {
   const t = useTranslations("deployment");
-  const log = useRuntimeLog(`${namespacePath(at.team, at.namespace)}/instances/${instance.metadata.name}`);
+  const log = useRuntimeLog(
+    `${namespacePath(at.team, at.namespace)}/instances/${instance.metadata.name}`,
+    instance.status.phase === "stopped",
+  );
   return (
     <LogView
       label={t("logOfInstance", { instance: instanceLabel(instance) })}

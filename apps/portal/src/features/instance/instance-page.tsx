@@ -3,6 +3,7 @@
 import { Skeleton } from "@mantine/core";
 import type { Resource } from "@plimsoll/core";
 import { useTranslations } from "next-intl";
+import { useState } from "react";
 import type { AppRef } from "#features/app/app-ref.ts";
 import { ExitText } from "#features/app/exit-text.tsx";
 import { instanceLabel } from "#features/app/instance-order.ts";
@@ -15,7 +16,7 @@ import { to } from "#shell/links.ts";
 import { Message } from "#ui/message.tsx";
 import { Fact, Page } from "#ui/page.tsx";
 import { PlimLine } from "#ui/plim-line.tsx";
-import { ProblemNote } from "#ui/problem-note.tsx";
+import { Note, ProblemNote } from "#ui/problem-note.tsx";
 import { StateMark } from "#ui/state-mark.tsx";
 import { Ago } from "#ui/time.tsx";
 import { namespacePath } from "#watch/collections.ts";
@@ -28,9 +29,14 @@ export function InstancePage({ name, ...at }: AppRef & { readonly name: string }
   const plim = usePlim(at);
   const scope = namespacePath(at.team, at.namespace);
   const instances = useList(scope, "instances", at.app);
-  const instance = instances.items.find((one) => one.metadata.name === name);
-  const log = useRuntimeLog(instance ? `${scope}/instances/${name}` : undefined);
-  if (instances.loaded && !instance) {
+  const here = instances.items.find((one) => one.metadata.name === name);
+  // Who reads its log goes on reading when it is stopped and removed.
+  const [last, setLast] = useState(here);
+  if (here && here !== last) setLast(here);
+  const instance = here ?? last;
+  const removed = instances.loaded && !here;
+  const log = useRuntimeLog(instance ? `${scope}/instances/${name}` : undefined, removed || instance?.status.phase === "stopped");
+  if (removed && !instance) {
     return (
       <Message
         title={t("missing", { name })}
@@ -63,6 +69,7 @@ export function InstancePage({ name, ...at }: AppRef & { readonly name: string }
       facts={instance ? <Facts instance={instance} /> : <Skeleton height={12} width={420} my={4} />}
       actions={<PlimLine line={plim.logs(at.app)} />}
     >
+      {removed && <Note tone="warn">{t("removed")}</Note>}
       <ProblemNote problem={instances.loaded ? undefined : instances.problem} />
       {instance?.status.message && instance.status.phase !== "ready" && <p className={classes.message}>{instance.status.message}</p>}
       <div className={classes.log}>
