@@ -151,7 +151,7 @@ function isRetryable(error: unknown): boolean {
 
 /** Connection-level failures of pg and Prisma (P1001, P1002, P1008, P1017, P2024: their error references). */
 function isUnreachable(error: unknown): boolean {
-  return /P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|ENOENT|57P0[123]|Connection terminated|timeout exceeded when trying to connect|starting up/.test(
+  return /P1001|P1002|P1008|P1017|P2024|P2028|ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|57P0[123]|Connection terminated|timeout exceeded when trying to connect|starting up/.test(
     describe(error),
   );
 }
