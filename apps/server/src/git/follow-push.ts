@@ -1,22 +1,35 @@
-import type { BuildEvent } from "@plimsoll/core";
-import { type Database, PLATFORM } from "@plimsoll/db";
+import { AppError, type BuildEvent } from "@plimsoll/core";
+import { asUnavailable, type Database, PLATFORM } from "@plimsoll/db";
 import type { PushProgress } from "@plimsoll/git";
 import type { Notifier } from "../notifier.ts";
 import { type PushSnapshot, PushStory } from "./push-story.ts";
 
 /** A notification may be lost with its connection: look anyway after this time. */
 const FALLBACK_MS = 2_000;
+/** How long a database that does not answer is waited for, and how often it is asked. */
+const PATIENCE_MS = 60_000;
+const AWAY_PAUSE_MS = 250;
 
 /** Follows a push from its record to its outcome, by notification; what it tells is read from Postgres alone. */
 export async function* followPush(db: Database, notifier: Notifier, pushId: string, signal: AbortSignal): AsyncGenerator<PushProgress> {
   const story = new PushStory();
+  let awaySinceMs: number | undefined;
   while (!signal.aborted && !story.over) {
-    const push = await db.pushes.find(pushId);
-    const keys = push === undefined ? [] : await watchedKeys(db, push.appUid, push.buildUid);
-    const change = notifier.changed(keys, FALLBACK_MS, signal);
-    const snapshot = await readSnapshot(db, pushId, story.seq);
-    if (snapshot !== undefined) for (const progress of story.tell(snapshot, Date.now())) yield progress;
-    if (!story.over) await change;
+    try {
+      const push = await db.pushes.find(pushId);
+      const keys = push === undefined ? [] : await watchedKeys(db, push.appUid, push.buildUid);
+      const change = notifier.changed(keys, FALLBACK_MS, signal);
+      const snapshot = await readSnapshot(db, pushId, story.seq);
+      awaySinceMs = undefined;
+      if (snapshot !== undefined) for (const progress of story.tell(snapshot, Date.now())) yield progress;
+      if (!story.over) await change;
+    } catch (error) {
+      // The deploy goes on while the database is restarted, and so does whoever watches it.
+      const known = asUnavailable(error);
+      awaySinceMs ??= Date.now();
+      if (!(known instanceof AppError) || known.code !== "unavailable" || Date.now() - awaySinceMs > PATIENCE_MS) throw known;
+      await notifier.changed([], AWAY_PAUSE_MS, signal);
+    }
   }
 }
 
