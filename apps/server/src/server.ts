@@ -117,7 +117,10 @@ export async function startServer(settings: Settings, log: Logger): Promise<Runn
           log,
         });
   await controllers.start();
-  const scans = setInterval(() => void git.scanPushes().catch((error: unknown) => log.warn("scanning pushes failed", { error })), SCAN_MS);
+  const scan = () => void git.scanPushes().catch((error: unknown) => log.warn("scanning pushes failed", { error }));
+  // At once: what kept a commit and did not come to record it was most likely this server's own last end.
+  scan();
+  const scans = setInterval(scan, SCAN_MS);
   const prunes = setInterval(() => void db.prune().catch((error: unknown) => log.warn("pruning failed", { error })), PRUNE_MS);
   log.info("serving", { socket: settings.apiSocket, ssh: settings.sshPort });
 
