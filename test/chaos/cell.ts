@@ -1,6 +1,7 @@
 import { run } from "@plimsoll/exec";
+import { untilServing } from "../support/api.ts";
 import { type App, type PushResult, untilSettled } from "../support/app.ts";
-import { query } from "../support/database.ts";
+import { query, untilChanged } from "../support/database.ts";
 import { versionFile } from "../support/files.ts";
 import { hostStateAgain, readHostState } from "../support/kernel.ts";
 import { type Meter, startMeter } from "../support/load.ts";
@@ -33,6 +34,7 @@ export interface ChaosApp {
 /** A boundary that is not passed by then is none of this push's any more. */
 const PUSH_TIMEOUT_MS = 120_000;
 const SETTLE_TIMEOUT_MS = 100_000;
+const RECORD_TIMEOUT_MS = 40_000;
 /** After the master of HAProxy was killed, new connections are taken again within this time. */
 const INGRESS_BACK_MS = 1_000;
 
@@ -42,6 +44,8 @@ const INGRESS_BACK_MS = 1_000;
  */
 export async function runCell(platform: Platform, { app, uid, scope }: ChaosApp, cell: Cell, version: string): Promise<CellReport> {
   const begin = performance.now();
+  // The one before may have killed the server.
+  await untilServing(platform);
   await untilSettled(platform, app.name, SETTLE_TIMEOUT_MS);
   const before = await readHostState(platform);
   const push = await app.prepare(versionFile(version));
@@ -56,10 +60,15 @@ export async function runCell(platform: Platform, { app, uid, scope }: ChaosApp,
     const { atMs, back } = await strike(platform, cell, uid, sighting);
     const result = await sent;
     await back;
-    const rests = await untilSettled(platform, app.name, SETTLE_TIMEOUT_MS).then(
-      () => true,
-      () => false,
-    );
+    // What was received will be recorded, if by the scan of a server that was started again.
+    const rests = await untilChanged(platform, scope, "its record", RECORD_TIMEOUT_MS, async (client) =>
+      (await client.query("SELECT FROM pushes WHERE app_uid = $1 AND commit = $2", [uid, push.commit])).rowCount === 0 ? undefined : true,
+    )
+      .then(() => untilSettled(platform, app.name, SETTLE_TIMEOUT_MS))
+      .then(
+        () => true,
+        () => false,
+      );
     const facts = await readFacts(platform, uid, push.commit);
     const broken = [
       ...(rests ? [] : [`not at rest after ${SETTLE_TIMEOUT_MS} ms: ${await describeUnrest(platform, uid)}`]),

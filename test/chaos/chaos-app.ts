@@ -1,4 +1,4 @@
-import { api, callApi, inDemo } from "../support/api.ts";
+import { api, callApi, inDemo, untilServing } from "../support/api.ts";
 import { createApp, demoScope, untilSettled } from "../support/app.ts";
 import { query, untilChanged } from "../support/database.ts";
 import { webApp } from "../support/files.ts";
@@ -10,6 +10,7 @@ const REPLICAS = 2;
 
 /** An app that the experiments are made on, live and at rest. */
 export async function createChaosApp(platform: Platform, name: string): Promise<ChaosApp> {
+  await untilServing(platform);
   const app = await createApp(platform, name);
   const { code, text } = await app.push(webApp("before"));
   if (code !== 0) throw new Error(`the app of the experiments was not taken:\n${text}`);
@@ -22,6 +23,7 @@ export async function createChaosApp(platform: Platform, name: string): Promise<
 
 /** Deletes it and waits until nothing of it is there. */
 export async function removeChaosApp(platform: Platform, { app, uid, scope }: ChaosApp): Promise<void> {
+  await untilServing(platform);
   await callApi(platform, "DELETE", inDemo(`/apps/${app.name}`));
   await untilChanged(platform, scope, `the end of ${app.name}`, 60_000, async (client) => {
     const { rowCount } = await client.query("SELECT FROM objects WHERE uid = $1 OR owner_uid = $1", [uid]);

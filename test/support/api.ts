@@ -1,4 +1,5 @@
 import { type IncomingHttpHeaders, request } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Platform } from "./platform.ts";
 
 export interface ApiAnswer {
@@ -8,6 +9,7 @@ export interface ApiAnswer {
 }
 
 const TIMEOUT_MS = 30_000;
+const SERVING_TIMEOUT_MS = 60_000;
 
 /** One request to the API on its own socket, as the first operator. Rejects only where the server does not answer at all. */
 export function callApi(
@@ -53,4 +55,18 @@ export async function api<T = unknown>(platform: Platform, method: string, path:
 /** Below the namespace that every platform begins with. */
 export function inDemo(path: string): string {
   return `/api/v1/namespaces/demo/demo${path}`;
+}
+
+/** Waits until API and database answer. */
+export async function untilServing(platform: Platform): Promise<void> {
+  const deadline = performance.now() + SERVING_TIMEOUT_MS;
+  for (;;) {
+    const status = await callApi(platform, "GET", "/api/v1/healthz").then(
+      (answer) => answer.status,
+      () => undefined,
+    );
+    if (status === 200) return;
+    if (performance.now() > deadline) throw new Error(`the server does not serve within ${SERVING_TIMEOUT_MS} ms`);
+    await sleep(100);
+  }
 }
