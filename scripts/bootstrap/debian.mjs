@@ -27,6 +27,7 @@ export const RUNTIME_PACKAGES = Object.freeze({
 
 /** What tests need on top. */
 export const TEST_PACKAGES = Object.freeze({
+  "busybox-static": "one-file root of the instances and builds of tests",
   chromium: "browser of the end-to-end tests",
   e2fsprogs: "disks of virtual machines",
   "fonts-dejavu-core": "letters in the browser",

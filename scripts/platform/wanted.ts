@@ -41,7 +41,7 @@ const NOT_SETTINGS = new Set(["PLIMSOLL_CODE", "PLIMSOLL_PORTAL_CODE", "PLIMSOLL
  */
 export function wantedBy(environment: NodeJS.ProcessEnv, last: Wanted | undefined, mode: Wanted["mode"]): Wanted {
   const named = Object.entries(environment).filter(
-    ([name]) => PASSED_ON.has(name) || (name.startsWith("PLIMSOLL_") && !NOT_SETTINGS.has(name)),
+    ([name]) => PASSED_ON.has(name) || (name.startsWith("PLIMSOLL_") && !name.startsWith("PLIMSOLL_TEST_") && !NOT_SETTINGS.has(name)),
   );
   const settings = { ...last?.settings, ...(Object.fromEntries(named) as Record<string, string>) };
   const url = (name: string, before: string | undefined) => (environment[name] ?? before) || undefined;
