@@ -19,7 +19,7 @@ const STEPS: readonly Step[] = [
   { name: "types", program: bin("tsc"), args: ["-p", "."] },
   { name: "types, portal", program: bin("tsc"), args: ["-p", "apps/portal"] },
   { name: "format, lint", program: bin("biome"), args: ["check", "--error-on-warnings", "."] },
-  { name: "dead code", program: bin("knip"), args: [] },
+  { name: "dead code", program: bin("knip"), args: ["--no-config-hints"] },
   { name: "layers", program: process.execPath, args: ["scripts/check-layers.ts"] },
   { name: "migrations", program: process.execPath, args: ["scripts/migrate.ts", "check"] },
 ];
