@@ -13,8 +13,7 @@ const IMAGE_MIB = 3_072;
 
 /** Tells the console, over and over, which limits the kernel holds for every instance: `LIMITS <memory.max> <cpu.max> <pids.max>`. */
 const LIMITS_UNIT = `[Service]
-StandardOutput=tty
-TTYPath=/dev/ttyS0
+StandardOutput=journal+console
 ExecStart=/bin/sh -c 'while sleep 2; do for g in /sys/fs/cgroup/system.slice/plimsoll-workloads.service/plimsoll-*/tenants/*/run/*/; do [ -e "$$g/memory.max" ] && echo LIMITS $$(cat $$g/memory.max $$g/cpu.max $$g/pids.max); done; done'
 `;
 
