@@ -7,6 +7,7 @@ import { hostStateAgain, readHostState } from "../support/kernel.ts";
 import { type Meter, startMeter } from "../support/load.ts";
 import { insidePlatform, type Platform } from "../support/platform.ts";
 import { kill, type ProcessName, untilBack } from "../support/processes.ts";
+import { withRedis } from "../support/redis.ts";
 import { type Boundary, type Sighting, watchBoundary } from "./boundaries.ts";
 
 /** One experiment: this process is killed when a push passes this boundary. */
@@ -93,7 +94,10 @@ interface Struck {
 async function strike(platform: Platform, cell: Cell, appUid: string, sighting: Sighting): Promise<Struck> {
   if (cell.process === "flush redis") {
     const atMs = Date.now();
-    await run(["redis-cli", "-s", platform.layout.redisSocket, "FLUSHALL"]);
+    await withRedis(platform, async (redis) => {
+      if ((await redis.dbsize()) === 0) throw new Error("Redis holds nothing that could be lost");
+      await redis.flushall();
+    });
     return { atMs, back: Promise.resolve() };
   }
   if (cell.process === "conmon") {
@@ -101,7 +105,10 @@ async function strike(platform: Platform, cell: Cell, appUid: string, sighting: 
     return { ...kill(platform, "conmon", instance), back: Promise.resolve() };
   }
   const { victim, atMs } = kill(platform, cell.process);
-  return { atMs, back: untilBack(platform, cell.process, victim) };
+  const back = untilBack(platform, cell.process, victim);
+  // It is waited for when the push has ended; until then its failure is nobody's.
+  back.catch(() => undefined);
+  return { atMs, back };
 }
 
 async function newestInstance(platform: Platform, appUid: string): Promise<string | undefined> {

@@ -38,6 +38,7 @@ function parseCell(text: string): Cell {
 async function main(): Promise<number> {
   const cells = chosenCells();
   const { platform, stop } = await usePlatform();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void stop().finally(() => process.exit(130)));
   let broken = 0;
   try {
     const app = await createChaosApp(platform, "chaos");

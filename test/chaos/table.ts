@@ -2,10 +2,10 @@ import { PROCESSES } from "../support/processes.ts";
 import { BOUNDARIES } from "./boundaries.ts";
 import type { Cell } from "./cell.ts";
 
-/** Every process at every boundary. */
+/** Every process at every boundary; never the same twice in a row, which its supervisor would rightly make wait. */
 export function wholeTable(): readonly Cell[] {
   return [
-    ...PROCESSES.flatMap((process) => BOUNDARIES.map((boundary) => ({ process, boundary }))),
+    ...BOUNDARIES.flatMap((boundary) => PROCESSES.map((process) => ({ process, boundary }))),
     { process: "flush redis", boundary: "building" },
     { process: "flush redis", boundary: "starting" },
   ];

@@ -70,3 +70,27 @@ export async function untilServing(platform: Platform): Promise<void> {
     await sleep(100);
   }
 }
+
+/** What a stream of events says until it ends, or within `forMs`. */
+export function readStream(platform: Platform, path: string, forMs: number): Promise<ApiAnswer> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${platform.token}`, accept: "text/event-stream" };
+    const asked = request({ socketPath: platform.layout.apiSocket, path, headers }, (answer) => {
+      let text = "";
+      const done = () => {
+        clearTimeout(timer);
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text });
+        asked.destroy();
+      };
+      const timer = setTimeout(done, forMs);
+      answer.setEncoding("utf8");
+      answer.on("data", (chunk: string) => {
+        text += chunk;
+      });
+      answer.once("end", done);
+      answer.once("error", done);
+    });
+    asked.once("error", reject);
+    asked.end();
+  });
+}

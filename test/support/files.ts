@@ -14,7 +14,8 @@ export function versionFile(version: string): Files {
   return { "version.txt": `${version}\n` };
 }
 
-const SERVER = `import { readFileSync } from "node:fs";
+const SERVER = `import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 
 const version = readFileSync(new URL("version.txt", import.meta.url), "utf8").trim();
@@ -25,6 +26,8 @@ const server = createServer((request, response) => {
     response.end("growing\\n");
     const held = [];
     setInterval(() => held.push(Buffer.alloc(16 << 20, 1)), 1);
+  } else if (request.url.startsWith("/digest-of-")) {
+    response.end(createHash("sha256").update(process.env[request.url.slice(11)] ?? "").digest("hex") + "\\n");
   } else {
     response.end(version + "\\n");
   }

@@ -12,6 +12,8 @@ function tell(report: LoadReport): void {
   process.stdout.write(`${JSON.stringify({ ...report, bodies: Object.fromEntries(report.bodies), startedAtMs })}\n`);
 }
 
+// Nobody is left who would read it.
+process.stdout.once("error", () => process.exit());
 const lines = createInterface({ input: process.stdin });
 lines.on("line", () => tell(load.report()));
 lines.once("close", () => void load.stop().then(tell));

@@ -170,7 +170,7 @@ function passedOn(names: readonly string[]): Record<string, string> {
   );
 }
 
-/** What runs that were killed left: their processes and namespaces go with their network; these are the rest. */
+/** What runs that were killed left on disk and in the kernel; their processes went with their network. */
 async function removeAbandoned(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];

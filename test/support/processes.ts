@@ -9,7 +9,8 @@ import type { Platform } from "./platform.ts";
 export const PROCESSES = ["server", "agent", "haproxy", "redis", "postgres", "conmon"] as const;
 export type ProcessName = (typeof PROCESSES)[number];
 
-const BACK_TIMEOUT_MS = 30_000;
+/** The supervisor's longest pause after many ends in a row, and a start. */
+const BACK_TIMEOUT_MS = 45_000;
 
 /**
  * Kills -9 exactly the process that the platform has recorded under the name. Answers who it was, and when it was killed in milliseconds
