@@ -105,10 +105,16 @@ async function showSampleApp(progress: Progress, layout: Layout, wanted: Wanted,
   if (sample === undefined) return;
   if (!setup.sampleAppNeeded) return;
   await progress.step("sample app", "git push", async (step) => {
-    await pushSampleApp(layout, sample.gitUrl, (line) => step.update(`git push: ${line}`));
+    const madeHere = new Set<string>();
+    await pushSampleApp(layout, sample.gitUrl, (line) => {
+      step.update(`git push: ${line}`);
+      const substituted = /substituted (\S+) with an image made here/.exec(line)?.[1];
+      if (substituted !== undefined) madeHere.add(substituted);
+    });
     step.update(`waiting for ${sample.url}`);
     await untilLive(sample.url, wanted.httpPort, LIVE_TIMEOUT_MS);
-    return { said: "git push → hello in namespace demo", value: undefined };
+    const images = madeHere.size === 0 ? "" : ` (${[...madeHere].join(", ")} made here: its registry cannot be reached)`;
+    return { said: `git push → hello in namespace demo${images}`, value: undefined };
   });
 }
 
