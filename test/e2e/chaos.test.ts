@@ -3,8 +3,12 @@ import { BOUNDARIES } from "../chaos/boundaries.ts";
 import { type ChaosApp, runCell } from "../chaos/cell.ts";
 import { createChaosApp, removeChaosApp } from "../chaos/chaos-app.ts";
 import { randomCells, shortTable, wholeTable } from "../chaos/table.ts";
+import { untilServing } from "../support/api.ts";
+import { untilSettled } from "../support/app.ts";
+import { webApp } from "../support/files.ts";
+import { buildCommands, hostStateAgain, readHostState } from "../support/kernel.ts";
 import { type Platform, type StartedPlatform, usePlatform } from "../support/platform.ts";
-import { PROCESSES } from "../support/processes.ts";
+import { kill, PROCESSES, untilBack } from "../support/processes.ts";
 
 /** The short form of `npm run test:chaos`, which has the whole table and random cells. */
 let started: StartedPlatform | undefined;
@@ -30,6 +34,35 @@ describe("a deploy whose platform is killed under it", () => {
     // Caught in the act, not after it.
     expect(report.sighting.boundary).toBe(cell.boundary);
     expect(report.outcome).toBe("live");
+  });
+});
+
+describe("a build that does not come to an end of its own", () => {
+  const building = (command: string) => ({ ...webApp(`built-${Date.now()}`), Dockerfile: `FROM node:22\nRUN ${command}\n` });
+
+  it("leaves nothing when it fails, and the release before serves on", async () => {
+    if (app === undefined) throw new Error("no app");
+    await untilServing(platform);
+    const before = await readHostState(platform);
+    const { code, text } = await app.app.push(building("dd if=/dev/zero of=/big bs=1M count=20 && exit 7"));
+    expect(code).not.toBe(0);
+    expect(text).toContain("7");
+    expect(await hostStateAgain(platform, before)).toEqual([]);
+  });
+
+  it("leaves nothing when its agent is killed in the middle of a command, and a newer push supersedes it", async () => {
+    if (app === undefined) throw new Error("no app");
+    const before = await readHostState(platform);
+    const slow = app.app.push(building("sleep 300"));
+    await expect.poll(() => buildCommands(platform), { interval: 50, timeout: 30_000 }).toContain("sleep");
+    const { victim } = kill(platform, "agent");
+    await untilBack(platform, "agent", victim);
+    expect(await app.app.push(webApp(`after-${Date.now()}`))).toMatchObject({ code: 0 });
+    const { code, text } = await slow;
+    expect(code).not.toBe(0);
+    expect(text).toMatch(/superseded|interrupted/);
+    await untilSettled(platform, app.app.name);
+    expect(await hostStateAgain(platform, before)).toEqual([]);
   });
 });
 

@@ -13,13 +13,14 @@ export async function readHostState(platform: Platform): Promise<readonly string
   const { host } = platform;
   const [known, processes, mounts, namespaces, cgroups, ...directories] = await Promise.all([
     query<{ uid: string }>(platform, "SELECT uid FROM objects WHERE kind = 'Instance'"),
-    readProcesses(host.cgroupRoot),
+    readProcesses(new RegExp(`${host.cgroupRoot}/`)),
     readMounts([host.runDir, host.stateDir]),
     namesIn(host.netnsDir),
     readCgroups(host.cgroupRoot.split("/").at(-1) ?? ""),
-    ...[host.bundlesDir, host.snapshotsDir, host.mountsDir, join(host.runDir, "addresses"), join(host.runDir, "builder")].map(
-      async (path) => (await namesIn(path)).filter((name) => !name.startsWith(".")).map((name) => `file ${path}/${name}`),
-    ),
+    ...[
+      ...[host.bundlesDir, host.snapshotsDir, host.mountsDir, join(host.runDir, "addresses"), join(host.runDir, "builder")],
+      ...[join(host.layersDir, "tmp"), join(host.stateDir, "scratch")],
+    ].map(async (path) => (await namesIn(path)).filter((name) => !name.startsWith(".")).map((name) => `file ${path}/${name}`)),
   ]);
   const lines = [
     ...processes,
@@ -30,6 +31,12 @@ export async function readHostState(platform: Platform): Promise<readonly string
   ];
   const uids = known.map(({ uid }) => uid);
   return lines.map((line) => uids.reduce((text, uid) => text.replaceAll(uid, "<an instance>"), line)).sort();
+}
+
+/** Commands that run in a build of namespace `demo` now, by name. */
+export async function buildCommands({ host }: Platform): Promise<readonly string[]> {
+  const processes = await readProcesses(new RegExp(`${host.cgroupRoot}/tenants/[^/]+/build/`));
+  return processes.map((line) => line.replace("process ", ""));
 }
 
 /** Waits until the state is as it was; answers what is more (`+`) and what is less (`-`), nothing when it is the same. */
@@ -54,12 +61,12 @@ function without(lines: readonly string[], others: readonly string[]): readonly 
 }
 
 /** Monitors, and what runs in containers and builds: told by their cgroup. */
-async function readProcesses(cgroupRoot: string): Promise<readonly string[]> {
+async function readProcesses(cgroups: RegExp): Promise<readonly string[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const lines = await Promise.all(
     pids.map(async (pid) => {
       const cgroup = await textOf(`/proc/${pid}/cgroup`);
-      if (!cgroup.includes(`${cgroupRoot}/`)) return undefined;
+      if (!cgroups.test(cgroup)) return undefined;
       const [, state] = (await textOf(`/proc/${pid}/stat`)).split(") ");
       return state?.startsWith("Z") === true ? undefined : `process ${(await textOf(`/proc/${pid}/comm`)).trim()}`;
     }),

@@ -67,8 +67,9 @@ export interface PlatformOptions {
 
 /** Starts a platform with the sample app live, in a network namespace of its own. Removes what killed runs left first. Needs root. */
 export async function startPlatform(options: PlatformOptions = {}): Promise<StartedPlatform> {
-  await removeAbandoned();
+  // First of all it ends what still runs of runs that were killed.
   const network = await createTestHosts(options.machines ?? 1, { egress: true });
+  await removeAbandoned();
   const settings = options.settings?.(network.hosts.map(({ address }) => address)) ?? {};
   const [machine] = network.hosts;
   if (machine === undefined) throw new Error("no network namespace was made");
