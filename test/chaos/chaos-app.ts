@@ -1,6 +1,6 @@
-import { api, callApi, inDemo, untilServing } from "../support/api.ts";
+import { api, inDemo, untilServing } from "../support/api.ts";
 import { createApp, demoScope, untilSettled } from "../support/app.ts";
-import { query, untilChanged } from "../support/database.ts";
+import { query } from "../support/database.ts";
 import { webApp } from "../support/files.ts";
 import type { Platform } from "../support/platform.ts";
 import type { ChaosApp } from "./cell.ts";
@@ -19,15 +19,4 @@ export async function createChaosApp(platform: Platform, name: string): Promise<
   const [row] = await query<{ uid: string }>(platform, "SELECT uid FROM objects WHERE kind = 'App' AND name = $1", [name]);
   if (row === undefined) throw new Error("the app is not there");
   return { app, uid: row.uid, scope: await demoScope(platform) };
-}
-
-/** Deletes it and waits until nothing of it is there. */
-export async function removeChaosApp(platform: Platform, { app, uid, scope }: ChaosApp): Promise<void> {
-  await untilServing(platform);
-  await callApi(platform, "DELETE", inDemo(`/apps/${app.name}`));
-  await untilChanged(platform, scope, `the end of ${app.name}`, 60_000, async (client) => {
-    const { rowCount } = await client.query("SELECT FROM objects WHERE uid = $1 OR owner_uid = $1", [uid]);
-    return rowCount === 0 ? true : undefined;
-  });
-  await app.close();
 }

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { usePlatform } from "../support/platform.ts";
 import { BOUNDARIES } from "./boundaries.ts";
 import { type Cell, runCell } from "./cell.ts";
-import { createChaosApp, removeChaosApp } from "./chaos-app.ts";
+import { createChaosApp } from "./chaos-app.ts";
 import { randomCells, shortTable, wholeTable } from "./table.ts";
 
 const { values } = parseArgs({
@@ -59,7 +59,7 @@ async function main(): Promise<number> {
         if (report.broken.length > 0) broken++;
       }
     } finally {
-      await removeChaosApp(platform, app);
+      await app.app.remove();
     }
   } finally {
     await stop();

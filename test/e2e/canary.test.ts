@@ -42,8 +42,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await callApi(platform, "DELETE", inDemo(`/apps/${NAME}`)).catch(() => undefined);
-  await app?.close();
+  await app?.remove();
   await started?.stop();
 });
 

@@ -1,7 +1,10 @@
+import { mkdirSync, rmdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "@plimsoll/exec";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BOUNDARIES } from "../chaos/boundaries.ts";
 import { type ChaosApp, runCell } from "../chaos/cell.ts";
-import { createChaosApp, removeChaosApp } from "../chaos/chaos-app.ts";
+import { createChaosApp } from "../chaos/chaos-app.ts";
 import { randomCells, shortTable, wholeTable } from "../chaos/table.ts";
 import { untilServing } from "../support/api.ts";
 import { untilSettled } from "../support/app.ts";
@@ -22,7 +25,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  if (app !== undefined) await removeChaosApp(platform, app);
+  await app?.app.remove();
   await started?.stop();
 });
 
@@ -63,6 +66,35 @@ describe("a build that does not come to an end of its own", () => {
     expect(text).toMatch(/superseded|interrupted/);
     await untilSettled(platform, app.app.name);
     expect(await hostStateAgain(platform, before)).toEqual([]);
+  });
+});
+
+describe("the look at the host (negative control)", () => {
+  it("sees a network namespace, a cgroup and a file too many, and an instance too few", async () => {
+    const { netnsPrefix, cgroupRoot, snapshotsDir } = platform.host;
+    const before = await readHostState(platform);
+    expect(before.join("\n")).toContain("<an instance>");
+    const [root] = before.filter((line) => line.startsWith("cgroup ")).map((line) => line.slice("cgroup ".length));
+    const cgroup = `${root?.slice(0, root.indexOf(cgroupRoot))}${cgroupRoot}/tenants/planted`;
+    const name = `${netnsPrefix}planted`;
+    await run(["ip", "netns", "add", name]);
+    mkdirSync(cgroup);
+    mkdirSync(join(snapshotsDir, "ins_planted"));
+    try {
+      const seen = await hostStateAgain(platform, [...before, "process conmon"], 0);
+      expect(seen).toEqual(
+        expect.arrayContaining([
+          `+ network namespace ${name}`,
+          `+ cgroup ${cgroup}`,
+          `+ file ${join(snapshotsDir, "ins_planted")}`,
+          "- process conmon",
+        ]),
+      );
+    } finally {
+      await run(["ip", "netns", "del", name]);
+      rmdirSync(cgroup);
+      rmSync(join(snapshotsDir, "ins_planted"), { recursive: true });
+    }
   });
 });
 

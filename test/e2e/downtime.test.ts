@@ -26,8 +26,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await meter?.stop();
-  await api(platform, "DELETE", inDemo(`/apps/${NAME}`)).catch(() => undefined);
-  await app?.close();
+  await app?.remove();
   await started?.stop();
 });
 

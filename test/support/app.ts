@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { minimalEnv, run, start } from "@plimsoll/exec";
+import { callApi, inDemo, untilServing } from "./api.ts";
 import { query, untilChanged } from "./database.ts";
 import { insidePlatform, type Platform } from "./platform.ts";
 
@@ -27,10 +28,13 @@ export interface App {
   prepare(files: Files): Promise<{ readonly commit: string; send(): Promise<PushResult> }>;
   /** Forgets the working copy; the app stays. */
   close(): Promise<void>;
+  /** Deletes the app and the working copy; resolves when nothing of it is in the database. Idempotent. */
+  remove(): Promise<void>;
 }
 
 /** Unlimited: it is the test that gives up. */
 const PUSH_TIMEOUT_MS = 280_000;
+const REMOVE_TIMEOUT_MS = 60_000;
 
 export async function createApp(platform: Platform, name: string): Promise<App> {
   const copy = await mkdtemp(join(tmpdir(), `plimsoll-e2e-app-${process.pid}-`));
@@ -84,12 +88,22 @@ export async function createApp(platform: Platform, name: string): Promise<App> 
     return { commit, send };
   };
 
+  const close = () => rm(copy, { recursive: true, force: true });
   return {
     name,
     host: `${name}-demo.localhost`,
     prepare,
     push: async (files) => (await prepare(files)).send(),
-    close: () => rm(copy, { recursive: true, force: true }),
+    close,
+    remove: async () => {
+      await untilServing(platform);
+      await callApi(platform, "DELETE", inDemo(`/apps/${name}`));
+      await untilChanged(platform, await demoScope(platform), `the end of ${name}`, REMOVE_TIMEOUT_MS, async (client) => {
+        const text = "SELECT FROM objects WHERE spec ->> 'app' = $1 OR (kind = 'App' AND name = $1)";
+        return (await client.query(text, [name])).rowCount === 0 ? true : undefined;
+      });
+      await close();
+    },
   };
 }
 
