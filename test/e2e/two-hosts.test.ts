@@ -1,13 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "@plimsoll/exec";
 import type { HostLayout } from "@plimsoll/host";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runIn } from "../cluster/index.ts";
 import { api, inDemo } from "../support/api.ts";
 import { type App, createApp, demoScope, untilSettled } from "../support/app.ts";
 import { untilChanged } from "../support/database.ts";
-import { insidePlatform, type StartedPlatform, startPlatform } from "../support/platform.ts";
+import { type StartedPlatform, startPlatform } from "../support/platform.ts";
 
 interface InstanceRow {
   readonly uid: string;
@@ -65,10 +64,20 @@ function netnsOf({ uid, host }: InstanceRow): string {
   return join(layout.netnsDir, `${layout.netnsPrefix}${uid}`);
 }
 
-/** What one network namespace gets from an address, over HTTP; undefined when nothing answers. */
-async function get(netns: string, address: string, port: number): Promise<string | undefined> {
-  const program = `fetch("http://" + process.argv[1], { signal: AbortSignal.timeout(1500) }).then((r) => r.text()).then((t) => console.log("got " + t), () => console.log("nothing"))`;
-  const { stdout } = await runIn(netns, [process.execPath, "-e", program, `${address}:${port}`]);
+const GET = `
+const [host, port, name] = process.argv.slice(1);
+const end = (text) => { console.log(text); process.exit(0); };
+setTimeout(() => end("nothing"), 1500);
+require("node:http").get({ host, port, headers: name ? { host: name } : {} }, (response) => {
+  let text = "";
+  response.on("data", (chunk) => { text += chunk; });
+  response.on("end", () => end("got " + text));
+}).on("error", () => end("nothing"));
+`;
+
+/** What somebody in a network namespace gets from an address, over HTTP; undefined when nothing answers. */
+async function get(netns: string, address: string, port: number, name = ""): Promise<string | undefined> {
+  const { stdout } = await runIn(netns, [process.execPath, "-e", GET, address, String(port), name]);
   return /^got (.*)$/m.exec(stdout)?.[1];
 }
 
@@ -80,10 +89,10 @@ describe("two hosts", () => {
     expect(await get(netnsOf(one), other.address, 8080)).toMatch(/pair$/);
     expect(await get(netnsOf(other), one.address, 8080)).toMatch(/pair$/);
 
-    const seen = new Set<string>();
+    const seen = new Set<string | undefined>();
+    const first = started.platform.place.netns ?? "";
     for (let i = 0; i < 8; i++) {
-      const argv = ["curl", "-s", "-m", "5", "-H", "Host: pair-demo.localhost", `http://127.0.0.1:${started.platform.place.httpPort}/`];
-      seen.add((await run(insidePlatform(started.platform, argv))).stdout);
+      seen.add(await get(first, "127.0.0.1", started.platform.place.httpPort, "pair-demo.localhost"));
     }
     expect([...seen].sort()).toEqual(["web-1 pair", "web-2 pair"]);
   });
