@@ -1,3 +1,3 @@
 export { listenIn, reach } from "./reach.ts";
-export { createTestHosts, inside, runIn, startIn, type TestHost, type TestHosts } from "./test-hosts.ts";
+export { createTestHosts, inside, runIn, type TestHosts } from "./test-hosts.ts";
 export { createWiredHosts, type WiredHosts, wanted } from "./wire.ts";

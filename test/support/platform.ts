@@ -15,7 +15,7 @@ export interface Platform {
   readonly place: PlatformPlace;
   readonly layout: Layout;
   readonly host: HostLayout;
-  /** API token of an operator who owns team `demo`. */
+  /** API token of an owner of team `demo`; of an operator where the platform is the test's own. */
   readonly token: string;
 }
 
@@ -45,8 +45,8 @@ const START_TIMEOUT_MS = 280_000;
 const STOP_TIMEOUT_MS = 120_000;
 /** Set by the set-up of a whole run, so that its files share one platform. */
 const PLATFORM_VARIABLE = "PLIMSOLL_TEST_PLATFORM";
-/** An account that nobody can log in to: whoever is to claim the platform still can. */
-const TESTER = { name: "Tester", email: "tester@plimsoll.invalid", passwordHash: "", operator: true };
+/** An account that nobody can log in to. */
+const TESTER = { name: "Tester", email: "tester@plimsoll.invalid", passwordHash: "" };
 
 /**
  * The platform of this test run where one is shared; else one is started for the caller, whose `stop` then ends it. A shared one's `stop`
@@ -55,7 +55,8 @@ const TESTER = { name: "Tester", email: "tester@plimsoll.invalid", passwordHash:
 export async function usePlatform(): Promise<StartedPlatform> {
   const shared = process.env[PLATFORM_VARIABLE];
   if (shared === undefined) return startPlatform();
-  return { platform: await openPlatform(JSON.parse(shared) as PlatformPlace), stop: async () => undefined };
+  // No operator: whoever is to claim the shared platform still can.
+  return { platform: await openPlatform(JSON.parse(shared) as PlatformPlace, false), stop: async () => undefined };
 }
 
 export interface PlatformOptions {
@@ -108,24 +109,24 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Star
   try {
     // From scripts/start.ts on: packages and portal are the business of whoever runs the tests.
     await runScript(inside(machine, []), dataDir, ["scripts/start.ts"], START_TIMEOUT_MS, settings);
-    return { platform: await openPlatform({ dataDir, netns: machine.netns, ...PORTS }), stop, join: joinHost };
+    return { platform: await openPlatform({ dataDir, netns: machine.netns, ...PORTS }, true), stop, join: joinHost };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function openPlatform(place: PlatformPlace): Promise<Platform> {
+async function openPlatform(place: PlatformPlace, operator: boolean): Promise<Platform> {
   const layout = layoutOf(ROOT, place.dataDir);
-  return { place, layout, host: hostLayout({ name: HOST_NAME, dataDir: place.dataDir }), token: await newToken(layout) };
+  return { place, layout, host: hostLayout({ name: HOST_NAME, dataDir: place.dataDir }), token: await newToken(layout, operator) };
 }
 
-async function newToken(layout: Layout): Promise<string> {
+async function newToken(layout: Layout, operator: boolean): Promise<string> {
   const db = openDatabase(postgresUrl(layout), await readFile(join(layout.secretsDir, "platform.key")));
   try {
     return await db.write({ scope: PLATFORM }, async (tx) => {
       const team = await tx.objects.findByName("Team", PLATFORM_SCOPE, "demo");
-      const userId = (await tx.identities.credentials(TESTER.email))?.id ?? (await tx.identities.createUser(TESTER)).id;
+      const userId = (await tx.identities.credentials(TESTER.email))?.id ?? (await tx.identities.createUser({ ...TESTER, operator })).id;
       await tx.identities.setMembership(userId, team?.metadata.uid ?? "", "owner");
       return (await tx.identities.createToken({ kind: "api", name: "tests", userId })).secret;
     });

@@ -2,10 +2,11 @@ import { createReadStream } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError, type Image, type ImageConfig } from "@plimsoll/core";
-import { minimalEnv, run } from "@plimsoll/exec";
+import { run } from "@plimsoll/exec";
 import { z } from "zod";
 import type { ImageStore } from "../image-store.ts";
 import type { LayerStore } from "../layer-store.ts";
+import { outwardEnv } from "./outward.ts";
 import type { ImageReference } from "./reference.ts";
 
 const Descriptor = z.object({ mediaType: z.string(), digest: z.string().regex(/^sha256:[0-9a-f]{64}$/), size: z.number() });
@@ -29,9 +30,6 @@ const Config = z.object({
     .nullish(),
 });
 
-/** How the world is reached from here: the registry client needs it, nothing else of our environment. */
-const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"];
-
 /**
  * Pulls an image with skopeo into the stores. AppError `unavailable` with details.unreachable when the registry cannot be reached at
  * all, `not_found` and `forbidden` as the registry says, `timeout`.
@@ -51,11 +49,8 @@ export async function pullImage(
 }
 
 async function skopeo(reference: ImageReference, args: readonly string[], options: { timeoutMs: number; signal?: AbortSignal }) {
-  const proxies = Object.fromEntries(
-    PROXY_VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? ""]])),
-  );
   try {
-    await run(["skopeo", "--override-os", "linux", ...args], { ...options, env: { ...minimalEnv, ...proxies } });
+    await run(["skopeo", "--override-os", "linux", ...args], { ...options, env: outwardEnv() });
   } catch (error) {
     throw translate(reference, error);
   }

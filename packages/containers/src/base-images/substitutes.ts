@@ -6,6 +6,7 @@ import { run } from "@plimsoll/exec";
 import { RootedTree } from "@plimsoll/host";
 import type { ImageStore } from "../image-store.ts";
 import type { LayerStore } from "../layer-store.ts";
+import { outwardEnv } from "./outward.ts";
 import { type ImageReference, matchesReference } from "./reference.ts";
 
 /** `match` is a familiar reference with `*` wildcards (`node:*`). The first rule that matches counts. */
@@ -76,7 +77,7 @@ export async function makeDebianLayer(suite: string, layers: LayerStore): Promis
       "--mode=root",
       ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=/${path}`),
     ];
-    await run(["mmdebstrap", "--quiet", ...options, suite, temporary.upperDir], { timeoutMs: DEBIAN_TIMEOUT_MS });
+    await run(["mmdebstrap", "--quiet", ...options, suite, temporary.upperDir], { timeoutMs: DEBIAN_TIMEOUT_MS, env: outwardEnv() });
     using tree = new RootedTree(temporary.upperDir);
     // The runtime brings these; what this host's resolver is, is none of the image's business.
     for (const directory of ["dev", "proc", "sys", "run", "tmp"])
@@ -148,7 +149,11 @@ async function addNodeUser(debianDir: string, upperDir: string): Promise<void> {
 async function unpackFromNpm(spec: string, directory: string): Promise<{ readonly directory: string; readonly version: string }> {
   await mkdir(directory, { recursive: true });
   try {
-    await run(["npm", "pack", "--silent", "--pack-destination", directory, spec], { cwd: directory, timeoutMs: NPM_TIMEOUT_MS });
+    await run(["npm", "pack", "--silent", "--pack-destination", directory, spec], {
+      cwd: directory,
+      timeoutMs: NPM_TIMEOUT_MS,
+      env: outwardEnv(),
+    });
   } catch (cause) {
     throw new AppError("unavailable", `${spec} could not be fetched from the npm registry, so its image cannot be made here; try again.`, {
       cause,

@@ -4,6 +4,8 @@ import { dirname } from "node:path";
 import { AppError, newSecret } from "@plimsoll/core";
 import ssh2 from "ssh2";
 
+const MAX_ATTEMPTS = 20;
+
 export interface HostKey {
   /** OpenSSH private key. */
   readonly privateKey: string;
@@ -51,13 +53,30 @@ async function read(path: string): Promise<string | undefined> {
   return readFile(path, "utf8");
 }
 
+/**
+ * An ed25519 key in OpenSSH's format. ssh2 1.17 writes one key in 256 that nobody can read, itself included (12 of 3,000 tried: a value
+ * that begins with a zero byte): such a one is thrown away.
+ */
+export function newPrivateKey(generate: () => string = generateKey): string {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const made = generate();
+    const read = ssh2.utils.parseKey(made);
+    if (!(read instanceof Error) && read.isPrivateKey()) return made;
+  }
+  throw new AppError("internal", "No readable SSH key could be made.");
+}
+
+function generateKey(): string {
+  return ssh2.utils.generateKeyPairSync("ed25519", { comment: "plimsoll" }).private;
+}
+
 /** Written in full under another name first: a crash leaves a key or none, and of two that start at once one wins. */
 async function make(path: string): Promise<string> {
   const draft = `${path}.${newSecret(6)}`;
   try {
     const file = await open(draft, "wx", 0o600);
     try {
-      await file.writeFile(ssh2.utils.generateKeyPairSync("ed25519", { comment: "plimsoll" }).private);
+      await file.writeFile(newPrivateKey());
       await file.sync();
     } finally {
       await file.close();
