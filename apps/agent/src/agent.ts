@@ -27,6 +27,7 @@ const RESYNC_MS = 30_000;
 /** What failed is tried again before the next resync. */
 const RETRY_MS = 2_000;
 const COLLECT_MS = 5 * 60_000;
+const MIRROR_IDLE_MS = 14 * 24 * 3_600_000;
 /** While builds run in it, a namespace's cgroup also holds their limits. */
 const BUILD_PIDS = 4_096;
 const INSTANCE_PIDS = 1_024;
@@ -87,6 +88,7 @@ class Agent implements RunningAgent {
   readonly #reporter: Reporter;
   readonly #instances: Instances;
   readonly #runner: BuildRunner;
+  readonly #mirrors: GitMirrors;
   readonly #builds: BuildKeeper;
   readonly #streams: StreamAnswers;
   readonly #ingress: HostIngress;
@@ -123,9 +125,10 @@ class Agent implements RunningAgent {
       uidBaseOf: (uid) => this.#namespace(uid).uidBase,
       ...(settings.buildCertificates === undefined ? {} : { certificatesFile: settings.buildCertificates }),
     });
+    this.#mirrors = new GitMirrors(join(layout.stateDir, "mirrors"));
     this.#builds = new BuildKeeper({
       api: this.#api,
-      mirrors: new GitMirrors(join(layout.stateDir, "mirrors")),
+      mirrors: this.#mirrors,
       runBuild: this.#runner.run,
       log,
       onIdle: () => this.#sync.trigger(),
@@ -182,6 +185,8 @@ class Agent implements RunningAgent {
     }
     this.#queue = openQueue({ redisUrl: url.href, prefix: identity.queue.prefix, log });
     this.#queue.consumeHost(identity.hostUid, async () => this.#sync.trigger());
+    // A Redis that came back may have lost the wake-ups that it had taken.
+    this.#queue.onConnected(() => this.#sync.trigger());
   }
 
   async #pass(): Promise<void> {
@@ -261,6 +266,7 @@ class Agent implements RunningAgent {
     const { images, runtime, baseImages, log } = this.#parts;
     try {
       await runtime.collect(new Set([...desired.instances.map(({ uid }) => uid), ...this.#instances.known.keys()]));
+      await this.#mirrors.collect(MIRROR_IDLE_MS);
       const cached = await this.#runner.builder.collect();
       const keep = new Set<Digest>([...baseImages.kept(), ...cached.layers, ...desired.keepImages.filter(isDigest)]);
       for (const { image } of desired.instances) keep.add(image.digest);

@@ -78,6 +78,17 @@ export function createControllers(options: ControllersOptions): Controllers {
   const wakeHosts = async () => {
     for (const uid of await objects.uids("Host").catch(() => [])) wake("host", uid);
   };
+  /** A Redis that was killed may have lost wake-ups that it had taken: what is under way is looked at again now, not by the next resync. */
+  const wakeUnsettled = async () => {
+    const [builds, open, deployments] = await Promise.all([
+      db.platform.unsettledBuilds(),
+      db.pushes.open(),
+      objects.list("Deployment", { phases: ["starting", "draining"] }),
+    ]);
+    for (const uid of builds) wake("build", uid);
+    for (const { id } of open) wake("push", id);
+    for (const { metadata } of deployments) if (metadata.ownerUid !== undefined) wake("app", metadata.ownerUid);
+  };
   /** An ingress has applied a newer routing version: whoever waits for that looks again. */
   const wakeRouted = async () => {
     for (const id of pushes.waitingForRouting) wake("push", id);
@@ -103,7 +114,10 @@ export function createControllers(options: ControllersOptions): Controllers {
           for (const { job, key } of wakes) if (job !== "sync") wake(job, key);
         },
       });
-      queue?.onConnected(() => void wakeHosts());
+      queue?.onConnected(() => {
+        void wakeHosts();
+        void wakeUnsettled().catch((error: unknown) => log.debug("what is under way waits for the resync", { error }));
+      });
       routing = db.listen(["plimsoll_routing"], () => void wakeRouted());
     },
     async stop() {

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -77,6 +78,17 @@ describe("GitMirrors", () => {
       return Readable.from([Buffer.concat(chunks).subarray(0, 60)]);
     };
     await expect(mirrors.ensureCommit("app_1", id, cut)).rejects.toMatchObject({ code: "unavailable" });
+    await mirrors.ensureCommit("app_1", id, uploadPack);
+  });
+
+  it("forgets mirrors that nobody asks for, and fetches anew when somebody does", async () => {
+    const mirrors = new GitMirrors(join(directory, "idle"));
+    const id = await commit("file", "idle");
+    const repository = await mirrors.ensureCommit("app_1", id, uploadPack);
+    await mirrors.collect(60_000);
+    expect(existsSync(repository)).toBe(true);
+    await mirrors.collect(0);
+    expect(existsSync(repository)).toBe(false);
     await mirrors.ensureCommit("app_1", id, uploadPack);
   });
 

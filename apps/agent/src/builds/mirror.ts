@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -12,6 +12,8 @@ export type UploadPack = (body: Uint8Array) => Promise<Readable>;
 /** git without anybody's configuration but ours. */
 const GIT_ENV = { ...minimalEnv, GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null", GIT_TERMINAL_PROMPT: "0" };
 const HAVES = 32;
+/** A file whose time says when a build last asked for the mirror. */
+const USED = "plimsoll-used";
 /** git's own default of fetch.unpackLimit: fewer objects than this become loose ones, more stay a pack. */
 const UNPACK_LIMIT = 100;
 
@@ -38,9 +40,24 @@ export class GitMirrors {
     return repository;
   }
 
+  /** Removes mirrors that no build has asked for that long: of apps that are gone, or asleep; the next build fetches anew. */
+  async collect(maxIdleMs: number): Promise<void> {
+    for (const name of await readdir(this.#directory).catch(() => [])) {
+      const repository = join(this.#directory, name);
+      const { mtimeMs } = await stat(join(repository, USED)).catch(() => stat(repository));
+      if (Date.now() - mtimeMs < maxIdleMs) continue;
+      const mine = (this.#busy.get(repository) ?? Promise.resolve())
+        .catch(() => undefined)
+        .then(() => rm(repository, { recursive: true, force: true }));
+      this.#busy.set(repository, mine);
+      await mine;
+    }
+  }
+
   async #ensure(repository: string, commit: string, uploadPack: UploadPack): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     await git(["init", "--quiet", "--bare", repository]);
+    await writeFile(join(repository, USED), "");
     const ref = `refs/plim/builds/${commit}`;
     // The ref is written after its objects: where it is, they are whole.
     if ((await git(["-C", repository, "rev-parse", "--verify", "--quiet", ref], [0, 1])).code === 0) return;
