@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { minimalEnv, start } from "@plimsoll/exec";
+import { minimalEnv, run, start } from "@plimsoll/exec";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { identify, isAlive } from "./process-identity.ts";
 import type { ProcessSpec } from "./process-spec.ts";
@@ -120,7 +120,7 @@ describe("supervise", () => {
     });
     // mkdtemp makes both for their owner only: root.
     specs = [{ ...by("/proc/self/fd/3"), directories: [inside] }];
-    await start(["chown", String(NOBODY), inside]);
+    await run(["chown", String(NOBODY), inside]);
     begin();
     await expect.poll(() => readFileSync(join(directory, "one.log"), "utf8")).toBe("reached");
     specs = [{ ...by(inside), directories: [] }];

@@ -222,9 +222,11 @@ export class FakeApi {
       for (const change of this.#history) if (change.scope === scope && change.version > Number(after)) response.write(changeEvent(change));
     }
     const watcher: Watcher = { scopes, response };
+    // A reader may have left before it was served: then nothing closes any more.
+    if (response.closed || response.destroyed || request.socket.destroyed) return;
     this.watchers.add(watcher);
     response.on("close", () => this.watchers.delete(watcher));
-    request.on("close", () => this.watchers.delete(watcher));
+    request.socket.on("close", () => this.watchers.delete(watcher));
   }
 
   #follow(name: string, request: IncomingMessage, response: ServerResponse): void {

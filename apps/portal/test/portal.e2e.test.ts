@@ -294,7 +294,7 @@ describe("state by watch", () => {
     const second = await page.context().newPage();
     await second.goto(`${origin}/acme/store/apps/shop`);
     await second.getByRole("table", { name: "Instances" }).waitFor();
-    await expect.poll(() => api.watchers.size).toBe(1);
+    await expect.poll(() => api.watchers.size, { timeout: 5_000 }).toBe(1);
     const before = api.requests.length;
     await page.waitForTimeout(1_500);
     expect(api.requests.length).toBe(before);
@@ -309,7 +309,7 @@ describe("state by watch", () => {
     });
     await page.goto("/acme/store");
     await page.getByRole("link", { name: "shop", exact: true }).waitFor();
-    await expect.poll(() => api.watchers.size).toBe(1);
+    await expect.poll(() => api.watchers.size, { timeout: 5_000 }).toBe(1);
     api.change(shop.app, { phase: "degraded", message: "1 of 2 is not ready" });
     await page.getByText("1 of 2 is not ready").waitFor();
   });
@@ -318,7 +318,7 @@ describe("state by watch", () => {
     const shop = shopWorld(api);
     const page = await open("/acme/store");
     await page.getByRole("link", { name: "shop", exact: true }).waitFor();
-    await expect.poll(() => api.watchers.size).toBe(1);
+    await expect.poll(() => api.watchers.size, { timeout: 5_000 }).toBe(1);
     api.down = true;
     api.cut();
     await page.getByRole("status").getByText("Reconnecting…").waitFor();

@@ -11,6 +11,7 @@ import { parseMap, parseProcesses, parseServers, sendCommands } from "./runtime.
 import { type BackendTraffic, parseTraffic, TrafficLedger } from "./traffic.ts";
 
 const READY_TIMEOUT_MS = 10_000;
+const VERIFY_TIMEOUT_MS = 1_000;
 const POLL_MS = 5;
 /** After a start that failed – its port is taken – the next attempt waits, so that a caller every 200 ms does not burn the processor. */
 const START_PAUSE_MS = 2_000;
@@ -215,12 +216,18 @@ export class Ingress {
     if (deletions.length > 0) await sendCommands(runtimeSocket, deletions);
   }
 
+  /** HAProxy answers a change of a server's state before its threads have carried it out: what it shows is looked at until it fits. */
   async #verify(desired: DesiredIngress): Promise<void> {
-    const { commands } = await this.#observeChanges(desired);
-    if (commands.length > 0)
-      throw new AppError("unavailable", "The ingress does not route what it was told to; it is told again.", {
-        details: { missing: commands.slice(0, 10) },
-      });
+    const deadlineMs = performance.now() + VERIFY_TIMEOUT_MS;
+    for (;;) {
+      const { commands } = await this.#observeChanges(desired);
+      if (commands.length === 0) return;
+      if (performance.now() > deadlineMs)
+        throw new AppError("unavailable", "The ingress does not route what it was told to; it is told again.", {
+          details: { missing: commands.slice(0, 10) },
+        });
+      await sleep(POLL_MS);
+    }
   }
 
   /**

@@ -24,7 +24,12 @@ export interface EventStreamOptions {
  */
 export async function readEventStream(url: string, options: EventStreamOptions): Promise<void> {
   const connection = new AbortController();
-  const stop = () => connection.abort();
+  let reader: ReadableStreamDefaultReader<string> | undefined;
+  const stop = () => {
+    connection.abort();
+    // An abort may not reach the body of an answer that has begun (its request may be garbage by then); this does.
+    reader?.cancel().catch(() => undefined);
+  };
   options.signal.addEventListener("abort", stop);
   let stall: ReturnType<typeof setTimeout> | undefined;
   const alive = () => {
@@ -43,7 +48,8 @@ export async function readEventStream(url: string, options: EventStreamOptions):
       if (event.event === "error") throw problemFromText(event.data);
       options.onEvent(event);
     });
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    if (options.signal.aborted) return;
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
@@ -56,7 +62,7 @@ export async function readEventStream(url: string, options: EventStreamOptions):
   } finally {
     clearTimeout(stall);
     options.signal.removeEventListener("abort", stop);
-    connection.abort();
+    stop();
   }
 }
 
@@ -83,7 +89,12 @@ export async function followEventStream(options: FollowOptions): Promise<void> {
   options.onState({ kind: "connecting" });
   while (!options.signal.aborted) {
     const connection = new AbortController();
-    const stop = () => connection.abort();
+    let reader: ReadableStreamDefaultReader<string> | undefined;
+    const stop = () => {
+      connection.abort();
+      // An abort may not reach the body of an answer that has begun (its request may be garbage by then); this does.
+      reader?.cancel().catch(() => undefined);
+    };
     options.signal.addEventListener("abort", stop);
     let ended = false;
     let failed: ProblemError | undefined;

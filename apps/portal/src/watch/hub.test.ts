@@ -78,7 +78,7 @@ describe("hub and store, against an API over HTTP", () => {
     const second = openTab();
     second.store.want(APPS);
     await expect.poll(() => second.names()).toHaveLength(4);
-    await expect.poll(() => api.watchers.size).toBe(1);
+    await expect.poll(() => api.watchers.size, { timeout: 5_000 }).toBe(1);
     expect(api.requests.filter((line) => line.includes("/apps"))).toHaveLength(1);
   });
 
@@ -154,7 +154,7 @@ describe("hub and store, against an API over HTTP", () => {
     await expect.poll(count).toBe(4);
     for (const one of shop.instances) api.remove(one);
     await expect.poll(count).toBe(1);
-    await expect.poll(() => api.watchers.size).toBe(1);
+    await expect.poll(() => api.watchers.size, { timeout: 5_000 }).toBe(1);
   });
 
   it("hears what happened between a list that was read early and answered late, and the watch", async () => {
