@@ -25,6 +25,7 @@ async function readProcesses(): Promise<readonly string[]> {
   const lines = await Promise.all(
     pids.map(async (pid) => {
       const cmdline = (await readOrNothing(`/proc/${pid}/cmdline`)).replaceAll("\0", " ").trim();
+      if (await isSomebodyElses(pid, mine)) return undefined;
       // A kernel thread has no command line, nothing of ours starts one, and they come and go.
       return cmdline === "" ? undefined : `process ${pid}: ${cmdline.slice(0, 160)}`;
     }),
@@ -37,9 +38,7 @@ async function ownFamily(): Promise<ReadonlySet<string>> {
   const family = new Set<string>();
   for (let pid = String(process.pid); pid !== "0" && pid !== ""; ) {
     family.add(pid);
-    const stat = await readOrNothing(`/proc/${pid}/stat`);
-    // The name may hold blanks and parentheses; the parent is the second field after the last parenthesis (proc(5)).
-    pid = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? "";
+    pid = await parentOf(pid);
   }
   return family;
 }
@@ -50,6 +49,31 @@ async function readMounts(): Promise<readonly string[]> {
     const [id, , , , target] = line.split(" ");
     return `mount ${target} (${line.split(" - ")[1]?.split(" ")[0]}, id ${id})`;
   });
+}
+
+/**
+ * Whether a process belongs to a program that ran before us and still does (another terminal, a monitor of the machine). What our tests
+ * leave has lost its parents: it hangs below process 1.
+ */
+async function isSomebodyElses(pid: string, mine: ReadonlySet<string>): Promise<boolean> {
+  const ours = await startTicks(String(process.pid));
+  for (let ancestor = await parentOf(pid); ancestor !== "" && ancestor !== "0" && ancestor !== "1"; ancestor = await parentOf(ancestor))
+    if (!mine.has(ancestor) && (await startTicks(ancestor)) < ours) return true;
+  return false;
+}
+
+/** Fields of /proc/PID/stat behind the name, which may hold anything (proc(5)): 4 is the parent, 22 the start in clock ticks. */
+async function statFields(pid: string): Promise<readonly string[]> {
+  const text = await readOrNothing(`/proc/${pid}/stat`);
+  return text.slice(text.lastIndexOf(")") + 2).split(" ");
+}
+
+async function parentOf(pid: string): Promise<string> {
+  return (await statFields(pid))[1] ?? "";
+}
+
+async function startTicks(pid: string): Promise<number> {
+  return Number((await statFields(pid))[19] ?? Number.NaN);
 }
 
 /** Also those without a name, as long as a process is in one. */
