@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { readIfThere } from "./read-if-there.ts";
 
 /** Who this host is: kept for its life under the state directory, root only. */
 const Identity = z.object({
@@ -19,7 +20,7 @@ export type Identity = z.infer<typeof Identity>;
 
 /** Reads the host's identity, or makes its keys at first use. */
 export async function loadIdentity(stateDir: string): Promise<Identity> {
-  const text = await readFile(file(stateDir), "utf8").catch(() => undefined);
+  const text = (await readIfThere(file(stateDir)))?.toString("utf8");
   if (text !== undefined) return Identity.parse(JSON.parse(text));
   const pair = generateKeyPairSync("x25519");
   const identity: Identity = {

@@ -62,7 +62,7 @@ export function addSettings(program: Command): void {
     .action(async () => {
       const client = await openClient();
       const { command } = await client.send<{ command: string }>("POST", "/host-tokens");
-      console.log(`Run this on the new host as root, within an hour:\n\n  ${command}`);
+      console.log(`Run this on the new host as root, within a day:\n\n  ${command}`);
     });
 }
 

@@ -1,4 +1,4 @@
-import { authorize, callerOf, createApp, findNamespace, findTeam } from "@plimsoll/api";
+import { authorize, callerOf, createApp } from "@plimsoll/api";
 import { AppError, PLATFORM_SCOPE } from "@plimsoll/core";
 import { createBuild, type Database, PLATFORM } from "@plimsoll/db";
 import type { GitPorts, Principal, PushRecord, RepositoryRef } from "@plimsoll/git";
@@ -53,15 +53,17 @@ async function openForUser(db: Database, settings: Settings, principal: Principa
   const user = await db.identities.user(principal.userId);
   if (user === undefined) throw new AppError("forbidden", "Your account is gone; ask the owner of the team.");
   const caller = callerOf(user);
-  const team = await findTeam(db, caller, ref.team).catch(() => undefined);
-  const namespace = team === undefined ? undefined : await findNamespace(db, caller, team, ref.namespace).catch(() => undefined);
+  // Looked up, not caught: a database that is away must not be told as a namespace that is not there.
+  const objects = db.objects(caller.scope);
+  const team = await objects.findByName("Team", PLATFORM_SCOPE, ref.team);
+  const namespace = team === undefined ? undefined : await objects.findByName("Namespace", team.metadata.uid, ref.namespace);
   if (team === undefined || namespace === undefined)
     throw new AppError(
       "not_found",
       `There is no namespace ${ref.team}/${ref.namespace} for you. The URL is ssh://…/<team>/<namespace>/<app>.git; \`plim init\` in the repository sets it.`,
     );
   authorize(caller, access === "write" ? "builds.create" : "apps.read", team);
-  const found = await db.objects(caller.scope).findByName("App", namespace.metadata.uid, ref.app);
+  const found = await objects.findByName("App", namespace.metadata.uid, ref.app);
   if (found !== undefined) {
     if (found.metadata.deletedAt !== undefined)
       throw new AppError("conflict", `App ${ref.app} is being deleted; push again when it is gone.`);

@@ -15,7 +15,7 @@ export async function enrollHost(api: Api, request: EnrollRequest, requestId: st
   assertEnrollable(request);
   const token = await api.db.identities.findToken(request.token, ["enroll"]);
   if (token === undefined)
-    throw new AppError("unauthenticated", "This enrolment token is not valid, or over; make a new one with `plim hosts enroll`.");
+    throw new AppError("unauthenticated", "This enrolment token is not valid, or over; make a new one with `plim host add`.");
   const enrolled = await api.db.write({ scope: PLATFORM }, async (tx) => {
     const host = await ensureHost(tx, request);
     if (!(await tx.identities.bindToken(token.id, host.metadata.uid)))

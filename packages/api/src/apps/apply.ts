@@ -33,6 +33,6 @@ export async function apply(context: Context, place: Place, wanted: z.output<typ
     });
   const secrets = parsed.data.secrets ?? app.spec.secrets;
   if (JSON.stringify(Object.entries(secrets).sort()) !== JSON.stringify(Object.entries(app.spec.secrets).sort()))
-    throw new AppError("invalid", "Secrets are not applied; leave `secrets` out, and set values with `plim secrets set`.");
+    throw new AppError("invalid", "Secrets are not applied; leave `secrets` out, and set values with `plim secret`.");
   return replaceSpec(context, open, defaultAppSpec({ ...parsed.data, secrets: app.spec.secrets }), labels);
 }

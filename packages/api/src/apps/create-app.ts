@@ -14,7 +14,7 @@ export async function createApp(context: Context, namespace: Resource<"Namespace
   const { tx } = context;
   const spec = defaultAppSpec(wanted.spec);
   if (Object.keys(spec.secrets).length > 0)
-    throw new AppError("invalid", "A new app has no secrets yet; create it, then set each with `plim secrets set`.");
+    throw new AppError("invalid", "A new app has no secrets yet; create it, then set each with `plim secret`.");
   await tx.quotas.lock(namespace.metadata.teamUid ?? "", namespace.metadata.uid);
   const app = await tx.objects.create({
     kind: "App",

@@ -116,5 +116,5 @@ function throughPipe(body: ReadableStream<Uint8Array>, host: StreamHost) {
 
 function silent(host: StreamHost, answerMs: number): AppError {
   const seconds = Math.round(answerMs / 1_000);
-  return new AppError("timeout", `Host ${host.name} did not answer within ${seconds} s; see whether its agent runs: \`plim hosts\`.`);
+  return new AppError("timeout", `Host ${host.name} did not answer within ${seconds} s; see whether its agent runs: \`npm run status\`.`);
 }
