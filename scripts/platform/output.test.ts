@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createProgress } from "../bootstrap/progress.mjs";
+import { BaseImagesSeen } from "./base-images-seen.ts";
 import { openLog, rotateLog } from "./log-file.ts";
 import { table } from "./table.ts";
 
@@ -83,3 +84,31 @@ describe("table", () => {
 function pause(ms: number): Promise<void> {
   return new Promise((wake) => setTimeout(wake, ms));
 }
+
+describe("the images that the sample app's build starts from", () => {
+  it("are known when its first other step has ended, with those that were made here", async () => {
+    const seen = new BaseImagesSeen();
+    let settled = false;
+    void seen.settled.then(() => {
+      settled = true;
+    });
+    for (const line of [
+      "Build   Dockerfile, target runtime",
+      "substituted node:22 with an image made here",
+      "├─ build   FROM node:22   31.2 s",
+    ])
+      seen.see(line);
+    await Promise.resolve();
+    expect(settled).toBe(false);
+    seen.see("│          WORKDIR /app     0.0 s");
+    await seen.settled;
+    expect(seen.summary()).toBe("node:22 (made here: its registry is not reachable)");
+  });
+
+  it("are none when the push ended without", async () => {
+    const seen = new BaseImagesSeen();
+    seen.end();
+    await seen.settled;
+    expect(seen.summary()).toBe("none needed");
+  });
+});

@@ -16,6 +16,8 @@ export async function installHook(hooksDir: string): Promise<void> {
   }
   const source = await readFile(new URL("relay.cjs", import.meta.url), "utf8");
   await mkdir(hooksDir, { recursive: true, mode: 0o700 });
+  // The hook must bear git's name for it, without a suffix: below a package of modules, Node would take it for one.
+  await writeFile(join(hooksDir, "package.json"), '{ "type": "commonjs" }\n', { mode: 0o600 });
   const draft = join(hooksDir, `.proc-receive-${newSecret(6)}`);
   await writeFile(draft, `#!${node}\n${source}`, { mode: 0o700 });
   await rename(draft, join(hooksDir, "proc-receive"));
