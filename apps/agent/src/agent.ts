@@ -99,7 +99,7 @@ class Agent implements RunningAgent {
   #tunnel: { close(): Promise<void> } | undefined;
   #wireDone = "";
   #described = false;
-  #retry: NodeJS.Timeout | undefined;
+  #readable = true;
 
   constructor(parts: Parts) {
     const { settings, layout, layers, images, runtime, identity, log } = parts;
@@ -160,7 +160,6 @@ class Agent implements RunningAgent {
 
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    clearTimeout(this.#retry);
     await this.#sync.stop();
     await this.#queue?.close();
     await this.#tunnel?.close();
@@ -197,10 +196,13 @@ class Agent implements RunningAgent {
       desired = await this.#api.desired();
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      // Nothing that runs depends on the server; instances are kept as they were last wanted.
-      this.#parts.log.warn("the desired state could not be read", { error });
+      // Nothing that runs depends on the server; instances are kept as they were last wanted. The wake-up that led here is used up.
+      if (this.#readable) this.#parts.log.warn("the desired state could not be read; it is tried again", { error });
+      this.#readable = false;
+      this.#sync.triggerWithin(RETRY_MS);
       return;
     }
+    this.#readable = true;
     await this.#apply(desired);
     await this.#part("cache", () => this.#cache.store(desired));
     await this.#part("builds", () => this.#builds.apply(desired.builds));
@@ -221,10 +223,7 @@ class Agent implements RunningAgent {
       await work();
     } catch (error) {
       this.#parts.log.error("a part of the host could not be made as wanted", { part: name, error });
-      this.#retry ??= setTimeout(() => {
-        this.#retry = undefined;
-        this.#sync.trigger();
-      }, RETRY_MS);
+      this.#sync.triggerWithin(RETRY_MS);
     }
   }
 

@@ -37,4 +37,24 @@ describe("Loop", () => {
     await sleep(5);
     expect({ passes, errors: errors.length }).toEqual({ passes: 2, errors: 1 });
   });
+
+  it("begins a pass in time when asked to, once, and none when it is stopped", async () => {
+    let passes = 0;
+    const loop = new Loop(
+      async () => {
+        // The server is away when it is asked first: the pass itself asks for the next.
+        if (passes++ === 0) loop.triggerWithin(20);
+      },
+      () => undefined,
+    );
+    loop.triggerWithin(10);
+    loop.triggerWithin(10);
+    await expect.poll(() => passes).toBe(2);
+    await sleep(60);
+    expect(passes).toBe(2);
+    loop.triggerWithin(10);
+    await loop.stop();
+    await sleep(30);
+    expect(passes).toBe(2);
+  });
 });

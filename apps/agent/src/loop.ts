@@ -8,6 +8,7 @@ export class Loop {
   #running: Promise<void> | undefined;
   #again = false;
   #stopped = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(pass: () => Promise<void>, onError: (error: unknown) => void) {
     this.#pass = pass;
@@ -16,6 +17,8 @@ export class Loop {
 
   trigger(): void {
     if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (this.#running !== undefined) {
       this.#again = true;
       return;
@@ -29,9 +32,16 @@ export class Loop {
     });
   }
 
+  /** Sees to it that a pass begins within that time: for what is worth another try and of which nobody will tell. */
+  triggerWithin(ms: number): void {
+    if (this.#stopped) return;
+    this.#timer ??= setTimeout(() => this.trigger(), ms);
+  }
+
   /** No pass begins after this; resolves when the one under way is over. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    clearTimeout(this.#timer);
     this.#again = false;
     await this.#running;
   }
