@@ -62,7 +62,7 @@ async function enroll(settings: Settings, identity: Identity): Promise<EnrolledI
 export async function describeHost(settings: Settings): Promise<HostUpdate> {
   return {
     underlay: settings.address ?? (await defaultAddress()),
-    roles: [...settings.roles],
+    ...(settings.roles === undefined ? {} : { roles: [...settings.roles] }),
     capacity: settings.capacity,
     facts: await hostFacts(),
   };

@@ -1,9 +1,12 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
+import { HOST_ROLES } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
 import { z } from "zod";
 
-const ROLES = ["build", "run", "ingress"] as const;
+/** `a, b` as a list of what `item` takes. */
+const list = <T extends z.ZodType<string, string>>(item: T) =>
+  z.preprocess((text) => (typeof text === "string" ? text.split(",").map((one) => one.trim()) : text), z.array(item).optional());
 
 /** Every setting of the agent, its environment variable, its default: the one place. */
 const Environment = z.object({
@@ -20,7 +23,8 @@ const Environment = z.object({
   PLIMSOLL_ENROLL_TOKEN: z.string().optional(),
   /** Address that other hosts reach this one at; default: the source address of its default route. */
   PLIMSOLL_ADDRESS: z.ipv4().optional(),
-  PLIMSOLL_ROLES: z.string().default("build,run,ingress"),
+  /** What of the roles that its token grants this host takes; default: all of them. */
+  PLIMSOLL_ROLES: list(z.enum(HOST_ROLES)),
   PLIMSOLL_HTTP_PORT: z.coerce.number().int().min(1).max(65_535).default(8080),
   /** Address that the ingress listens on. */
   PLIMSOLL_HTTP_ADDRESS: z.string().default("127.0.0.1"),
@@ -47,7 +51,8 @@ export interface Settings {
   readonly api: string;
   readonly enrollToken?: string;
   readonly address?: string;
-  readonly roles: readonly (typeof ROLES)[number][];
+  /** What of its enrolment token's roles it takes; absent: all. */
+  readonly roles?: readonly (typeof HOST_ROLES)[number][];
   readonly httpPort: number;
   readonly httpAddress: string;
   readonly portalSocket?: string;
@@ -65,14 +70,13 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     throw new AppError("invalid", `The agent's environment is not complete: ${wrong}`);
   }
   const env = parsed.data;
-  const roles = env.PLIMSOLL_ROLES.split(",").map((role) => z.enum(ROLES).parse(role.trim()));
   return {
     dataDir: resolve(env.PLIMSOLL_DATA_DIR),
     hostName: env.PLIMSOLL_HOST_NAME,
     api: env.PLIMSOLL_API,
     ...optional("enrollToken", env.PLIMSOLL_ENROLL_TOKEN),
     ...optional("address", env.PLIMSOLL_ADDRESS),
-    roles,
+    ...(env.PLIMSOLL_ROLES === undefined ? {} : { roles: env.PLIMSOLL_ROLES }),
     httpPort: env.PLIMSOLL_HTTP_PORT,
     httpAddress: env.PLIMSOLL_HTTP_ADDRESS,
     ...optional("portalSocket", env.PLIMSOLL_PORTAL_SOCKET),

@@ -48,12 +48,12 @@ export class StreamAnswers {
     }
   }
 
-  /** One JSON object a line: {at, stream, text}. */
+  /** One JSON object a line: contracts' LogLine. */
   async *#logLines(request: Extract<StreamRequest, { kind: "instance-log" }>, signal: AbortSignal): AsyncGenerator<string> {
     const { runtime } = this.#deps;
-    const { namespaceUid, instanceUid, tail } = request;
+    const { namespaceUid, instanceUid, tail, after } = request;
     const lines = request.follow
-      ? runtime.followLog(namespaceUid, instanceUid, { tail, signal })
+      ? runtime.followLog(namespaceUid, instanceUid, { tail, signal, ...(after === undefined ? {} : { after }) })
       : await runtime.tailLog(namespaceUid, instanceUid, tail);
     for await (const line of lines) yield `${JSON.stringify(line)}\n`;
   }

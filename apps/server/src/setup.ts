@@ -97,7 +97,8 @@ async function newClaimUrl(tx: Tx, settings: Settings): Promise<string | undefin
 
 async function newHostToken(tx: Tx, hostName: string): Promise<string | undefined> {
   if ((await tx.objects.findByName("Host", PLATFORM_SCOPE, hostName)) !== undefined) return undefined;
-  return (await tx.identities.createToken({ kind: "enroll", name: hostName, ttlMs: ENROLL_TTL_MS })).secret;
+  const roles = ["build", "run", "ingress"] as const;
+  return (await tx.identities.createToken({ kind: "enroll", name: hostName, roles, ttlMs: ENROLL_TTL_MS })).secret;
 }
 
 /** What the passwords of hosts' Redis users are derived from: bound to the platform key, so that it needs no file of its own. */

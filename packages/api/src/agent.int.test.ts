@@ -29,6 +29,26 @@ afterAll(() => fixture.close());
 const desired = (host: TestHost) => fixture.json<DesiredState>("GET", "/api/agent/v1/desired", { token: host.credential });
 const report = (host: TestHost, body: HostReport) =>
   fixture.json("POST", "/api/agent/v1/report", { token: host.credential, body, status: 204 });
+const operator = () => fixture.user({ operator: true });
+const enrolToken = async (grant?: object) =>
+  (
+    await fixture.json<{ token: string }>("POST", "/api/v1/host-tokens", {
+      token: (await operator()).token,
+      status: 201,
+      ...(grant && { body: grant }),
+    })
+  ).token;
+const enrollAs = (token: string, said: object) =>
+  fixture.request("POST", "/api/agent/v1/enroll", {
+    body: {
+      token,
+      underlay: "10.0.0.3",
+      publicKey: Buffer.alloc(32, 7).toString("base64"),
+      capacity: { cpuMillis: 1_000, memoryBytes: 1024 ** 3 },
+      facts: {},
+      ...said,
+    },
+  });
 const get = <K extends "Instance" | "Build">(kind: K, uid: string) => fixture.db.objects(PLATFORM).get(kind, uid);
 
 /** The wake-ups that were committed since the last call. */
@@ -49,19 +69,8 @@ describe("enrolment", () => {
   });
 
   it("may be repeated with its token, which makes one host only; the credential before ends", async () => {
-    const { secret } = await fixture.db.identities.createToken({ kind: "enroll", ttlMs: 60_000 });
-    const enroll = (name: string, token = secret) =>
-      fixture.request("POST", "/api/agent/v1/enroll", {
-        body: {
-          token,
-          name,
-          underlay: "10.0.0.3",
-          publicKey: Buffer.alloc(32, 7).toString("base64"),
-          roles: ["run"],
-          capacity: { cpuMillis: 1_000, memoryBytes: 1024 ** 3 },
-          facts: {},
-        },
-      });
+    const secret = await enrolToken({ roles: ["run"] });
+    const enroll = (name: string, token = secret) => enrollAs(token, { name });
     const first = (await (await enroll("host-c")).json()) as { hostUid: string; credential: string };
     const again = (await (await enroll("host-c")).json()) as { hostUid: string; credential: string };
     expect(again.hostUid).toBe(first.hostUid);
@@ -96,12 +105,47 @@ describe("enrolment", () => {
   });
 
   it("token is made by operators, with the line to run", async () => {
-    const operator = await fixture.user({ operator: true });
     const made = await fixture.json<{ token: string; command: string }>("POST", "/api/v1/host-tokens", {
-      token: operator.token,
+      token: (await operator()).token,
       status: 201,
     });
     expect(made.command).toBe(`plim-agent enroll ${made.token}`);
+  });
+
+  it("gives the roles that the operator chose, and refuses a host that claims more, then and at every later start", async () => {
+    const rolesOf = async (credential: string) =>
+      (await fixture.json<DesiredState>("GET", "/api/agent/v1/desired", { token: credential })).host.roles;
+    const credentialOf = async (response: Response) => ((await response.json()) as { credential: string }).credential;
+    const refused = await enrollAs(await enrolToken(), { name: "host-greedy", roles: ["run", "ingress"] });
+    expect([refused.status, await refused.json()]).toMatchObject([
+      403,
+      { detail: expect.stringMatching(/granted build, run .*claims ingress/) },
+    ]);
+    expect(await fixture.db.objects(PLATFORM).findByName("Host", "platform", "host-greedy")).toBeUndefined();
+    // Negative control: what a token grants is given, and all of it to a host that claims nothing.
+    expect(await rolesOf(await credentialOf(await enrollAs(await enrolToken(), { name: "host-plain" })))).toEqual(["build", "run"]);
+    const token = await enrolToken({ roles: ["ingress", "run"] });
+    const credential = await credentialOf(await enrollAs(token, { name: "host-door", roles: ["ingress"] }));
+    expect(await rolesOf(credential)).toEqual(["ingress"]);
+    const say = (roles?: readonly string[]) =>
+      fixture.request("PUT", "/api/agent/v1/host", {
+        token: credential,
+        body: { underlay: "10.0.0.3", capacity: { cpuMillis: 1_000, memoryBytes: 1024 ** 3 }, facts: {}, roles },
+      });
+    expect((await say(["ingress", "build"])).status).toBe(403);
+    expect(await rolesOf(credential)).toEqual(["ingress"]);
+    expect((await say()).status).toBe(204);
+    expect((await rolesOf(credential)).sort()).toEqual(["ingress", "run"]);
+  });
+
+  it("does not let a token for some host become one that is known; one made for its name does", async () => {
+    expect((await enrollAs(await enrolToken(), { name: "host-known" })).status).toBe(200);
+    expect((await enrollAs(await enrolToken(), { name: "host-known" })).status).toBe(409);
+    const named = await enrolToken({ name: "host-known", roles: ["run"] });
+    expect((await enrollAs(named, { name: "host-other" })).status).toBe(403);
+    expect((await enrollAs(named, { name: "host-known" })).status).toBe(200);
+    const host = await fixture.db.objects(PLATFORM).getByName("Host", "platform", "host-known");
+    expect(host.spec.roles).toEqual(["run"]);
   });
 });
 
@@ -189,6 +233,9 @@ describe("a report", () => {
 describe("a build", () => {
   let build: Resource<"Build">;
   let epoch = 0;
+  /** Of the newest event that was read. */
+  let lastId = "";
+  const idOf = (event: Awaited<ReturnType<ReturnType<typeof readSse>["next"]>>) => (typeof event === "string" ? "" : (event.id ?? ""));
   const claim = (host: TestHost) => fixture.request("POST", `/api/agent/v1/builds/${build.metadata.uid}/claim`, { token: host.credential });
   const progress = (host: TestHost, body: object) =>
     fixture.request("POST", `/api/agent/v1/builds/${build.metadata.uid}/progress`, { token: host.credential, body });
@@ -214,28 +261,40 @@ describe("a build", () => {
     const path = `${NS}/builds/${build.metadata.name}/log`;
     await progress(hostA, { epoch, entries: [notice(0), notice(1)] });
     const events = readSse(await fixture.request("GET", path, { token: owner.token }));
-    expect([await events.next(), await events.next()]).toMatchObject([
-      { id: "0", data: notice(0) },
-      { id: "1", data: notice(1) },
-    ]);
+    const told = [await events.next(), await events.next()];
+    expect(told).toMatchObject([{ data: notice(0) }, { data: notice(1) }]);
     await progress(hostA, { epoch, entries: [notice(1), notice(2)] });
-    expect(await events.next()).toMatchObject({ id: "2", data: notice(2) });
+    const third = await events.next();
+    expect(third).toMatchObject({ data: notice(2) });
+    lastId = idOf(third);
     await events.cancel();
-    const later = readSse(await fixture.request("GET", path, { token: owner.token, headers: { "last-event-id": "1" } }));
-    expect(await later.next()).toMatchObject({ id: "2" });
+    const later = readSse(await fixture.request("GET", path, { token: owner.token, headers: { "last-event-id": idOf(told[1]) } }));
+    expect(await later.next()).toMatchObject({ id: lastId });
     await later.cancel();
   });
 
   it("begun again by a restarted agent starts its log anew, and says so to who reads", async () => {
     const events = readSse(
-      await fixture.request("GET", `${NS}/builds/${build.metadata.name}/log`, { token: owner.token, headers: { "last-event-id": "2" } }),
+      await fixture.request("GET", `${NS}/builds/${build.metadata.name}/log`, { token: owner.token, headers: { "last-event-id": lastId } }),
     );
     expect(await events.next(100)).toBe("timeout");
     const again = (await (await claim(hostA)).json()) as { epoch: number };
     epoch = again.epoch;
     await progress(hostA, { epoch, entries: [notice(0)] });
     expect(await events.next()).toMatchObject({ event: "restart" });
-    expect(await events.next()).toMatchObject({ id: "0" });
+    expect(await events.next()).toMatchObject({ data: notice(0) });
+    await events.cancel();
+  });
+
+  it("begun again says so also to a reader that comes back when it has got as far as before", async () => {
+    const second = (seq: number) => ({ seq, event: { type: "notice", atMs: 77 + seq, text: `second try, line ${seq}` } });
+    epoch = ((await (await claim(hostA)).json()) as { epoch: number }).epoch;
+    await progress(hostA, { epoch, entries: [0, 1, 2, 3].map(second) });
+    const path = `${NS}/builds/${build.metadata.name}/log`;
+    const events = readSse(await fixture.request("GET", path, { token: owner.token, headers: { "last-event-id": lastId } }));
+    expect(await events.next()).toMatchObject({ event: "restart" });
+    expect(await events.next()).toMatchObject({ data: second(0) });
+    for (let seq = 1; seq <= 3; seq++) lastId = idOf(await events.next());
     await events.cancel();
   });
 
@@ -251,7 +310,7 @@ describe("a build", () => {
 
   it("ends with its result, once, and its log with `end`", async () => {
     const events = readSse(
-      await fixture.request("GET", `${NS}/builds/${build.metadata.name}/log`, { token: owner.token, headers: { "last-event-id": "0" } }),
+      await fixture.request("GET", `${NS}/builds/${build.metadata.name}/log`, { token: owner.token, headers: { "last-event-id": lastId } }),
     );
     await wakes();
     const body = { epoch, result: { outcome: "succeeded", image: testImage("shop:2"), newBytes: 7 } };

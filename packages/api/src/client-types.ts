@@ -31,10 +31,14 @@ function typeOf(route: Route): string {
   const parts = [
     ...(params.length === 0 ? [] : [`params: { ${params.join("; ")} }`]),
     ...(route.query instanceof z.ZodObject ? [`query?: Query<${queryNames(route.query)}>`] : []),
-    ...(route.body === undefined ? [] : [`body: In<typeof api.${exportedName(route.body)}>`]),
+    ...(route.body === undefined ? [] : [`body${isOptional(route.body) ? "?" : ""}: In<typeof api.${exportedName(route.body)}>`]),
     `answer: ${answerType(route)}`,
   ];
   return `{ ${parts.join("; ")} }`;
+}
+
+function isOptional(body: z.ZodType): boolean {
+  return body.safeParse(undefined).success;
 }
 
 function queryNames(query: z.ZodObject): string {

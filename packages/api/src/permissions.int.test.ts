@@ -60,7 +60,7 @@ const TABLE: Record<string, Row> = {
   "DELETE /api/v1/tokens/:id": { path: "/api/v1/tokens/tok_of_the_owner", statuses: SELF(404) },
   "GET /api/v1/watch": { path: "/api/v1/watch?scope=STORE:0", statuses: READ },
   "GET /api/v1/hosts": { path: "/api/v1/hosts", statuses: OPERATORS(200) },
-  "POST /api/v1/host-tokens": { path: "/api/v1/host-tokens", statuses: OPERATORS(201) },
+  "POST /api/v1/host-tokens": { path: "/api/v1/host-tokens", body: () => ({ roles: ["run"] }), statuses: OPERATORS(201) },
   "GET /api/v1/teams/:team": { path: "/api/v1/teams/acme", statuses: READ },
   "GET /api/v1/teams/:team/namespaces": { path: "/api/v1/teams/acme/namespaces", statuses: READ },
   "POST /api/v1/teams/:team/namespaces": {

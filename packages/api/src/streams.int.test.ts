@@ -84,6 +84,28 @@ describe("an instance's log", () => {
     expect((await fixture.json<DesiredState>("GET", "/api/agent/v1/desired", { token: hostA.credential })).streams).toEqual([]);
   });
 
+  it("goes on behind the last event that a reader got", async () => {
+    const headers = { "last-event-id": "3:1024" };
+    const path = `${NS}/instances/${instance.metadata.name}/log`;
+    const answer = fixture.request("GET", `${path}?follow=true`, { token: owner.token, headers });
+    const wished = await wish(hostA);
+    expect(wished).toMatchObject({ kind: "instance-log", after: "3:1024", follow: true });
+    const next = { stream: "stdout", at: "2026-11-20T20:00:00.000Z", text: "next", cursor: "3:1100" };
+    const posted = post(hostA, wished.id, `${JSON.stringify(next)}\n`);
+    expect(await readSse(await answer).next()).toEqual({ id: "3:1100", data: { stream: next.stream, at: next.at, text: "next" } });
+    await posted;
+    // What is no id of ours, or no follower, begins with the last lines.
+    for (const [query, id] of [
+      ["?follow=true", "../etc"],
+      ["", "3:1024"],
+    ] as const) {
+      const fresh = fixture.request("GET", `${path}${query}`, { token: owner.token, headers: { "last-event-id": id } });
+      const wish2 = await wish(hostA);
+      expect(wish2).not.toHaveProperty("after");
+      await Promise.all([post(hostA, wish2.id, line("again")), fresh.then((response) => response.text())]);
+    }
+  });
+
   it("stops at its host when the reader leaves", async () => {
     const answer = readLog();
     const wished = await wish(hostA);

@@ -17,12 +17,16 @@ import { z } from "zod";
  */
 export const AGENT_API_VERSION = 1;
 
+export const HOST_ROLES = ["build", "run", "ingress"] as const;
+const HostRoles = z.array(z.enum(HOST_ROLES));
+
 export const EnrollRequest = z.object({
   token: z.string(),
   name: z.string(),
   underlay: z.string(),
   publicKey: z.string(),
-  roles: z.array(z.enum(["build", "run", "ingress"])),
+  /** Of what its enrolment token grants, what it wants to be; absent: all of it. More is refused. */
+  roles: HostRoles.optional(),
   capacity: z.object({ cpuMillis: z.int(), memoryBytes: z.int() }),
   facts: z.record(z.string(), z.string()),
 });
@@ -112,6 +116,8 @@ export const StreamRequest = z.discriminatedUnion("kind", [
     namespaceUid: z.string(),
     tail: z.int(),
     follow: z.boolean(),
+    /** Instead of the last lines: all after the one with this cursor. */
+    after: z.string().optional(),
   }),
   z.object({ kind: z.literal("layer"), id: z.string(), digest: z.string() }),
 ]);
@@ -123,7 +129,7 @@ export const DesiredState = z.object({
     name: z.string(),
     index: z.int(),
     underlay: z.string(),
-    roles: z.array(z.enum(["build", "run", "ingress"])),
+    roles: HostRoles,
   }),
   platform: z.object({
     network: z.string(),

@@ -12,6 +12,7 @@ import {
   ROLES,
 } from "@plimsoll/core";
 import { z } from "zod";
+import { HOST_ROLES } from "./agent.ts";
 
 /** Bodies and answers of the public HTTP API (/api/v1). Paths and permissions are in packages/api's routes. */
 
@@ -93,9 +94,33 @@ export const ApplyRequest = z.object({
   spec: z.record(z.string(), z.unknown()),
 });
 
-/** One line of an instance's log: what hosts stream to the API (one JSON object a line) and the API to readers (one event each). */
-export const LogLine = z.object({ stream: z.enum(["stdout", "stderr"]), at: z.string().max(64), text: z.string() });
+/**
+ * One line of an instance's log: what hosts stream to the API (one JSON object a line) and the API to readers (one event each, whose id
+ * is the cursor: Last-Event-ID goes on after it).
+ */
+export const LogLine = z.object({
+  stream: z.enum(["stdout", "stderr"]),
+  at: z.string().max(64),
+  text: z.string(),
+  cursor: z
+    .string()
+    .regex(/^\d{1,9}:\d{1,15}$/)
+    .optional(),
+});
 export type LogLine = z.infer<typeof LogLine>;
+
+/** What a new host may be: chosen by the operator, not by the host. */
+export const NewHostToken = z
+  .object({
+    roles: z
+      .array(z.enum(HOST_ROLES))
+      .min(1)
+      .default(["build", "run"])
+      .transform((roles) => HOST_ROLES.filter((role) => roles.includes(role)))
+      .describe("what the host may be: build, run, ingress"),
+    name: ObjectName.optional().describe("the only host it is for; needed to give a host that is known a new credential"),
+  })
+  .optional();
 
 /** A new enrolment token for hosts, and the line to run on the machine. */
 export const HostToken = z.object({ token: z.string(), command: z.string() });

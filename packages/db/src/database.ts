@@ -1,6 +1,7 @@
 import type { JobName } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
 import { connect } from "./client.ts";
+import { HostAdmissions } from "./host-admissions.ts";
 import { Identities } from "./identities.ts";
 import { Keyring } from "./keyring.ts";
 import { LeaseStore } from "./leases.ts";
@@ -42,6 +43,7 @@ export interface Database {
   readonly pushes: Pushes;
   readonly platform: Platform;
   readonly leases: LeaseStore;
+  readonly hosts: HostAdmissions;
   /** Changes of a scope after a version, oldest first. AppError `gone` when the log no longer reaches back that far. */
   changes(scope: string, after: number, limit: number): Promise<readonly ChangeRow[]>;
   /** Takes up to `limit` wake-ups and hands them to `deliver`; they are removed when it resolves, and stay when it throws. */
@@ -89,6 +91,7 @@ export function openDatabase(url: string, platformKey: Uint8Array, options: { re
     pushes: new Pushes(prisma),
     platform: new Platform(prisma),
     leases: new LeaseStore(prisma),
+    hosts: new HostAdmissions(prisma),
     async changes(scope, after, limit) {
       // The counter first: what it counts is visible to the read that follows, so a version without its row was pruned.
       const current = await new ObjectReader(prisma, PLATFORM).version(scope);

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { AppError, newSecret, newUid, type Role } from "@plimsoll/core";
 import type { AnyClient } from "./client.ts";
+import type { HostRole } from "./host-admissions.ts";
 
 export type TokenKind = "session" | "api" | "claim" | "enroll" | "host" | "build";
 
@@ -18,6 +19,8 @@ export interface TokenRecord {
   readonly name: string;
   readonly userId?: string;
   readonly subject?: string;
+  /** What a host that enrolls with it may be; of other tokens empty. */
+  readonly roles: readonly HostRole[];
   readonly createdAt: Date;
   readonly expiresAt?: Date;
   readonly usedAt?: Date;
@@ -86,6 +89,7 @@ export class Identities {
     userId?: string;
     subject?: string;
     name?: string;
+    roles?: readonly HostRole[];
     ttlMs?: number;
     secret?: string;
   }): Promise<{ readonly id: string; readonly secret: string }> {
@@ -99,6 +103,7 @@ export class Identities {
         userId: token.userId ?? null,
         subject: token.subject ?? null,
         name: token.name ?? "",
+        roles: [...(token.roles ?? [])],
         expiresAt: token.ttlMs === undefined ? null : new Date(Date.now() + token.ttlMs),
       },
     });
@@ -191,6 +196,7 @@ function toToken(row: {
   id: string;
   kind: string;
   name: string;
+  roles: string[];
   userId: string | null;
   subject: string | null;
   createdAt: Date;
@@ -201,6 +207,7 @@ function toToken(row: {
     id: row.id,
     kind: row.kind as TokenKind,
     name: row.name,
+    roles: row.roles as HostRole[],
     createdAt: row.createdAt,
     ...(row.userId === null ? {} : { userId: row.userId }),
     ...(row.subject === null ? {} : { subject: row.subject }),

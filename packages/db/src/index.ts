@@ -1,5 +1,6 @@
 export { asUnavailable, CHANGES_KEPT_MS, type ChangeRow, type Database, openDatabase } from "./database.ts";
 export { type EventNote, recordEvent } from "./events.ts";
+export type { HostAdmissions, HostRole } from "./host-admissions.ts";
 export { hashToken, type Identities, type TokenKind, type TokenRecord, type UserRecord } from "./identities.ts";
 export { applyInstanceReport, reportedStatus } from "./instance-reports.ts";
 export type { Lease, LeaseStore } from "./leases.ts";

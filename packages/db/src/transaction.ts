@@ -1,6 +1,7 @@
 import type { JobName } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
 import type { TxClient } from "./client.ts";
+import { HostAdmissions } from "./host-admissions.ts";
 import { Identities } from "./identities.ts";
 import type { Keyring } from "./keyring.ts";
 import { LeaseStore } from "./leases.ts";
@@ -40,6 +41,7 @@ export class Tx {
   readonly pushes: Pushes;
   readonly platform: Platform;
   readonly leases: LeaseStore;
+  readonly hosts: HostAdmissions;
   readonly #client: TxClient;
   readonly #changes = new Changes();
   readonly #wakes = new Map<string, { job: string; key: string }>();
@@ -55,6 +57,7 @@ export class Tx {
     this.pushes = new Pushes(client);
     this.platform = new Platform(client);
     this.leases = new LeaseStore(client);
+    this.hosts = new HostAdmissions(client);
   }
 
   /** Wakes a reconciler once this has committed. */

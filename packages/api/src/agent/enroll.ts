@@ -1,30 +1,35 @@
 import { isIP } from "node:net";
 import type { EnrollRequest, EnrollResponse, HostUpdate } from "@plimsoll/contracts";
 import { AppError, ObjectName, PLATFORM_SCOPE, type Resource, type Spec } from "@plimsoll/core";
-import { PLATFORM, type Tx } from "@plimsoll/db";
+import { type HostRole, PLATFORM, type TokenRecord, type Tx } from "@plimsoll/db";
 import type { Api } from "../context.ts";
 
 /** A /20 of the default /10 each. */
 const MAX_HOSTS = 1_024;
 
 /**
- * Makes a machine a host, or gives a host that is known by its name a new credential (the one before ends). An enrolment token makes
- * one host: it is tied to the first that uses it, who may repeat the call when the answer got lost.
+ * Makes a machine a host with the roles that its token grants, or gives a host that is known a new credential (the one before ends):
+ * only with a token that was made for its name, else whoever is to be some host could become any. An enrolment token makes one host:
+ * it is tied to the first that uses it, who may repeat the call when the answer got lost.
  */
 export async function enrollHost(api: Api, request: EnrollRequest, requestId: string): Promise<EnrollResponse> {
   assertEnrollable(request);
   const token = await api.db.identities.findToken(request.token, ["enroll"]);
   if (token === undefined)
     throw new AppError("unauthenticated", "This enrolment token is not valid, or over; make a new one with `plim host add`.");
+  if (token.name !== "" && token.name !== request.name)
+    throw new AppError("forbidden", `This enrolment token is for host ${token.name}, not ${request.name}; join under that name.`);
+  const roles = assertGranted(request.roles, token.roles);
   const enrolled = await api.db.write({ scope: PLATFORM }, async (tx) => {
-    const host = await ensureHost(tx, request);
+    const host = await ensureHost(tx, { ...request, roles }, token);
     if (!(await tx.identities.bindToken(token.id, host.metadata.uid)))
       throw new AppError("conflict", "This enrolment token has made another host already; make a new one.", { retry: "never" });
+    await tx.hosts.admit(host.metadata.uid, token.roles);
     await tx.identities.removeTokensOf("host", host.metadata.uid);
     const { secret } = await tx.identities.createToken({ kind: "host", subject: host.metadata.uid, name: host.metadata.name });
     for (const other of await tx.objects.list("Host")) tx.wake("sync", other.metadata.uid);
     tx.wake("host", host.metadata.uid);
-    tx.audit({ actor: `host:${host.metadata.uid}`, action: "hosts.enroll", objectUid: host.metadata.uid, requestId });
+    tx.audit({ actor: `host:${host.metadata.uid}`, action: "hosts.enroll", objectUid: host.metadata.uid, requestId, details: { roles } });
     return { hostUid: host.metadata.uid, credential: secret };
   });
   const queue = await api.hostQueue?.(enrolled.hostUid);
@@ -37,7 +42,8 @@ export async function updateHost(api: Pick<Api, "db">, hostUid: string, update: 
   await api.db.write({ scope: PLATFORM }, async (tx) => {
     const host = await tx.objects.lock("Host", hostUid);
     const { facts, ...said } = update;
-    const updated = await tx.objects.updateSpec(host, { ...host.spec, ...said });
+    const roles = assertGranted(update.roles, (await tx.hosts.find(hostUid))?.roles ?? []);
+    const updated = await tx.objects.updateSpec(host, { ...host.spec, ...said, roles });
     await tx.objects.updateStatus(updated, { ...updated.status, facts });
     if (updated === host) return;
     for (const other of await tx.objects.list("Host")) tx.wake("sync", other.metadata.uid);
@@ -45,11 +51,30 @@ export async function updateHost(api: Pick<Api, "db">, hostUid: string, update: 
   });
 }
 
-async function ensureHost(tx: Tx, request: EnrollRequest): Promise<Resource<"Host">> {
+/** What of the granted roles a host is to have; `forbidden` when it claims more. */
+function assertGranted(claimed: readonly HostRole[] | undefined, granted: readonly HostRole[]): HostRole[] {
+  const more = (claimed ?? []).filter((role) => !granted.includes(role));
+  if (more.length === 0) return [...new Set(claimed ?? granted)];
+  throw new AppError(
+    "forbidden",
+    `This host was granted ${granted.join(", ") || "no role"} by the operator who let it in, and claims ${more.join(", ")} too. ` +
+      "Take that out of its PLIMSOLL_ROLES, or let it in again by a token that grants it.",
+  );
+}
+
+async function ensureHost(
+  tx: Tx,
+  request: EnrollRequest & { readonly roles: HostRole[] },
+  token: Pick<TokenRecord, "name" | "subject">,
+): Promise<Resource<"Host">> {
   const { name, roles, underlay, publicKey, capacity, facts } = request;
   const known = await tx.objects.findByName("Host", PLATFORM_SCOPE, name);
   const said = { roles, underlay, publicKey, capacity };
   if (known !== undefined) {
+    if (token.name !== name && token.subject !== known.metadata.uid)
+      throw new AppError("conflict", `There is a host ${name} already. Take another name, remove it, or make a token for that name.`, {
+        retry: "never",
+      });
     const current = await tx.objects.lock("Host", known.metadata.uid);
     const updated = await tx.objects.updateSpec(current, { ...current.spec, ...said });
     return tx.objects.updateStatus(updated, { ...updated.status, facts });
@@ -76,8 +101,15 @@ function assertReachable({ underlay, facts, capacity }: HostUpdate): void {
 
 const ENROLL_TTL_MS = 24 * 3_600_000;
 
-/** A new enrolment token and the line that uses it. */
-export async function createHostToken(tx: Tx, hostCommand: (token: string) => string) {
-  const { secret } = await tx.identities.createToken({ kind: "enroll", ttlMs: ENROLL_TTL_MS });
+/** What a host may be unless the operator says otherwise: what comes from outside is let in by hosts that were chosen for it. */
+export const DEFAULT_HOST_ROLES: readonly HostRole[] = ["build", "run"];
+
+/** A new enrolment token, which grants its host these roles and no others, and the line that uses it. */
+export async function createHostToken(
+  tx: Tx,
+  grant: { readonly roles: readonly HostRole[]; readonly name?: string },
+  hostCommand: (token: string) => string,
+) {
+  const { secret } = await tx.identities.createToken({ kind: "enroll", ttlMs: ENROLL_TTL_MS, ...grant });
   return { token: secret, command: hostCommand(secret) };
 }

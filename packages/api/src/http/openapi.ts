@@ -54,7 +54,9 @@ function operationOf(route: Route): object {
     "x-permission": route.permission,
     security: route.permission === "public" ? [] : [{ token: [] }, { session: [] }],
     parameters: [...parameters, ...queryParameters(route)],
-    ...(route.body === undefined ? {} : { requestBody: { required: true, content: content("application/json", route.body, "input") } }),
+    ...(route.body === undefined
+      ? {}
+      : { requestBody: { required: !route.body.safeParse(undefined).success, content: content("application/json", route.body, "input") } }),
     responses: { ...successOf(route), ...problemsOf(route) },
   };
 }

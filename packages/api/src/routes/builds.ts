@@ -2,7 +2,7 @@ import { OBJECTS } from "@plimsoll/contracts";
 import { cancelBuild as stopBuild } from "../apps/cancel-build.ts";
 import { route } from "../http/route.ts";
 import { eventStream } from "../http/sse.ts";
-import { followBuildLog } from "../watch/build-log.ts";
+import { followBuildLog, parsePosition } from "../watch/build-log.ts";
 
 export const cancelBuild = route({
   method: "POST",
@@ -23,9 +23,8 @@ export const buildLog = route({
   errors: ["not_found"],
   handler: async ({ api, caller, namespace, params, request }) => {
     const build = await api.db.objects(caller.scope).getByName("Build", namespace.metadata.uid, params.name);
-    const resumed = Number.parseInt(request.headers.get("last-event-id") ?? "", 10);
-    const after = Number.isSafeInteger(resumed) && resumed >= 0 ? resumed : -1;
+    const from = parsePosition(request.headers.get("last-event-id"));
     const which = { uid: build.metadata.uid, namespaceUid: namespace.metadata.uid };
-    return eventStream(request, (signal) => followBuildLog(api, caller, which, after, signal));
+    return eventStream(request, (signal) => followBuildLog(api, caller, which, from, signal));
   },
 });

@@ -1,6 +1,6 @@
-import { HostToken, OBJECT_LISTS } from "@plimsoll/contracts";
+import { HostToken, NewHostToken, OBJECT_LISTS } from "@plimsoll/contracts";
 import { PLATFORM_SCOPE } from "@plimsoll/core";
-import { createHostToken as makeHostToken } from "../agent/enroll.ts";
+import { DEFAULT_HOST_ROLES, createHostToken as makeHostToken } from "../agent/enroll.ts";
 import { route } from "../http/route.ts";
 import { listPage } from "./lists.ts";
 import { ListQuery } from "./schemas.ts";
@@ -20,12 +20,14 @@ export const createHostToken = route({
   method: "POST",
   path: "/api/v1/host-tokens",
   permission: "hosts.enroll",
-  summary: "A token that makes one machine a host, and the line to run there",
+  summary: "A token that makes one machine a host with these roles, and the line to run there",
+  body: NewHostToken,
   responses: { 201: HostToken },
   errors: [],
-  commit: async ({ tx, caller }, { api, requestId }) => {
-    const made = await makeHostToken(tx, api.settings.hostCommand);
-    tx.audit({ actor: caller.actor, action: "hosts.token", requestId });
+  commit: async ({ tx, caller }, { api, body, requestId }) => {
+    const { roles = DEFAULT_HOST_ROLES, name } = body ?? {};
+    const made = await makeHostToken(tx, { roles, ...(name === undefined ? {} : { name }) }, api.settings.hostCommand);
+    tx.audit({ actor: caller.actor, action: "hosts.token", requestId, details: { roles, name } });
     return made;
   },
 });

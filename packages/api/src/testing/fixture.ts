@@ -119,8 +119,8 @@ export async function startFixture(ports: Partial<ApiPorts> = {}, clock: Clock =
     team: (name, quota = PLENTY) => commit((context) => createTeam(context, { name, quota })),
     namespace: (team, name, quota) =>
       commit((context) => createNamespace(context, team, { name, ...(quota === undefined ? {} : { quota }) })),
-    async host(name, { roles = ["build", "run"] } = {}) {
-      const { secret } = await db.identities.createToken({ kind: "enroll" });
+    async host(name, { roles = ["build", "run"] as const } = {}) {
+      const { secret } = await db.identities.createToken({ kind: "enroll", name, roles });
       const pair = generateKeyPairSync("x25519");
       const response = await request("POST", "/api/agent/v1/enroll", {
         body: {

@@ -6,11 +6,14 @@ import { HEARTBEAT, HEARTBEAT_MS, sseEvent } from "../http/sse.ts";
 /** Lines beyond are cut: a host that sends none must not fill our memory. */
 const MAX_LINE_BYTES = 64 * 1024;
 
-/** Asks an instance's host for its log; resolves when the host has begun to answer. */
+/**
+ * Asks an instance's host for its log; resolves when the host has begun to answer. `after` is the id of the last event that the reader
+ * got from an earlier answer: it goes on behind that line, wherever it was read from.
+ */
 export async function openInstanceLog(
   api: Api,
   instance: Resource<"Instance">,
-  wanted: { readonly tail: number; readonly follow: boolean },
+  wanted: { readonly tail: number; readonly follow: boolean; readonly after?: string },
   signal: AbortSignal,
 ): Promise<ReadableStream<Uint8Array>> {
   const { hostUid, host } = instance.spec;
@@ -53,7 +56,9 @@ export async function* logEvents(answer: ReadableStream<Uint8Array>, signal: Abo
 function lineEvent(line: string): string {
   try {
     const parsed = LogLine.safeParse(JSON.parse(line));
-    return parsed.success ? sseEvent({ data: parsed.data }) : "";
+    if (!parsed.success) return "";
+    const { cursor, ...data } = parsed.data;
+    return sseEvent({ data, ...(cursor === undefined ? {} : { id: cursor }) });
   } catch {
     return "";
   }

@@ -45,7 +45,7 @@ export interface ApiRoutes {
   "PATCH /api/v1/namespaces/:team/:namespace/apps/:app": { params: { team: string; namespace: string; app: string }; body: In<typeof api.AppPatch>; answer: Resource<"App"> };
   "PATCH /api/v1/namespaces/:team/:namespace/quota": { params: { team: string; namespace: string }; query?: Query<"dryRun">; body: In<typeof api.QuotaPatch>; answer: Resource<"Namespace"> };
   "POST /api/v1/claim": { body: In<typeof api.ClaimRequest>; answer: Out<typeof api.Me> };
-  "POST /api/v1/host-tokens": { answer: Out<typeof api.HostToken> };
+  "POST /api/v1/host-tokens": { body?: In<typeof api.NewHostToken>; answer: Out<typeof api.HostToken> };
   "POST /api/v1/login": { body: In<typeof api.LoginRequest>; answer: Out<typeof api.Me> };
   "POST /api/v1/logout": { answer: null };
   "POST /api/v1/namespaces/:team/:namespace/apply": { params: { team: string; namespace: string }; query?: Query<"dryRun">; body: In<typeof api.ApplyRequest>; answer: Resource<"App"> };
