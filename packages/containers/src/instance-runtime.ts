@@ -29,7 +29,7 @@ import {
 } from "./instance-state.ts";
 import { Launcher, MONITORS_CGROUP } from "./launcher.ts";
 import type { LayerStore } from "./layer-store.ts";
-import { DEFAULT_LOG_POLICY, followLog, type LogLine, type LogPolicy, rotateLog, tailLog } from "./log-files.ts";
+import { DEFAULT_LOG_POLICY, type FollowOptions, followLog, type LogLine, type LogPolicy, rotateLog, tailLog } from "./log-files.ts";
 import { endFormerLaunchers, endMonitors, monitorOf, processIn } from "./monitor-process.ts";
 import { failuresAfter } from "./restart.ts";
 import { readExit, usageOf } from "./run-exit.ts";
@@ -277,8 +277,11 @@ export class InstanceRuntime implements AsyncDisposable {
     return tailLog(this.#logDir(namespace, id), lines);
   }
 
-  /** The last `tail` lines and all that follow, across restarts and rotations, until the signal aborts or the logs are removed. */
-  followLog(namespace: string, id: string, options: { readonly tail: number; readonly signal: AbortSignal }): AsyncIterable<LogLine> {
+  /**
+   * The last `tail` lines (or those after a line's cursor) and all that follow, across restarts and rotations, until the signal aborts or
+   * the logs are removed.
+   */
+  followLog(namespace: string, id: string, options: FollowOptions): AsyncIterable<LogLine> {
     return followLog(this.#logDir(namespace, id), options);
   }
 

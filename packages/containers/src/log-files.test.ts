@@ -1,6 +1,9 @@
+import { appendFileSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { expect, it } from "vitest";
-import { LogParser } from "./log-files.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { followLog, LogParser, tailLog } from "./log-files.ts";
 
 const T = "2026-01-01T00:00:00.000000000+00:00";
 
@@ -34,4 +37,70 @@ it("gives out a line that never ends in pieces", () => {
   const lines = new LogParser().push(Buffer.from(piece.repeat(20)));
   expect(lines.length).toBe(2);
   expect(lines[0]?.text.length).toBeGreaterThanOrEqual(64 * 1024);
+});
+
+describe("a reader that comes back with a cursor", () => {
+  let dir: string;
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), "plimsoll-log-files-"));
+  });
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  // All at one time, and some of them equal: only the place tells them apart.
+  const write = (...texts: string[]) => appendFileSync(join(dir, "log"), texts.map((text) => `${T} stdout F ${text}\n`).join(""));
+  const rotate = (number: number) => renameSync(join(dir, "log"), join(dir, `log.${number}`));
+  async function follow(count: number, options: { tail?: number; after?: string } = {}): Promise<string[]> {
+    const abort = new AbortController();
+    const texts: string[] = [];
+    if (count === 0) setTimeout(() => abort.abort(), 50);
+    for await (const { text } of followLog(dir, { tail: 10, signal: abort.signal, ...options })) {
+      texts.push(text);
+      if (texts.length >= count) break;
+    }
+    return texts;
+  }
+
+  it("gets each line after it once, among lines that look the same", async () => {
+    write("x", "x", "x", "y");
+    const [, second] = tailLog(dir, 10);
+    expect(await follow(2, { after: second?.cursor ?? "" })).toEqual(["x", "y"]);
+  });
+
+  it("gets them when its file was put aside meanwhile, once or several times", async () => {
+    write("a", "b");
+    const [first, second] = tailLog(dir, 10);
+    rotate(1);
+    write("c");
+    expect(await follow(2, { after: first?.cursor ?? "" })).toEqual(["b", "c"]);
+    const [third] = tailLog(dir, 1);
+    rotate(2);
+    write("d", "e");
+    expect(await follow(3, { after: second?.cursor ?? "" })).toEqual(["c", "d", "e"]);
+    expect(await follow(2, { after: third?.cursor ?? "" })).toEqual(["d", "e"]);
+    expect(tailLog(dir, 3).map(({ text }) => text)).toEqual(["c", "d", "e"]);
+  });
+
+  it("gets nothing when nothing came, and all that is kept when its place is gone", async () => {
+    write("a");
+    const [only] = tailLog(dir, 1);
+    expect(await follow(0, { after: only?.cursor ?? "" })).toEqual([]);
+    rotate(1);
+    write("b");
+    rotate(2);
+    write("c");
+    rmSync(join(dir, "log.1"));
+    expect(await follow(2, { after: only?.cursor ?? "" })).toEqual(["b", "c"]);
+    expect(await follow(2, { after: "no cursor" })).toEqual(["b", "c"]);
+  });
+
+  it("gives a follower the same cursors as whoever reads the end", async () => {
+    write("a", "b");
+    rotate(1);
+    write("c");
+    const seen: string[] = [];
+    for await (const { cursor } of followLog(dir, { tail: 10, signal: new AbortController().signal })) {
+      if (seen.push(cursor) === 3) break;
+    }
+    expect(tailLog(dir, 10).map(({ cursor }) => cursor)).toEqual(seen);
+  });
 });

@@ -22,6 +22,8 @@ export interface LogLine {
   readonly at: string;
   readonly stream: "stdout" | "stderr";
   readonly text: string;
+  /** Where it ends in the log, for a reader that comes back: the number of its file and a byte in it. */
+  readonly cursor: string;
 }
 
 export interface LogPolicy {
@@ -74,20 +76,25 @@ export function tailLog(dir: string, lines: number): readonly LogLine[] {
   }
 }
 
+export interface FollowOptions {
+  readonly tail: number;
+  /** Cursor of a line: instead of the last lines, all that came after it; all that is kept when its file was removed as too old. */
+  readonly after?: string;
+  readonly signal: AbortSignal;
+}
+
 /**
- * The last `tail` lines and then every new one, once each and in order, across rotations, until the signal aborts or the log's directory
- * is removed. Only a reader that is slower than `keep` rotations misses lines.
+ * The last `tail` lines (or those after a cursor) and then every new one, once each and in order, across rotations, until the signal
+ * aborts or the log's directory is removed. Only a reader that is slower than `keep` rotations misses lines.
  */
-export async function* followLog(
-  dir: string,
-  options: { readonly tail: number; readonly signal: AbortSignal },
-): AsyncGenerator<LogLine, void, undefined> {
+export async function* followLog(dir: string, options: FollowOptions): AsyncGenerator<LogLine, void, undefined> {
   const { signal } = options;
-  let fd = openOrNothing(join(dir, CURRENT_LOG));
+  const resumed = options.after === undefined ? undefined : openAt(dir, options.after);
+  let fd = options.after === undefined ? openOrNothing(join(dir, CURRENT_LOG)) : resumed?.fd;
   try {
-    const before = tailUpTo(dir, options.tail, fd);
+    const before = options.after === undefined ? tailUpTo(dir, options.tail, fd) : { lines: [], position: resumed?.position ?? 0 };
     let position = before.position;
-    let parser = new LogParser();
+    let parser = fd === undefined ? undefined : new LogParser(numberOf(dir, fd), position);
     yield* before.lines;
     while (!signal.aborted) {
       // Asked before reading: once there is a newer file, nothing more comes into this one, so its end is the end.
@@ -96,7 +103,7 @@ export async function* followLog(
         const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
         const length = readSync(fd, chunk, 0, chunk.length, position);
         position += length;
-        yield* parser.push(chunk.subarray(0, length));
+        if (parser !== undefined) yield* parser.push(chunk.subarray(0, length));
         if (length > 0) continue;
       }
       const opened = next === undefined ? undefined : openOrNothing(join(dir, next));
@@ -104,7 +111,7 @@ export async function* followLog(
         if (fd !== undefined) closeSync(fd);
         fd = opened;
         position = 0;
-        parser = new LogParser();
+        parser = new LogParser(numberOf(dir, fd));
         continue;
       }
       if (!existsSync(dir)) return;
@@ -117,20 +124,50 @@ export async function* followLog(
 
 /** The last lines of all files; of the current one only what it holds now, which ends at `position`. */
 function tailUpTo(dir: string, count: number, current: number | undefined): { readonly lines: LogLine[]; readonly position: number } {
-  const { lines, position } = current === undefined ? { lines: [], position: 0 } : lastLines(current, count);
+  const { lines, position } = current === undefined ? { lines: [], position: 0 } : lastLines(current, count, numberOf(dir, current));
   const inode = current === undefined ? undefined : inodeOf(`/proc/self/fd/${current}`);
-  for (const { name } of rotatedFiles(dir).toReversed()) {
+  for (const { name, number } of rotatedFiles(dir).toReversed()) {
     if (lines.length >= count) break;
     const fd = openOrNothing(join(dir, name));
     if (fd === undefined) continue;
     try {
       // It may have been put aside since it was opened as the current one.
-      if (inodeOf(`/proc/self/fd/${fd}`) !== inode) lines.unshift(...lastLines(fd, count - lines.length).lines);
+      if (inodeOf(`/proc/self/fd/${fd}`) !== inode) lines.unshift(...lastLines(fd, count - lines.length, number).lines);
     } finally {
       closeSync(fd);
     }
   }
   return { lines, position };
+}
+
+/**
+ * The number that an open file has, or gets once it is put aside: fixed from its first line on. A file that was removed meanwhile has
+ * none that is of use.
+ */
+function numberOf(dir: string, fd: number): number {
+  const inode = inodeOf(`/proc/self/fd/${fd}`);
+  for (;;) {
+    const former = rotatedFiles(dir);
+    const own = former.find(({ name }) => inodeOf(join(dir, name)) === inode);
+    if (own !== undefined) return own.number;
+    // Seen after the list: were it put aside in between, it would not be the current one now.
+    if (inodeOf(join(dir, CURRENT_LOG)) === inode) return (former.at(-1)?.number ?? 0) + 1;
+    if (!rotatedFiles(dir).some(({ name }) => inodeOf(join(dir, name)) === inode)) return 0;
+  }
+}
+
+/** The file of a cursor, opened, and the byte to go on from; undefined when it is not there any more. */
+function openAt(dir: string, cursor: string): { readonly fd: number; readonly position: number } | undefined {
+  const [, number, byte] = (/^(\d{1,9}):(\d{1,15})$/.exec(cursor) ?? []).map(Number);
+  if (number === undefined || byte === undefined) return undefined;
+  // The current one may be put aside at any moment: it is looked for under both of its names, and again under the first.
+  for (const name of [`${CURRENT_LOG}.${number}`, CURRENT_LOG, `${CURRENT_LOG}.${number}`]) {
+    const fd = openOrNothing(join(dir, name));
+    if (fd === undefined) continue;
+    if (numberOf(dir, fd) === number && byte <= sizeOf(`/proc/self/fd/${fd}`)) return { fd, position: byte };
+    closeSync(fd);
+  }
+  return undefined;
 }
 
 /** The file that follows the open one; undefined while it is the current one, or there is none. */
@@ -146,8 +183,16 @@ function nextFile(dir: string, fd: number | undefined): string | undefined {
 
 /** conmon's k8s-file format: `<time> <stream> <P|F> <text>`; P is a piece of a line that goes on. */
 export class LogParser {
+  readonly #file: number;
+  #position: number;
   #rest: Buffer = Buffer.alloc(0);
   #pieces = new Map<LogLine["stream"], Buffer[]>();
+
+  /** `file` is the number of what is read, from byte `position` on, where a line begins. */
+  constructor(file = 0, position = 0) {
+    this.#file = file;
+    this.#position = position;
+  }
 
   push(chunk: Uint8Array): LogLine[] {
     const data = Buffer.concat([this.#rest, chunk]);
@@ -155,14 +200,15 @@ export class LogParser {
     let start = 0;
     for (let end = data.indexOf(0x0a); end >= 0; end = data.indexOf(0x0a, start)) {
       const line = this.#line(data.subarray(start, end));
-      if (line !== undefined) lines.push(line);
       start = end + 1;
+      if (line !== undefined) lines.push({ ...line, cursor: `${this.#file}:${this.#position + start}` });
     }
     this.#rest = data.subarray(start);
+    this.#position += start;
     return lines;
   }
 
-  #line(line: Buffer): LogLine | undefined {
+  #line(line: Buffer): Omit<LogLine, "cursor"> | undefined {
     const first = line.indexOf(0x20);
     const second = line.indexOf(0x20, first + 1);
     const third = line.indexOf(0x20, second + 1);
@@ -178,7 +224,7 @@ export class LogParser {
 }
 
 /** Lines are found from the end, in steps that double. `position` is behind the last whole line. */
-function lastLines(fd: number, count: number): { readonly lines: LogLine[]; readonly position: number } {
+function lastLines(fd: number, count: number, file: number): { readonly lines: LogLine[]; readonly position: number } {
   const size = sizeOf(`/proc/self/fd/${fd}`);
   for (let span = CHUNK_BYTES; ; span *= 2) {
     const from = Math.max(0, size - span);
@@ -187,7 +233,7 @@ function lastLines(fd: number, count: number): { readonly lines: LogLine[]; read
     const end = data.subarray(0, length).lastIndexOf(0x0a) + 1;
     // In the middle of a file the first line is a piece of one.
     const start = from === 0 ? 0 : data.indexOf(0x0a) + 1;
-    const lines = new LogParser().push(data.subarray(start, end));
+    const lines = new LogParser(file, from + start).push(data.subarray(start, end));
     if (lines.length >= count || from === 0) return { lines: count <= 0 ? [] : lines.slice(-count), position: from + end };
   }
 }
