@@ -95,6 +95,8 @@ class Agent implements RunningAgent {
   readonly #sync: Loop;
   readonly #timers: NodeJS.Timeout[] = [];
   #desired: DesiredState | undefined;
+  /** What the server said last; what was kept from before our start is none of that. */
+  #told: DesiredState | undefined;
   #queue: Queue | undefined;
   #tunnel: { close(): Promise<void> } | undefined;
   #wireDone = "";
@@ -148,7 +150,7 @@ class Agent implements RunningAgent {
       this.#parts.log.warn("the kept desired state cannot be read; waiting for the server", { error });
       return undefined;
     });
-    if (cached !== undefined) await this.#apply(cached).catch((error: unknown) => this.#parts.log.error("restoring failed", { error }));
+    if (cached !== undefined) await this.#restore(cached).catch((error: unknown) => this.#parts.log.error("restoring failed", { error }));
     // What builds of an agent that was killed have left.
     await this.#part("builds of before", async () => void (cached !== undefined && (await this.#runner.builder.collect())));
     await this.#openQueue();
@@ -203,10 +205,24 @@ class Agent implements RunningAgent {
       return;
     }
     this.#readable = true;
-    await this.#apply(desired);
+    this.#told = desired;
+    // First of all: who is killed while he applies it comes back with this one, not with the one before.
     await this.#part("cache", () => this.#cache.store(desired));
+    await this.#apply(desired);
     await this.#part("builds", () => this.#builds.apply(desired.builds));
     await this.#part("streams", () => this.#streams.apply(desired.streams));
+  }
+
+  /**
+   * Brings back what belonged here and is not here. The kept state may be older than what runs – an outage, a kill – so nothing is taken
+   * away by it, and an ingress that has routes keeps them: both wait for the server's word.
+   */
+  async #restore(kept: DesiredState): Promise<void> {
+    this.#desired = kept;
+    await this.#part("network", () => this.#applyWire(kept));
+    await this.#part("cgroups", () => this.#applyCgroups(kept));
+    await this.#part("instances", () => this.#instances.restore(kept.instances));
+    if (!this.#ingress.hasRoutes) await this.#part("ingress", () => this.#applyRouting(kept));
   }
 
   /** Each part takes the whole truth; one that fails does not keep the others from theirs, and is tried again with the next pass. */
@@ -260,7 +276,7 @@ class Agent implements RunningAgent {
 
   /** Takes away what nobody needs any more; runs only on what the server said last. */
   async #collect(): Promise<void> {
-    const desired = this.#desired;
+    const desired = this.#told;
     if (desired === undefined || this.#builds.running.size > 0) return;
     const { images, runtime, baseImages, log } = this.#parts;
     try {

@@ -24,6 +24,11 @@ export class HostIngress {
     this.#ingress = new Ingress(directory, { PLIMSOLL_DATA_DIR: settings.dataDir });
   }
 
+  /** It runs, or will be started with the routes that it had. */
+  get hasRoutes(): boolean {
+    return this.#ingress.isConfigured;
+  }
+
   apply(routing: Routing, platform: DesiredState["platform"]): Promise<void> {
     const { portalSocket, apiSocket, httpAddress, httpPort } = this.#settings;
     return this.#ingress.apply({

@@ -92,6 +92,11 @@ export class Ingress {
     });
   }
 
+  /** It was given something to serve and was not stopped since: it runs, or ensureRunning starts it with that. */
+  get isConfigured(): boolean {
+    return existsSync(this.#paths.config);
+  }
+
   /** Counters per backend since HAProxy started or, where that was later, we did. What was counted in a worker's last moments may lack. */
   async traffic(): Promise<readonly BackendTraffic[]> {
     if (this.#process.isRunning()) await this.#recordTraffic();

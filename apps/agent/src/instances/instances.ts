@@ -34,6 +34,15 @@ export class Instances {
     }
   }
 
+  /**
+   * Brings back what is to run; leaves alone what runs and is to stop, or is not named: the word for that may be old. Before the first
+   * `apply`.
+   */
+  restore(assignments: readonly InstanceAssignment[]): void {
+    for (const assignment of assignments)
+      if (assignment.desired === "running") this.#keeper(assignment.uid, assignment.namespaceUid).want(assignment);
+  }
+
   reports(): readonly InstanceReport[] {
     return [...this.#keepers.values()].map((keeper) => keeper.report);
   }

@@ -25,6 +25,8 @@ const STARTING_PAUSES_MS = [10, 20, 30, 50, 50, 100, 100, 200, 200, 500, 1_000];
 /** A ready instance is looked at this often, and is unready after so many failures in a row. */
 const READY_PAUSE_MS = 5_000;
 const FAILURES_TO_UNREADY = 3;
+/** One that another agent left running is found unready only by failures that last so long: until then the server knows better. */
+const FOUND_PATIENCE_MS = 3_000;
 const ERROR_PAUSES_MS = [200, 500, 1_000, 2_000, 5_000, 15_000];
 const LOG_TAIL_LINES = 12;
 
@@ -37,6 +39,8 @@ export class InstanceKeeper {
   #report: InstanceReport;
   #failedProbes = 0;
   #probes = 0;
+  /** When the first look at it failed. */
+  #foundMs: number | undefined;
   #errors = 0;
   #wake: (() => void) | undefined;
   #woken = false;
@@ -188,6 +192,11 @@ export class InstanceKeeper {
       return 1_000;
     }
     const pause = STARTING_PAUSES_MS[Math.min(this.#probes++, STARTING_PAUSES_MS.length - 1)] ?? 1_000;
+    if (this.#report.phase === "scheduled") {
+      // Not launched by us: it may have been ready for days, and one look that fails must not take it from the ingress.
+      this.#foundMs ??= performance.now();
+      if (performance.now() - this.#foundMs < FOUND_PATIENCE_MS) return pause;
+    }
     // The reason is worth a report only once it lasts: most programs are not listening in their first moments.
     if (pause >= 200) this.#tell({ ...common, ...this.#notReadyPhase(), ...(await this.#why(result.reason, wanted, is)) });
     else this.#tell({ ...common, ...this.#notReadyPhase() });
