@@ -1,5 +1,4 @@
 import { existsSync, type FSWatcher, mkdirSync, readdirSync, rmSync, watch } from "node:fs";
-import { arch, release } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { AppError, errorText } from "@plimsoll/core";
@@ -33,7 +32,7 @@ import { DEFAULT_LOG_POLICY, type FollowOptions, followLog, type LogLine, type L
 import { endFormerLaunchers, endMonitors, monitorOf, processIn } from "./monitor-process.ts";
 import { failuresAfter } from "./restart.ts";
 import { readExit, usageOf } from "./run-exit.ts";
-import { DEFAULT_SECCOMP_PROFILE, loadSeccomp, type OciSeccomp } from "./seccomp.ts";
+import { hostSeccomp, type OciSeccomp } from "./seccomp.ts";
 
 /** What is, read from the kernel and the run directory. */
 export interface InstanceObservation {
@@ -110,11 +109,7 @@ export class InstanceRuntime implements AsyncDisposable {
     this.#logs = options.logs ?? DEFAULT_LOG_POLICY;
     this.#records = new InstanceRecords(options.layout.bundlesDir);
     this.#launcher = new Launcher(options.cgroups);
-    this.#seccomp = loadSeccomp(options.seccompProfile ?? DEFAULT_SECCOMP_PROFILE, {
-      architecture: arch() === "arm64" ? "arm64" : "amd64",
-      capabilities: INSTANCE_CAPABILITIES,
-      kernel: release(),
-    });
+    this.#seccomp = hostSeccomp(INSTANCE_CAPABILITIES, options.seccompProfile);
   }
 
   /** Finds what runs on this host and starts watching it. The layout exists (ensureHostLayout). */

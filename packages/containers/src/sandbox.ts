@@ -1,6 +1,5 @@
 import { closeSync, existsSync, fchownSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
-import { arch, release } from "node:os";
 import { join } from "node:path";
 import { AppError } from "@plimsoll/core";
 import { run, start } from "@plimsoll/exec";
@@ -13,7 +12,7 @@ import { monitorOf } from "./monitor-process.ts";
 import { missingMountPoints, removeStubs } from "./mount-point-stubs.ts";
 import type { BindMount } from "./oci-spec.ts";
 import { openFilesLimit } from "./open-files-limit.ts";
-import { DEFAULT_SECCOMP_PROFILE, loadSeccomp, type OciSeccomp } from "./seccomp.ts";
+import { hostSeccomp, type OciSeccomp } from "./seccomp.ts";
 import { makeBundle } from "./snapshot-launch.ts";
 import { SyncPipe } from "./sync-pipe.ts";
 
@@ -250,11 +249,7 @@ function hostnameOf(request: SandboxRequest): string {
 let seccomp: OciSeccomp | undefined;
 
 function buildSeccomp(): OciSeccomp {
-  seccomp ??= loadSeccomp(DEFAULT_SECCOMP_PROFILE, {
-    architecture: arch() === "arm64" ? "arm64" : "amd64",
-    capabilities: BUILD_CAPABILITIES,
-    kernel: release(),
-  });
+  seccomp ??= hostSeccomp(BUILD_CAPABILITIES);
   return seccomp;
 }
 
