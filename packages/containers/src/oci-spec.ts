@@ -102,6 +102,8 @@ export function ociSpec(container: ContainerSpec): object {
       uidMappings: mapping,
       gidMappings: mapping,
       cgroupsPath: container.cgroupsPath,
+      // No device of the host can be opened, wherever a node of it came from; the runtime adds null, zero, random, tty and their like.
+      resources: { devices: [{ allow: false, access: "rwm" }] },
       // As in Docker: everybody in there may listen on any port and send pings; it is a network of its own.
       sysctl: { "net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 65535" },
       seccomp: container.seccomp,
