@@ -99,17 +99,23 @@ export async function testRig(): Promise<TestRig> {
   };
 }
 
-/** The programs with the libraries that they name, below one /usr as Debian has it. */
+/** The programs below one /usr, as Debian has it. */
 async function fillRoot(root: string): Promise<void> {
   for (const dir of ["etc", "tmp", "root", "home/app", "usr/bin", "usr/lib"]) mkdirSync(join(root, dir), { recursive: true });
   chmodSync(join(root, "tmp"), 0o1777);
   for (const name of ["bin", "lib", "lib64"]) symlinkSync(name === "lib64" ? "usr/lib" : `usr/${name}`, join(root, name));
   writeFileSync(join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n");
   writeFileSync(join(root, "etc/group"), "root:x:0:\napp:x:1000:\nextra:x:2000:app\n");
-  const found = PROGRAMS.map((name) => realpathSync(`/usr/bin/${name}`));
+  await copyPrograms(root, PROGRAMS);
+}
+
+/** Programs of this machine's /usr/bin with the libraries that they name. */
+export async function copyPrograms(root: string, programs: readonly string[]): Promise<void> {
+  const found = programs.map((name) => realpathSync(`/usr/bin/${name}`));
   const { stdout } = await run(["ldd", ...found]);
   const libraries = new Set([...stdout.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map((match) => match[1] ?? ""));
-  for (const [index, path] of found.entries()) copyFileSync(path, join(root, "usr/bin", PROGRAMS[index] ?? ""));
+  mkdirSync(join(root, "usr/bin"), { recursive: true });
+  for (const [index, path] of found.entries()) copyFileSync(path, join(root, "usr/bin", programs[index] ?? ""));
   for (const library of libraries) {
     // The loader's name is in the programs themselves, with its directory; the others are looked up below /lib and its triplet's directory.
     const target = join(root, "usr", library.replace(/^\/(usr\/)?lib64\//, "lib/").replace(/^\/usr\//, ""));
