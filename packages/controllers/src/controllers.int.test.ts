@@ -223,6 +223,32 @@ describe("controllers", () => {
     expect(await where()).toEqual(["host-b ready", "host-b ready"]);
   });
 
+  it("moves what runs on a host that is closed, with never less ready than before, and nothing new goes there", async () => {
+    const closed = await agent("host-a");
+    start();
+    const { uid } = (await platform.app("shop")).metadata;
+    await platform.deploy(uid);
+    await poll(() => platform.deployments(uid)).toEqual(["v1 complete"]);
+    const readies = async () => (await platform.instances(uid)).filter(({ status }) => status.phase === "ready").length;
+    let least = await readies();
+    const watching = setInterval(() => void readies().then((now) => (least = Math.min(least, now))), 10);
+    await platform.db.write({ scope: PLATFORM }, async (tx) => {
+      const host = await tx.objects.lock("Host", closed.host.metadata.uid);
+      await tx.objects.updateSpec(host, { ...host.spec, schedulable: false });
+      tx.wake("app", uid);
+    });
+    // No other host yet: it says so and goes on.
+    await poll(async () => (await platform.appNow(uid)).status.message).toMatch(/waits for a host: .*closed to new work/);
+    await agent("host-b");
+    const where = async () => (await platform.instances(uid)).map(({ spec, status }) => `${spec.host} ${status.phase}`).sort();
+    await expect.poll(where, { timeout: 20_000 }).toEqual(["host-b ready", "host-b ready"]);
+    clearInterval(watching);
+    expect(least).toBe(2);
+    await poll(async () => (await platform.appNow(uid)).status).toMatchObject({ phase: "live", processes: { web: { ready: 2 } } });
+    const { build } = await platform.push(uid);
+    await poll(async () => (await platform.db.objects(PLATFORM).get("Build", build.metadata.uid)).status.host).toBe("host-b");
+  });
+
   it("scales up and down through draining, and sleeps at zero", async () => {
     await agent("host-a");
     start();

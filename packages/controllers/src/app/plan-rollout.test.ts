@@ -1,7 +1,7 @@
 import type { Resource } from "@plimsoll/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { liveIngress } from "../host-states.ts";
+import { type HostState, hostViews, liveIngress } from "../host-states.ts";
 import { aDeployment, aHost, anApp, anInstance, aRelease, processes, START } from "../testing/objects.ts";
 import { type AgentAct, Simulation } from "../testing/simulation.ts";
 import { trafficLabel } from "./deployment-status.ts";
@@ -241,6 +241,48 @@ describe("between rollouts", () => {
   });
 });
 
+describe("a closed host", () => {
+  const closed = [aHost("host-a", {}, { schedulable: false }), aHost("host-b")];
+  const elsewhere = (ordinal: number, status: Partial<Resource<"Instance">["status"]>) =>
+    anInstance(`new-${ordinal}`, { release: 1, ordinal, host: "host-b", hostUid: "host-b" }, status);
+
+  it("keeps what runs there until as many are ready elsewhere, and only then lets it drain", () => {
+    const views = hostViews(closed, new Map());
+    const begun = planRollout(world({ app: live1, hosts: closed, instances: pair(1) }), views);
+    expect(begun.create.map(({ hostUid, ordinal }) => [hostUid, ordinal])).toEqual([
+      ["host-b", 3],
+      ["host-b", 4],
+    ]);
+    expect([begun.drain, begun.stop, begun.status.phase]).toEqual([[], [], "live"]);
+    const half = planRollout(
+      world({ app: live1, hosts: closed, instances: [...pair(1), elsewhere(3, ready), elsewhere(4, { phase: "starting" })] }),
+      views,
+    );
+    expect([names(half.drain), half.create]).toEqual([["v1-2"], []]);
+    const whole = planRollout(
+      world({ app: live1, hosts: closed, instances: [...pair(1), elsewhere(3, ready), elsewhere(4, ready)] }),
+      views,
+    );
+    expect(names(whole.drain).sort()).toEqual(["v1-1", "v1-2"]);
+    // Negative control: an open host's instances stay.
+    const open = [aHost("host-a"), aHost("host-b")];
+    expect(planRollout(world({ app: live1, hosts: open, instances: pair(1) }), []).create).toEqual([]);
+  });
+
+  it("that is the only one goes on serving, and says what is waited for", () => {
+    const [only] = closed as [HostState];
+    const input = { app: live1, hosts: [only], instances: pair(1), nowMs: START + 500_000 };
+    const plan = planRollout(world(input), hostViews([only], new Map()));
+    expect([plan.create, plan.drain, plan.stop]).toEqual([[], [], []]);
+    expect(plan.status).toMatchObject({ phase: "live", message: expect.stringMatching(/waits for a host: .*closed to new work/) });
+    // A release that began there before it was closed gets through.
+    const target = aDeployment(2, 2);
+    const rollout = planRollout(world({ ...input, open: [target], instances: [...pair(1), ...pair(2)] }), hostViews([only], new Map()));
+    expect(rollout.status.release).toBe(2);
+    expect(names(rollout.drain)).toEqual(["v1-1", "v1-2"]);
+  });
+});
+
 describe("any order of events", () => {
   type Command = (simulation: Simulation) => void;
   const pick = <T>(list: readonly T[], n: number): T | undefined => list[n % Math.max(1, list.length)];
@@ -302,6 +344,14 @@ describe("any order of events", () => {
               s.setHost(n, over),
         ),
     },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(fc.nat(1), fc.boolean()).map(
+        ([n, closed]): Command =>
+          (s) =>
+            s.close(n, closed),
+      ),
+    },
   );
 
   it("never stops a routed instance that a live router may still use, never serves what is not ready, never doubles, and ends well", () => {
@@ -361,7 +411,10 @@ describe("any order of events", () => {
 
   /** From here on all goes well: everything comes to rest, with what is wanted and nothing else. */
   function settle(simulation: Simulation): void {
-    for (const i of [0, 1]) simulation.setHost(i, { live: true, silentMs: 0 });
+    for (const i of [0, 1]) {
+      simulation.setHost(i, { live: true, silentMs: 0 });
+      simulation.close(i, false);
+    }
     for (let round = 0; round < 60; round++) {
       simulation.nowMs += 20_000;
       // Healthy from here on; what its host gave up stays so until it is replaced.

@@ -45,6 +45,8 @@ export function needsPlacement(world: RolloutWorld): boolean {
  *   running         not wanted; never ready, or without a port                      stopped
  *   draining        every router with a live lease has the version                  stopped (the agent sends the stop signal now)
  *   stopped         its host says so, or is lost                                    removed
+ *   running         its host is closed, another is not ready in its place           running; another is created elsewhere
+ *   running         its host is closed, another is ready in its place               as not wanted
  *   running         its host is lost (60 s)                                         lost: stopped there, replaced elsewhere
  *   running         given up by its host                                            stopped and replaced, after 15 s
  */
@@ -56,16 +58,16 @@ export function planRollout(world: RolloutWorld, views: readonly HostView[]): Ro
 
   let census = takeCensus(world, wanted);
   let placement = placeMissing(world, census, views);
-  const overdue = target?.status.phase === "starting" && transition === undefined && placement.unplaced.length > 0;
+  // What runs on a closed host runs: that there is no other host for it is no failure of the release.
+  const runs = census.moving.filter(({ spec }) => spec.release === target?.spec.release).length;
+  const unplaced = placement.unplaced.filter(({ release }) => release === target?.spec.release)[runs];
+  const overdue = target?.status.phase === "starting" && transition === undefined && unplaced !== undefined;
   const waitingSince = Math.max(world.observedSinceMs, Date.parse(target?.status.startedAt ?? target?.metadata.createdAt ?? ""));
   if (overdue && nowMs - waitingSince >= START_TIMEOUT_MS) {
-    const unplaced = placement.unplaced.find(({ release }) => release === target.spec.release);
-    if (unplaced !== undefined) {
-      transition = failing({ instance: displayName(unplaced), reason: `no host has room for it: ${unplaced.reason}`, logTail: [] });
-      wanted = serving === undefined ? [] : [serving];
-      census = takeCensus(world, wanted);
-      placement = placeMissing(world, census, views);
-    }
+    transition = failing({ instance: displayName(unplaced), reason: `no host has room for it: ${unplaced.reason}`, logTail: [] });
+    wanted = serving === undefined ? [] : [serving];
+    census = takeCensus(world, wanted);
+    placement = placeMissing(world, census, views);
   }
 
   const drains = planDrains(world);
@@ -125,12 +127,14 @@ function transitionOf(world: RolloutWorld, target: Resource<"Deployment">): Tran
   const release = world.releases.get(target.spec.release);
   if (release === undefined) return failing({ instance: "", reason: `release v${target.spec.release} is gone; deploy again`, logTail: [] });
   if (target.status.phase === "draining") return { phase: "draining" };
-  const { kept, missing, broken } = takeCensus(world, [target.spec.release]);
-  const verdicts = [...kept, ...broken.filter(({ spec }) => spec.release === target.spec.release)].map((one) => verdictOf(world, one));
+  const { kept, moving, missing, broken } = takeCensus(world, [target.spec.release]);
+  const verdicts = [...kept, ...moving, ...broken.filter(({ spec }) => spec.release === target.spec.release)].map((one) =>
+    verdictOf(world, one),
+  );
   const failed = verdicts.find((verdict) => verdict.kind === "failed");
   // What serves already is healed, not judged: going back to it must always succeed.
   if (failed !== undefined && target.spec.release !== world.app.status.release) return failing(failed.failure);
-  if (missing.length === 0 && verdicts.every(({ kind }) => kind === "ready")) return { phase: "draining" };
+  if (missing.length <= moving.length && verdicts.every(({ kind }) => kind === "ready")) return { phase: "draining" };
   return undefined;
 }
 

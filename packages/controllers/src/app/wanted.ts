@@ -15,6 +15,8 @@ export interface MissingInstance {
 export type Census = {
   /** Wanted and there, whatever its phase. */
   readonly kept: readonly Resource<"Instance">[];
+  /** Wanted, but on a host that is closed: they stay until others that are missing, or not ready yet, have taken their places. */
+  readonly moving: readonly Resource<"Instance">[];
   readonly surplus: readonly Resource<"Instance">[];
   /** Given up by their hosts, long enough ago. */
   readonly broken: readonly Resource<"Instance">[];
@@ -31,13 +33,14 @@ export interface CensusInput {
   readonly nowMs: number;
 }
 
-/** Counts the running instances against what the app wants of these releases: kept, surplus (newest first out), and missing ones. */
+/** Counts the running instances against what the app wants of these releases: kept, surplus (newest first out), moving, and missing ones. */
 export function takeCensus({ app, releases, instances, hosts, nowMs }: CensusInput, wantedReleases: readonly number[]): Census {
   const running = instances.filter(({ spec }) => spec.desired === "running");
   const lost = running.filter((instance) => isLost(instance, hosts));
   const broken = running.filter((instance) => !lost.includes(instance) && isBroken(instance, nowMs));
   const there = running.filter((instance) => !lost.includes(instance) && !broken.includes(instance));
   const kept: Resource<"Instance">[] = [];
+  const moving: Resource<"Instance">[] = [];
   const missing: MissingInstance[] = [];
   for (const number of new Set(wantedReleases)) {
     const release = releases.get(number);
@@ -47,16 +50,30 @@ export function takeCensus({ app, releases, instances, hosts, nowMs }: CensusInp
       const mine = there
         .filter(({ spec }) => spec.release === number && spec.process === process)
         .sort((a, b) => a.spec.ordinal - b.spec.ordinal || (a.metadata.uid < b.metadata.uid ? -1 : 1));
-      kept.push(...mine.slice(0, replicas));
-      const taken = new Set(mine.slice(0, replicas).map(({ spec }) => spec.ordinal));
-      for (let ordinal = 1; taken.size < replicas; ordinal++) {
+      const staying = mine.filter((instance) => !isOnClosedHost(instance, hosts)).slice(0, replicas);
+      const leaving = mine.filter((instance) => isOnClosedHost(instance, hosts)).sort((a, b) => Number(isReady(b)) - Number(isReady(a)));
+      const needed = leaving.slice(0, Math.max(0, replicas - staying.filter(isReady).length));
+      kept.push(...staying);
+      moving.push(...needed);
+      const taken = new Set([...staying, ...needed].map(({ spec }) => spec.ordinal));
+      for (let ordinal = 1, short = replicas - staying.length; short > 0; ordinal++) {
         if (taken.has(ordinal)) continue;
-        taken.add(ordinal);
         missing.push({ process, release: number, ordinal });
+        short--;
       }
     }
   }
-  return { kept, surplus: there.filter((instance) => !kept.includes(instance)), broken, lost, missing };
+  const wanted = new Set([...kept, ...moving]);
+  return { kept, moving, surplus: there.filter((instance) => !wanted.has(instance)), broken, lost, missing };
+}
+
+/** Its operator has closed the host: what runs there is to run elsewhere. */
+function isOnClosedHost(instance: Resource<"Instance">, hosts: readonly HostState[]): boolean {
+  return hosts.some(({ host }) => host.metadata.uid === instance.spec.hostUid && !host.spec.schedulable);
+}
+
+function isReady({ status }: Resource<"Instance">): boolean {
+  return status.phase === "ready";
 }
 
 /** A process that the app does not have any more (an older release may) gets no instance: none is paid for by its quota. */

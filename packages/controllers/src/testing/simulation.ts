@@ -91,6 +91,13 @@ export class Simulation {
     this.hosts = this.hosts.map((state, i) => (i === index ? { ...state, ...over } : state));
   }
 
+  /** An operator closes a host, or opens it again. */
+  close(index: number, closed: boolean): void {
+    this.hosts = this.hosts.map((state, i) =>
+      i === index ? { ...state, host: { ...state.host, spec: { ...state.host.spec, schedulable: !closed } } } : state,
+    );
+  }
+
   #apply(plan: RolloutPlan): void {
     if (plan.routing) this.routingVersion++;
     for (const one of plan.create) {
