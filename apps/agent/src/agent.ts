@@ -11,7 +11,7 @@ import { type BuildRunner, createBuildRunner } from "./builds/build-runner.ts";
 import { BuildKeeper } from "./builds/keeper.ts";
 import { GitMirrors } from "./builds/mirror.ts";
 import { type DesiredCache, desiredCache } from "./desired-cache.ts";
-import { describeHost, type EnrolledIdentity, ensureEnrolled } from "./enrollment.ts";
+import { describeHost, type EnrolledIdentity, enrollAgain, ensureEnrolled } from "./enrollment.ts";
 import { openQueueTunnel } from "./gateway.ts";
 import { HostIngress } from "./host-ingress.ts";
 import { imageFetcher } from "./images.ts";
@@ -49,9 +49,10 @@ export function layoutOf(settings: Settings): HostLayout {
 
 /**
  * Starts the agent: makes the host's directories, finds the instances that run, enrols where it never was, and then keeps the host as
- * the server wants it. While the server is away the last desired state counts.
+ * the server wants it. While the server is away the last desired state counts. `onEnrolledAgain`: it was removed and is another host by
+ * now, which a new start makes it.
  */
-export async function startAgent(settings: Settings): Promise<RunningAgent> {
+export async function startAgent(settings: Settings, onEnrolledAgain: () => void = () => undefined): Promise<RunningAgent> {
   const log = createLogger("agent");
   const layout = layoutOf(settings);
   await ensureHostLayout(layout);
@@ -63,7 +64,7 @@ export async function startAgent(settings: Settings): Promise<RunningAgent> {
   const baseImages = new BaseImages({ layout, layers, images });
   const runtime = await InstanceRuntime.open({ layout, cgroups, layers });
   const identity = await ensureEnrolled(settings, layout.stateDir, log);
-  const agent = new Agent({ settings, layout, cgroups, layers, images, baseImages, runtime, identity, log });
+  const agent = new Agent({ settings, layout, cgroups, layers, images, baseImages, runtime, identity, log, onEnrolledAgain });
   await agent.start();
   return agent;
 }
@@ -78,6 +79,7 @@ interface Parts {
   readonly runtime: InstanceRuntime;
   readonly identity: EnrolledIdentity;
   readonly log: Logger;
+  readonly onEnrolledAgain: () => void;
 }
 
 class Agent implements RunningAgent {
@@ -102,6 +104,7 @@ class Agent implements RunningAgent {
   #wireDone = "";
   #described = false;
   #readable = true;
+  #triedAgain = false;
 
   constructor(parts: Parts) {
     const { settings, layout, layers, images, runtime, identity, log } = parts;
@@ -202,6 +205,7 @@ class Agent implements RunningAgent {
       if (this.#readable) this.#parts.log.warn("the desired state could not be read; it is tried again", { error });
       this.#readable = false;
       this.#sync.triggerWithin(RETRY_MS);
+      if (error.code === "unauthenticated") await this.#enrollAgain();
       return;
     }
     this.#readable = true;
@@ -211,6 +215,14 @@ class Agent implements RunningAgent {
     await this.#apply(desired);
     await this.#part("builds", () => this.#builds.apply(desired.builds));
     await this.#part("streams", () => this.#streams.apply(desired.streams));
+  }
+
+  /** Once: the token changes with a start only. What runs here is kept, whatever comes of it. */
+  async #enrollAgain(): Promise<void> {
+    const { settings, layout, log, onEnrolledAgain } = this.#parts;
+    if (this.#triedAgain) return;
+    this.#triedAgain = true;
+    if (await enrollAgain(settings, layout.stateDir, log)) onEnrolledAgain();
   }
 
   /**

@@ -124,7 +124,8 @@ function isReadable(value: unknown): value is Readable {
   return typeof value === "object" && value !== null && "pipe" in value;
 }
 
-function refused(status: number, text: string): AppError {
+/** What a server that refuses says, as the AppError that it was there. */
+export function refused(status: number, text: string): AppError {
   const problem = Problem.safeParse(safeJson(text));
   if (!problem.success) return new AppError("unavailable", `The server answered ${status} in a way this agent does not understand.`);
   return new AppError(problem.data.code as ErrorCode, problem.data.detail);

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-import { rename, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DesiredState } from "@plimsoll/contracts";
 import type { Identity } from "./identity.ts";
@@ -14,8 +14,17 @@ export interface DesiredCache {
   load(): Promise<DesiredState | undefined>;
 }
 
+/** What was kept is of no use any more: the host is another by now. Idempotent. */
+export async function forgetDesired(stateDir: string): Promise<void> {
+  await rm(fileIn(stateDir), { force: true });
+}
+
+function fileIn(stateDir: string): string {
+  return join(stateDir, "desired.sealed");
+}
+
 export function desiredCache(stateDir: string, identity: Identity): DesiredCache {
-  const file = join(stateDir, "desired.sealed");
+  const file = fileIn(stateDir);
   const key = createHash("sha256").update("plimsoll desired cache v1").update(Buffer.from(identity.privateKey, "base64")).digest();
   let last = "";
   return {

@@ -6,6 +6,7 @@ import type { HostUpdate } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
 import { createServerApi } from "./api-client.ts";
+import { forgetDesired } from "./desired-cache.ts";
 import { fetchAuthority, parseJoinToken, requestCertificate } from "./gateway.ts";
 import { type Identity, loadIdentity, saveIdentity } from "./identity.ts";
 import type { Settings } from "./settings.ts";
@@ -30,6 +31,25 @@ export async function ensureEnrolled(settings: Settings, stateDir: string, log: 
     }
   }
   return identity;
+}
+
+/**
+ * For a host whose credential is not valid any more, because it was removed: becomes a host again with the token that its settings hold by
+ * now. False, with what it was kept, when that is none or not a new one. The agent has to be started anew to be the new host.
+ */
+export async function enrollAgain(settings: Settings, stateDir: string, log: Logger): Promise<boolean> {
+  if (settings.enrollToken === undefined) return false;
+  try {
+    const identity = await enroll(settings, await loadIdentity(stateDir));
+    await forgetDesired(stateDir);
+    await saveIdentity(stateDir, identity);
+    log.info("enrolled again", { host: identity.hostUid });
+    return true;
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    log.warn("this host is none of the platform any more, and its token does not make it one again", { error });
+    return false;
+  }
 }
 
 function isEnrolled(identity: Identity): identity is EnrolledIdentity {

@@ -6,6 +6,7 @@ import { connect } from "node:tls";
 import * as x509 from "@peculiar/x509";
 import { AppError } from "@plimsoll/core";
 import { Agent as Dispatcher, request } from "undici";
+import { refused } from "./api-client.ts";
 import type { Identity } from "./identity.ts";
 
 const QUEUE_PROTOCOL = "plimsoll-queue";
@@ -69,7 +70,7 @@ export async function requestCertificate(api: string, authorityPem: string, cred
       body: csr.toString("pem"),
     });
     const text = await response.body.text();
-    if (response.statusCode !== 200) throw new AppError("forbidden", text.trim());
+    if (response.statusCode !== 200) throw refused(response.statusCode, text);
     const keyPem = x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey), "PRIVATE KEY");
     return { authorityPem, certificatePem: text, keyPem };
   } finally {

@@ -10,11 +10,14 @@ try {
   if (command === "teardown") {
     await tearDown(settings);
   } else {
-    const agent = await startAgent(settings);
-    for (const signal of ["SIGTERM", "SIGINT"] as const)
-      process.once(signal, () => {
-        void agent.close().finally(() => process.exit(0));
-      });
+    const end = async () => {
+      await (await started).close().catch(() => undefined);
+      process.exit(0);
+    };
+    // Whoever looks after this process starts it again: supervisor or systemd.
+    const started = startAgent(settings, () => void end());
+    await started;
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => void end());
   }
 } catch (error) {
   console.error(`agent: ${errorText(error)}`);

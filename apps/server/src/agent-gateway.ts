@@ -1,9 +1,11 @@
 import { createServer as createHttpServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { problemOf } from "@plimsoll/api";
 import type { Logger } from "@plimsoll/config";
-import type { Database } from "@plimsoll/db";
-import type { Authority } from "./authority.ts";
+import { AppError, PLATFORM_SCOPE, toAppError } from "@plimsoll/core";
+import { asUnavailable, type Database } from "@plimsoll/db";
+import { type Authority, fingerprintOf } from "./authority.ts";
 
 /** What a host's tunnel to its queue calls itself in the TLS handshake (ALPN). */
 export const QUEUE_PROTOCOL = "plimsoll-queue";
@@ -24,8 +26,9 @@ export interface GatewayOptions {
 
 /**
  * The door for agents of other hosts: mutual TLS under the platform's own authority, nothing else listens off loopback for them.
- * Without a host's certificate only the authority's certificate, enrolment and the signing of a request can be had; with one, the agent
- * API, fetches of git, and (by ALPN) a tunnel to Redis, where the host's own user is confined to its own queue.
+ * Without a host's certificate only the authority's certificate, enrolment and the signing of a request can be had; with the one that a
+ * host was given last, the agent API, fetches of git, and (by ALPN) a tunnel to Redis, where the host's own user is confined to its own
+ * queue. A removed host's connections are cut.
  */
 export async function openAgentGateway(options: GatewayOptions): Promise<{ close(): Promise<void> }> {
   const { listen, authority, log } = options;
@@ -49,8 +52,11 @@ export async function openAgentGateway(options: GatewayOptions): Promise<{ close
       socket.on("close", () => sockets.delete(socket));
       socket.on("error", () => socket.destroy());
       if (socket.alpnProtocol !== QUEUE_PROTOCOL) http.emit("connection", socket);
-      else if (socket.authorized) tunnel(socket, options.queueSocket);
-      else socket.destroy();
+      else
+        void isCurrentHost(options, socket).then(
+          (current) => (current ? tunnel(socket, options.queueSocket) : socket.destroy()),
+          () => socket.destroy(),
+        );
     },
   );
   server.on("tlsClientError", (error) => log.debug("a TLS client was refused", { error }));
@@ -58,38 +64,66 @@ export async function openAgentGateway(options: GatewayOptions): Promise<{ close
     server.once("error", reject);
     server.listen(listen.port, listen.host, resolve);
   });
+  const cutRemoved = async () => {
+    // A database that is away says nothing about a host: whoever it removed meanwhile is cut when it is back.
+    for (const socket of sockets) if (socket.authorized && !(await isCurrentHost(options, socket).catch(() => true))) socket.destroy();
+  };
+  const removals = options.db.listen(["plimsoll_changes"], (_channel, scope) => {
+    if (scope === undefined || scope === PLATFORM_SCOPE) void cutRemoved();
+  });
   return {
-    close: () =>
-      new Promise((resolve) => {
+    async close() {
+      await removals.close();
+      await new Promise<void>((resolve) => {
         server.close(() => resolve());
         for (const socket of sockets) socket.destroy();
-      }),
+      });
+    },
   };
+}
+
+/** Whether the other end has shown the certificate that a host of this platform was given last. Throws while the database is away. */
+async function isCurrentHost({ db }: GatewayOptions, socket: TLSSocket): Promise<boolean> {
+  if (!socket.authorized || socket.destroyed) return false;
+  const { subject, raw } = socket.getPeerCertificate();
+  return typeof subject?.CN === "string" && db.hosts.isCurrent(subject.CN, fingerprintOf(raw));
 }
 
 async function handle(options: GatewayOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = (request.url ?? "/").split("?")[0] ?? "/";
   if (request.method === "GET" && path === "/gateway/v1/authority") return answer(response, 200, options.authority.certificatePem);
   if (request.method === "POST" && path === "/gateway/v1/certificate") return sign(options, request, response);
-  const authorized = (request.socket as TLSSocket).authorized || path === "/api/agent/v1/enroll";
-  if (!authorized) return answer(response, 401, "This host has no certificate of this platform; enroll it again.\n");
-  if (!AGENT_PATHS.some((pattern) => pattern.test(path))) return answer(response, 404, "Only the agent's API is served here.\n");
-  forward(options.apiSocket, request, response);
+  try {
+    if (path !== "/api/agent/v1/enroll" && !(await isCurrentHost(options, request.socket as TLSSocket)))
+      throw new AppError(
+        "unauthenticated",
+        "This is not the certificate of a host of this platform, or of one that was removed; enroll it.",
+      );
+    if (!AGENT_PATHS.some((pattern) => pattern.test(path))) throw new AppError("not_found", "Only the agent's API is served here.");
+    forward(options.apiSocket, request, response);
+  } catch (error) {
+    refuse(options, response, error);
+  }
 }
 
 /** A host that holds a credential gets its key certified; the certificate's name is its uid, whatever it asked for. */
 async function sign(options: GatewayOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const credential = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
-  const token = credential === undefined ? undefined : await options.db.identities.findToken(credential, ["host"]);
-  if (token?.subject === undefined) return answer(response, 401, "This credential is not that of a host; enroll it again.\n");
-  const body = await readBody(request);
-  if (body === undefined) return answer(response, 413, "The certificate request is too large.\n");
   try {
-    answer(response, 200, await options.authority.signHost(body, token.subject));
+    const credential = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1];
+    const token = credential === undefined ? undefined : await options.db.identities.findToken(credential, ["host"]);
+    if (token?.subject === undefined) throw notAHost();
+    const body = await readBody(request);
+    if (body === undefined) throw new AppError("invalid", "The certificate request is too large.");
+    const { pem, fingerprint } = await options.authority.signHost(body, token.subject);
+    if (!(await options.db.hosts.setCertificate(token.subject, fingerprint))) throw notAHost();
+    answer(response, 200, pem);
   } catch (error) {
-    options.log.warn("a certificate request was refused", { host: token.subject, error });
-    answer(response, 422, "The certificate request cannot be used; enroll again with this version's agent.\n");
+    refuse(options, response, error);
   }
+}
+
+function notAHost(): AppError {
+  return new AppError("unauthenticated", "This credential is not that of a host; enroll it again.");
 }
 
 function forward(apiSocket: string, request: IncomingMessage, response: ServerResponse): void {
@@ -100,7 +134,7 @@ function forward(apiSocket: string, request: IncomingMessage, response: ServerRe
   });
   onward.on("error", () => {
     if (response.headersSent) response.destroy();
-    else answer(response, 503, "The API does not answer; try again.\n");
+    else answerProblem(response, new AppError("unavailable", "The API does not answer; try again."));
   });
   response.on("close", () => onward.destroy());
   request.pipe(onward);
@@ -128,6 +162,17 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks).toString("utf8");
+}
+
+function refuse({ log }: GatewayOptions, response: ServerResponse, error: unknown): void {
+  const known = toAppError(asUnavailable(error));
+  if (known.code === "internal") log.error("a request of a host failed", { error: known });
+  answerProblem(response, known);
+}
+
+function answerProblem(response: ServerResponse, error: AppError): void {
+  const problem = problemOf(error);
+  response.writeHead(problem.status, { "content-type": "application/problem+json" }).end(JSON.stringify(problem));
 }
 
 function answer(response: ServerResponse, status: number, text: string): void {

@@ -17,7 +17,18 @@ export interface Authority {
   /** A certificate and key for the agents' gateway of this server, valid for these names and addresses. */
   issueServer(names: readonly string[]): Promise<{ readonly certificatePem: string; readonly keyPem: string }>;
   /** Signs a host's certificate request (PEM); the subject is the host's uid whatever the request says. */
-  signHost(requestPem: string, hostUid: string): Promise<string>;
+  signHost(requestPem: string, hostUid: string): Promise<HostCertificate>;
+}
+
+export interface HostCertificate {
+  readonly pem: string;
+  /** SHA-256 of the certificate in hex, as `fingerprintOf` tells it of one that a host shows. */
+  readonly fingerprint: string;
+}
+
+/** SHA-256 of a certificate (DER) in hex. */
+export function fingerprintOf(raw: Uint8Array): string {
+  return createHash("sha256").update(raw).digest("hex");
 }
 
 /** Opens the authority under `directory`, made at first use (key 0600). */
@@ -44,7 +55,7 @@ export async function openAuthority(directory: string): Promise<Authority> {
 
   return {
     certificatePem: certificate.toString("pem"),
-    fingerprint: createHash("sha256").update(Buffer.from(certificate.rawData)).digest("hex"),
+    fingerprint: fingerprintOf(Buffer.from(certificate.rawData)),
     async issueServer(names) {
       const pair = await newKeyPair();
       const alternative = names.map((name) => ({ type: /^[\d.]+$|:/.test(name) ? ("ip" as const) : ("dns" as const), value: name }));
@@ -60,7 +71,7 @@ export async function openAuthority(directory: string): Promise<Authority> {
       const leaf = await issue(`CN=${hostUid}`, request.publicKey, [
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
       ]);
-      return leaf.toString("pem");
+      return { pem: leaf.toString("pem"), fingerprint: fingerprintOf(Buffer.from(leaf.rawData)) };
     },
   };
 }

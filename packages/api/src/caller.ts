@@ -56,6 +56,11 @@ export function authorize(caller: Caller, permission: Permission, team?: Resourc
   );
 }
 
+/** Throws `forbidden` unless the caller is a platform operator. */
+export function authorizeOperator(caller: Caller): void {
+  if (!caller.operator) throw new AppError("forbidden", "This is for platform operators; ask one of them.");
+}
+
 /** A team and one of its namespaces. */
 export interface Place {
   readonly team: Resource<"Team">;

@@ -10,6 +10,7 @@ export { deleteSecret, putSecret, revealSecret } from "./apps/secrets.ts";
 export { parseSshPublicKey } from "./auth/ssh-key.ts";
 export { authorize, type Caller, callerOf, findNamespace, findTeam, may, PLATFORM_CALLER, type Place } from "./caller.ts";
 export { type ApiPorts, audit, type Context } from "./context.ts";
+export { problemOf } from "./http/problem.ts";
 export type { ApiSettings } from "./settings.ts";
 export { createStreamBroker, type StreamBroker, type StreamHost, type StreamWish } from "./streams/broker.ts";
 export { createNamespace } from "./tenants/namespaces.ts";

@@ -60,7 +60,20 @@ const TABLE: Record<string, Row> = {
   "DELETE /api/v1/tokens/:id": { path: "/api/v1/tokens/tok_of_the_owner", statuses: SELF(404) },
   "GET /api/v1/watch": { path: "/api/v1/watch?scope=STORE:0", statuses: READ },
   "GET /api/v1/hosts": { path: "/api/v1/hosts", statuses: OPERATORS(200) },
+  // `shop` has its instance there: the operator gets past the door, and is told so.
+  "DELETE /api/v1/hosts/:host": { path: "/api/v1/hosts/host-a", statuses: OPERATORS(409) },
+  "PATCH /api/v1/hosts/:host": { path: "/api/v1/hosts/host-a", body: () => ({ schedulable: true }), statuses: OPERATORS(200) },
   "POST /api/v1/host-tokens": { path: "/api/v1/host-tokens", body: () => ({ roles: ["run"] }), statuses: OPERATORS(201) },
+  "POST /api/v1/teams": {
+    path: "/api/v1/teams",
+    body: (persona) => ({ name: `by-${persona}`, quota: { cpuMillis: 1_000, memoryBytes: 1024 ** 3, instances: 5, builds: 1 } }),
+    statuses: OPERATORS(201),
+  },
+  "PATCH /api/v1/teams/:team": {
+    path: "/api/v1/teams/acme",
+    body: () => ({ displayName: "Acme" }),
+    statuses: [401, 401, 404, 403, 403, 200],
+  },
   "GET /api/v1/teams/:team": { path: "/api/v1/teams/acme", statuses: READ },
   "GET /api/v1/teams/:team/namespaces": { path: "/api/v1/teams/acme/namespaces", statuses: READ },
   "POST /api/v1/teams/:team/namespaces": {
@@ -179,6 +192,7 @@ beforeAll(async () => {
   await fixture.json("POST", `${NS}/apps`, { token: owner.token, body: { name: "shop" } });
   const { release } = await releaseApp(fixture, store, "shop", "shop:1");
   const instance = await placeInstance(fixture, store, release, { ...host, uid: "host_never_heard_of" });
+  await placeInstance(fixture, store, release, host, { ordinal: 2 });
   placeholders.STORE = store.metadata.uid;
   placeholders.INSTANCE = instance.metadata.name;
   tokens = {

@@ -109,6 +109,19 @@ export const LogLine = z.object({
 });
 export type LogLine = z.infer<typeof LogLine>;
 
+export const NewTeam = z.object({
+  name: ObjectName,
+  displayName: z.string().max(100).optional(),
+  quota: QuotaVector,
+  owner: z.email().max(200).optional().describe("e-mail address of an account that becomes its first owner"),
+});
+export type NewTeam = z.infer<typeof NewTeam>;
+
+export const TeamPatch = z.object({ displayName: z.string().max(100).optional(), quota: QuotaVector.partial().optional() });
+export type TeamPatch = z.infer<typeof TeamPatch>;
+
+export const HostPatch = z.object({ schedulable: z.boolean().describe("false closes it: no new work, and what runs there moves away") });
+
 /** What a new host may be: chosen by the operator, not by the host. */
 export const NewHostToken = z
   .object({

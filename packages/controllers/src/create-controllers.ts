@@ -69,13 +69,20 @@ export function createControllers(options: ControllersOptions): Controllers {
   const controllers: Readonly<Record<ControlJobName, Controller<string>>> = {
     app: create("app", new AppReconciler({ db, settings, ports, moment }), () => objects.uids("App")),
     build: create("build", new BuildReconciler({ db, moment }), () => db.platform.unsettledBuilds()),
-    host: create("host", new HostReconciler({ db, queue, moment }), () => objects.uids("Host")),
+    host: create("host", new HostReconciler({ db, queue, moment }), async () => [
+      ...(await objects.uids("Host")),
+      ...(await db.hosts.removed()),
+    ]),
     push: create("push", pushes, async () => (await db.pushes.open()).map(({ id }) => id)),
   };
   const wake = (job: ControlJobName, key: string) => controllers[job].wake(key);
 
-  /** A Redis that comes back may be another one: every host's user is made again. */
+  /**
+   * A Redis that comes back may be another one: every host's user is made again. What this process remembers of a host that was removed by
+   * way of another is forgotten here, or it would make that user again with the others.
+   */
   const wakeHosts = async () => {
+    for (const uid of await db.hosts.removed().catch(() => [])) await queue?.removeHostUser(uid).catch(() => undefined);
     for (const uid of await objects.uids("Host").catch(() => [])) wake("host", uid);
   };
   /** A Redis that was killed may have lost wake-ups that it had taken: what is under way is looked at again now, not by the next resync. */

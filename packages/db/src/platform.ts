@@ -135,6 +135,18 @@ export class Platform {
     return rows.map((row) => row.owner_uid);
   }
 
+  /** Apps (`team/namespace/name`) whose live release was built on this host, and of which no other host runs anything: it alone has the image. */
+  async appsWithImageOnlyOn(hostUid: string): Promise<readonly string[]> {
+    const rows = await this.#client.$queryRaw<{ name: string }[]>`
+      SELECT concat_ws('/', a.labels ->> 'plimsoll/team', a.labels ->> 'plimsoll/namespace', a.name) AS name
+      FROM objects a JOIN objects r ON r.kind = 'Release' AND r.owner_uid = a.uid AND r.spec ->> 'number' = a.status ->> 'release'
+      WHERE a.kind = 'App' AND a.deleted_at IS NULL AND r.spec ->> 'builtOn' = ${hostUid}
+        AND NOT EXISTS (SELECT 1 FROM objects i WHERE i.kind = 'Instance' AND i.owner_uid = a.uid AND i.host_uid <> ${hostUid}
+          AND i.spec ->> 'release' = r.spec ->> 'number' AND i.phase IN ('ready', 'unready', 'starting'))
+      ORDER BY 1`;
+    return rows.map(({ name }) => name);
+  }
+
   /** Apps with an instance that waits for routers to let go of it. */
   async drainingApps(): Promise<readonly string[]> {
     const rows = await this.#client.$queryRaw<{ owner_uid: string }[]>`

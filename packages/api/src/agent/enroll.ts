@@ -79,10 +79,19 @@ async function ensureHost(
     const updated = await tx.objects.updateSpec(current, { ...current.spec, ...said });
     return tx.objects.updateStatus(updated, { ...updated.status, facts });
   }
-  const index = (await tx.platform.nextNumber("host-index")) - 1;
-  if (index >= MAX_HOSTS) throw new AppError("unsupported", `This platform's network has room for ${MAX_HOSTS} hosts; all are taken.`);
+  const index = await freeIndex(tx);
   const spec: Spec<"Host"> = { index, schedulable: true, ...said };
   return tx.objects.create({ kind: "Host", name, spec, status: { phase: "unreachable", message: "enrolled, not heard of yet", facts } });
+}
+
+/** A place in the platform's network that no host had before; when all were given, that of one that was removed. */
+async function freeIndex(tx: Tx): Promise<number> {
+  // Its counter row also makes enrolments take turns: no two find the same place free.
+  const next = (await tx.platform.nextNumber("host-index")) - 1;
+  if (next < MAX_HOSTS) return next;
+  const used = new Set((await tx.objects.list("Host")).map(({ spec }) => spec.index));
+  for (let index = 0; index < MAX_HOSTS; index++) if (!used.has(index)) return index;
+  throw new AppError("unsupported", `This platform's network has room for ${MAX_HOSTS} hosts; all are taken. Remove one first.`);
 }
 
 const wrong = (what: string) => new AppError("invalid", `This machine cannot be enrolled: ${what}.`);

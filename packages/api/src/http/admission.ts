@@ -1,7 +1,7 @@
 import { AppError } from "@plimsoll/core";
 import { authenticate as identify } from "../auth/authenticate.ts";
 import { checkOrigin } from "../auth/origin.ts";
-import { authorize, type Caller, callerOf, findNamespace, findTeam, type Place } from "../caller.ts";
+import { authorize, authorizeOperator, type Caller, callerOf, findNamespace, findTeam, type Place } from "../caller.ts";
 import type { Api, Context } from "../context.ts";
 import { readJson } from "./body.ts";
 import { invalidInput } from "./problem.ts";
@@ -75,7 +75,8 @@ async function locate(admission: Admission): Promise<void> {
 function allow({ route, caller, team }: Admission): void {
   if (route.permission === "public" || route.permission === "self" || route.permission === "host") return;
   if (caller === undefined) throw new AppError("unauthenticated", "Log in first.");
-  authorize(caller, route.permission, team);
+  if (route.permission === "operator") authorizeOperator(caller);
+  else authorize(caller, route.permission, team);
 }
 
 /** Reads query and body: schemas give absent fields their defaults and refuse what is wrong, naming each field. */

@@ -3,8 +3,11 @@ import type { z } from "zod";
 import type { Caller, Place } from "../caller.ts";
 import type { Api, Context } from "../context.ts";
 
-/** `public`: anybody; `self`: whoever is logged in, for what is their own; `host`: a host's credential and nothing else. */
-export type Access = Permission | "public" | "self" | "host";
+/**
+ * `public`: anybody; `self`: whoever is logged in, for what is their own; `operator`: platform operators, no role of a team ever includes
+ * it; `host`: a host's credential and nothing else.
+ */
+export type Access = Permission | "public" | "self" | "operator" | "host";
 
 type ParamName<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
   ? Name | ParamName<`/${Rest}`>

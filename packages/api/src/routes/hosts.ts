@@ -1,9 +1,16 @@
-import { HostToken, NewHostToken, OBJECT_LISTS } from "@plimsoll/contracts";
+import { HostPatch, HostToken, NewHostToken, OBJECT_LISTS, OBJECTS } from "@plimsoll/contracts";
 import { PLATFORM_SCOPE } from "@plimsoll/core";
+import { z } from "zod";
 import { DEFAULT_HOST_ROLES, createHostToken as makeHostToken } from "../agent/enroll.ts";
+import { setSchedulable } from "../hosts/close-host.ts";
+import { removeHost } from "../hosts/remove-host.ts";
 import { route } from "../http/route.ts";
 import { listPage } from "./lists.ts";
 import { ListQuery } from "./schemas.ts";
+
+const RemoveHostQuery = z.object({
+  force: z.stringbool().default(false).describe("also when images of live apps are lost with it"),
+});
 
 export const listHosts = route({
   method: "GET",
@@ -14,6 +21,32 @@ export const listHosts = route({
   responses: { 200: OBJECT_LISTS.Host },
   errors: [],
   handler: ({ api, caller, query }) => listPage(api.db.objects(caller.scope), "Host", PLATFORM_SCOPE, query),
+});
+
+export const patchHost = route({
+  method: "PATCH",
+  path: "/api/v1/hosts/:host",
+  permission: "operator",
+  summary: "Close a host to new work, so that what runs there moves away, or open it again",
+  body: HostPatch,
+  responses: { 200: OBJECTS.Host },
+  errors: ["not_found"],
+  commit: async (context, { params, body }) =>
+    setSchedulable(context, await context.tx.objects.getByName("Host", PLATFORM_SCOPE, params.host), body.schedulable),
+});
+
+export const deleteHost = route({
+  method: "DELETE",
+  path: "/api/v1/hosts/:host",
+  permission: "operator",
+  summary: "Remove a host that has nothing to do any more; its credentials end",
+  query: RemoveHostQuery,
+  responses: { 204: null },
+  errors: ["not_found", "conflict"],
+  commit: async (context, { params, query }) => {
+    await removeHost(context, await context.tx.objects.getByName("Host", PLATFORM_SCOPE, params.host), query);
+    return null;
+  },
 });
 
 export const createHostToken = route({

@@ -1,7 +1,8 @@
-import { NamespacePatch, NewNamespace, OBJECT_LISTS, OBJECTS, QuotaPatch } from "@plimsoll/contracts";
+import { NamespacePatch, NewNamespace, NewTeam, OBJECT_LISTS, OBJECTS, QuotaPatch, TeamPatch } from "@plimsoll/contracts";
 import { route } from "../http/route.ts";
 import { patchNamespace as changeNamespace, createNamespace as makeNamespace } from "../tenants/namespaces.ts";
 import { editQuota as changeQuota } from "../tenants/quota.ts";
+import { patchTeam as changeTeam, createTeam as makeTeam } from "../tenants/teams.ts";
 import { listPage } from "./lists.ts";
 import { DryRunQuery, ListQuery } from "./schemas.ts";
 
@@ -13,6 +14,28 @@ export const getTeam = route({
   responses: { 200: OBJECTS.Team },
   errors: ["not_found"],
   handler: async ({ team }) => team,
+});
+
+export const createTeam = route({
+  method: "POST",
+  path: "/api/v1/teams",
+  permission: "operator",
+  summary: "Make a team with its quota and, where one is named, its first owner",
+  body: NewTeam,
+  responses: { 201: OBJECTS.Team },
+  errors: ["not_found", "conflict"],
+  commit: (context, { body }) => makeTeam(context, body),
+});
+
+export const patchTeam = route({
+  method: "PATCH",
+  path: "/api/v1/teams/:team",
+  permission: "operator",
+  summary: "Change a team's display name, or give it more or less of the platform",
+  body: TeamPatch,
+  responses: { 200: OBJECTS.Team },
+  errors: ["not_found"],
+  commit: (context, { team, body }) => changeTeam(context, team, body),
 });
 
 export const listNamespaces = route({

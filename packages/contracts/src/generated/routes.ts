@@ -11,6 +11,7 @@ type List<K extends Kind> = ObjectPage<K>;
 type Query<N extends string> = { readonly [K in N]?: string | number | boolean | readonly string[] };
 
 export interface ApiRoutes {
+  "DELETE /api/v1/hosts/:host": { params: { host: string }; query?: Query<"force">; answer: null };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app": { params: { team: string; namespace: string; app: string }; answer: Resource<"App"> };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/secrets/:name": { params: { team: string; namespace: string; app: string; name: string }; answer: null };
   "DELETE /api/v1/ssh-keys/:id": { params: { id: string }; answer: null };
@@ -41,9 +42,11 @@ export interface ApiRoutes {
   "GET /api/v1/teams/:team/namespaces": { params: { team: string }; query?: Query<"labels" | "limit" | "continue">; answer: List<"Namespace"> };
   "GET /api/v1/tokens": { answer: Out<typeof api.TokenList> };
   "GET /api/v1/watch": { query?: Query<"scope">; answer: Response };
+  "PATCH /api/v1/hosts/:host": { params: { host: string }; body: In<typeof api.HostPatch>; answer: Resource<"Host"> };
   "PATCH /api/v1/namespaces/:team/:namespace": { params: { team: string; namespace: string }; body: In<typeof api.NamespacePatch>; answer: Resource<"Namespace"> };
   "PATCH /api/v1/namespaces/:team/:namespace/apps/:app": { params: { team: string; namespace: string; app: string }; body: In<typeof api.AppPatch>; answer: Resource<"App"> };
   "PATCH /api/v1/namespaces/:team/:namespace/quota": { params: { team: string; namespace: string }; query?: Query<"dryRun">; body: In<typeof api.QuotaPatch>; answer: Resource<"Namespace"> };
+  "PATCH /api/v1/teams/:team": { params: { team: string }; body: In<typeof api.TeamPatch>; answer: Resource<"Team"> };
   "POST /api/v1/claim": { body: In<typeof api.ClaimRequest>; answer: Out<typeof api.Me> };
   "POST /api/v1/host-tokens": { body?: In<typeof api.NewHostToken>; answer: Out<typeof api.HostToken> };
   "POST /api/v1/login": { body: In<typeof api.LoginRequest>; answer: Out<typeof api.Me> };
@@ -56,6 +59,7 @@ export interface ApiRoutes {
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/secrets/:name/reveal": { params: { team: string; namespace: string; app: string; name: string }; answer: Out<typeof api.SecretValue> };
   "POST /api/v1/namespaces/:team/:namespace/builds/:name/cancel": { params: { team: string; namespace: string; name: string }; answer: Resource<"Build"> };
   "POST /api/v1/ssh-keys": { body: In<typeof api.NewSshKey>; answer: Out<typeof api.SshKey> };
+  "POST /api/v1/teams": { body: In<typeof api.NewTeam>; answer: Resource<"Team"> };
   "POST /api/v1/teams/:team/namespaces": { params: { team: string }; body: In<typeof api.NewNamespace>; answer: Resource<"Namespace"> };
   "POST /api/v1/tokens": { body: In<typeof api.NewToken>; answer: Out<typeof api.CreatedToken> };
   "PUT /api/v1/namespaces/:team/:namespace/apps/:app/secrets/:name": { params: { team: string; namespace: string; app: string; name: string }; body: In<typeof api.SecretValue>; answer: null };

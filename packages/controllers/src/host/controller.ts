@@ -8,11 +8,11 @@ import { type HostPlan, planHost } from "./plan-host.ts";
 
 export interface HostReconcilerOptions {
   readonly db: Database;
-  readonly queue?: Pick<Queue, "ensureHostUser" | "issuesHostUsers" | "connected"> | undefined;
+  readonly queue?: Pick<Queue, "ensureHostUser" | "removeHostUser" | "issuesHostUsers" | "connected"> | undefined;
   readonly moment: () => Moment;
 }
 
-/** Follows whether a host is heard of, and keeps its way to the queue open. Key: host uid. */
+/** Follows whether a host is heard of, and keeps its way to the queue open; closes that of one that was removed. Key: host uid. */
 export class HostReconciler implements Reconciler {
   readonly #options: HostReconcilerOptions;
 
@@ -24,7 +24,10 @@ export class HostReconciler implements Reconciler {
     const { db, queue, moment } = this.#options;
     const { nowMs, observedSinceMs } = moment();
     const [host, leases] = await Promise.all([db.objects(PLATFORM).find("Host", uid), db.platform.hostLeases()]);
-    if (host === undefined) return DONE;
+    if (host === undefined) {
+      if (queue?.connected && queue.issuesHostUsers) await queue.removeHostUser(uid);
+      return DONE;
+    }
     const [state] = hostStates([host], leases, nowMs - observedSinceMs);
     if (state === undefined) return DONE;
     const plan = planHost(state);
