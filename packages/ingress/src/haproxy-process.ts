@@ -2,9 +2,12 @@ import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { AppError } from "@plimsoll/core";
 import { minimalEnv, run, start } from "@plimsoll/exec";
 import { errorCode, identifyProcess, isAlive, type ProcessIdentity, signalProcess, waitGone } from "@plimsoll/host";
-import { parseProcesses, sendCommands } from "./runtime.ts";
+import { findMasters } from "./find-haproxy.ts";
+
+const SIGNAL_AGAIN_MS = 200;
 
 export interface ProcessFiles {
+  /** By this path it is found again: no other HAProxy has it. */
   readonly config: string;
   readonly masterSocket: string;
   /** Who it is: pid and start time, so that it is found again and never mistaken. */
@@ -33,13 +36,13 @@ export class HaproxyProcess {
 
   /**
    * Looks for one that runs although we have no note of it: we were killed between its start and the note, or the note was lost. Two
-   * would share the port. True when it runs, so or so.
+   * would share the port. True when it runs, so or so; it may still be starting.
    */
   async adopt(): Promise<boolean> {
     if (this.isRunning()) return true;
-    const unknown = await this.#findUnknown();
-    if (unknown !== undefined) this.#note(unknown);
-    return unknown !== undefined;
+    const [newest] = await findMasters(this.#files.config);
+    if (newest !== undefined) this.#note(newest);
+    return newest !== undefined;
   }
 
   /** Starts it with the configuration on disk; returns once the kernel has it, which is before it serves. To be called after adopt(). */
@@ -60,7 +63,10 @@ export class HaproxyProcess {
     }
   }
 
-  /** Asks for new workers with the configuration on disk; replaced ones end with their last connection. False when it is gone. */
+  /**
+   * Asks for new workers with the configuration on disk; replaced ones end with their last connection. False when it is gone. To be asked
+   * again when nothing comes of it: a master that is just executing itself anew, after a start or a reload, forgets a signal.
+   */
   requestReload(): boolean {
     return this.#master !== undefined && signalProcess(this.#master, "SIGUSR2");
   }
@@ -68,11 +74,10 @@ export class HaproxyProcess {
   /** Accepts nothing new at once; requests under way have the grace period. Idempotent. */
   async stop(graceMs: number): Promise<void> {
     const master = this.#master;
-    if (master !== undefined && isAlive(master)) {
-      if (graceMs > 0 && signalProcess(master, "SIGUSR1")) await waitGone(master, graceMs);
-      signalProcess(master, "SIGTERM");
-      if (!(await waitGone(master, 2_000))) signalProcess(master, "SIGKILL");
-      await waitGone(master, 2_000);
+    if (master !== undefined) {
+      const isGone =
+        (graceMs > 0 && (await signalUntilGone(master, "SIGUSR1", graceMs))) || (await signalUntilGone(master, "SIGTERM", 2_000));
+      if (!isGone) await signalUntilGone(master, "SIGKILL", 2_000);
     }
     this.#master = undefined;
     rmSync(this.#files.identity, { force: true });
@@ -99,20 +104,18 @@ export class HaproxyProcess {
     renameSync(`${this.#files.identity}.new`, this.#files.identity);
   }
 
-  async #findUnknown(): Promise<ProcessIdentity | undefined> {
-    try {
-      const [text = ""] = await sendCommands(this.#files.masterSocket, ["show proc"]);
-      const { master } = parseProcesses(text);
-      return master === undefined ? undefined : identifyProcess(master);
-    } catch (error) {
-      if (error instanceof AppError && error.code === "unavailable") return undefined;
-      throw error;
-    }
-  }
-
   #inHost(argv: readonly string[]): readonly string[] {
     return this.#netns === undefined ? argv : ["nsenter", `--net=${this.#netns}`, "--", ...argv];
   }
+}
+
+/** Again and again, as a master may forget a signal: see requestReload(). True when it is gone within the time. */
+async function signalUntilGone(master: ProcessIdentity, signal: NodeJS.Signals, timeoutMs: number): Promise<boolean> {
+  for (const deadlineMs = performance.now() + timeoutMs; performance.now() < deadlineMs; ) {
+    signalProcess(master, signal);
+    if (await waitGone(master, Math.min(SIGNAL_AGAIN_MS, deadlineMs - performance.now()))) return true;
+  }
+  return !isAlive(master);
 }
 
 function lastLines(text: string): string {

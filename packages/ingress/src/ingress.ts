@@ -13,6 +13,8 @@ import { type BackendTraffic, parseTraffic, TrafficLedger } from "./traffic.ts";
 const READY_TIMEOUT_MS = 10_000;
 const VERIFY_TIMEOUT_MS = 1_000;
 const POLL_MS = 5;
+/** A reload that had no effect for so long is asked for again: one too many does no harm. */
+const ASK_AGAIN_MS = 1_000;
 /** After a start that failed – its port is taken – the next attempt waits, so that a caller every 200 ms does not burn the processor. */
 const START_PAUSE_MS = 2_000;
 
@@ -121,7 +123,10 @@ export class Ingress {
   async #apply(desired: DesiredIngress): Promise<void> {
     const rendered = renderIngress(desired, this.#paths);
     this.#writeMaps(rendered);
-    if (!(await this.#process.adopt())) {
+    const isRunning = await this.#process.adopt();
+    // One that was found may still be starting.
+    if (isRunning) await this.#until(async () => (await this.#runningStructure()) !== undefined);
+    if (!isRunning) {
       await this.#installConfig(rendered);
       await this.#start();
       await this.#verify(desired);
@@ -174,7 +179,11 @@ export class Ingress {
     await this.#installConfig(rendered);
     await this.#recordTraffic();
     if (!this.#process.requestReload()) return this.#start();
-    await this.#until(async () => (await this.#runningStructure()) === rendered.structure);
+    let askedMs = performance.now();
+    await this.#until(async () => {
+      if (performance.now() > askedMs + ASK_AGAIN_MS && this.#process.requestReload()) askedMs = performance.now();
+      return (await this.#runningStructure()) === rendered.structure;
+    });
     this.#reloadedMs = performance.now();
     // What the replaced worker counted up to here; its last requests are what may lack.
     await this.#recordTraffic();
