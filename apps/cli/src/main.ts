@@ -1,22 +1,52 @@
 #!/usr/bin/env node
-import { AppError, errorText } from "@plimsoll/core";
-import { Command } from "commander";
-import { addApps } from "./commands/apps.ts";
-import { addInit } from "./commands/init.ts";
-import { addLogin } from "./commands/login.ts";
-import { addLogs } from "./commands/logs.ts";
-import { addSettings } from "./commands/settings.ts";
+import type { AppError } from "@plimsoll/core";
+import { createCall } from "./call.ts";
+import { exitCodeOf, failureText } from "./failure.ts";
+import { parse } from "./parse.ts";
+import { COMMANDS } from "./table.ts";
 
-const program = new Command("plim").description("Plimsoll from the command line").version("0.1.0");
-addLogin(program);
-addInit(program);
-addApps(program);
-addLogs(program);
-addSettings(program);
+const INTERRUPTED = 130;
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  console.error(error instanceof AppError ? error.message : errorText(error));
-  process.exitCode = 1;
+/** Runs one command line and answers what to end with. */
+async function plim(words: readonly string[], signal: AbortSignal): Promise<number> {
+  let failure: AppError | undefined;
+  try {
+    const parsed = parse(COMMANDS, aliased(words));
+    if (parsed.options.has("help")) {
+      const { commandHelp } = await import("./help.ts");
+      process.stdout.write(`${commandHelp(COMMANDS, parsed.spec)}\n`);
+      return 0;
+    }
+    const run = await parsed.spec.load();
+    const fail = (error: AppError) => {
+      failure = error;
+    };
+    await run(createCall(parsed, { commands: COMMANDS, signal, fail }));
+  } catch (error) {
+    if (signal.aborted) return INTERRUPTED;
+    process.stderr.write(`${failureText(error)}\n`);
+    return exitCodeOf(error);
+  }
+  if (signal.aborted) return INTERRUPTED;
+  if (failure === undefined) return 0;
+  process.stderr.write(`${failureText(failure)}\n`);
+  return exitCodeOf(failure);
 }
+
+/** What people type first at any program. */
+function aliased(words: readonly string[]): readonly string[] {
+  const [first] = words;
+  if (first === undefined || first === "-h" || first === "--help") return ["help"];
+  return first === "-V" || first === "--version" ? ["version"] : words;
+}
+
+const interrupt = new AbortController();
+process.once("SIGINT", () => {
+  interrupt.abort();
+  // A second one ends what does not end by itself.
+  process.once("SIGINT", () => process.exit(INTERRUPTED));
+});
+// `plim logs | head`: whoever reads has had enough.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
+process.exitCode = await plim(process.argv.slice(2), interrupt.signal);

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { AppError } from "@plimsoll/core";
+import { AppError } from "@plimsoll/core/errors";
 
 export interface RunOptions {
   /** Killed with SIGKILL after this time. Default 30 s; 0 means no limit. */

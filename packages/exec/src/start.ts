@@ -1,5 +1,5 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { AppError } from "@plimsoll/core";
+import { AppError } from "@plimsoll/core/errors";
 import { minimalEnv } from "./run.ts";
 
 export type { ChildProcess } from "node:child_process";

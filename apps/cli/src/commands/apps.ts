@@ -1,132 +1,169 @@
 import type { Resource } from "@plimsoll/core";
-import type { Command } from "commander";
-import { appName, namespacePath, openClient, place } from "../context.ts";
-import { age, plain, table } from "../render.ts";
+import { AppError } from "@plimsoll/core/errors";
+import { isDeploymentOver } from "@plimsoll/core/phases";
+import { showBuild } from "../build-output.ts";
+import type { Call, Run } from "../command.ts";
+import { usageError } from "../failure.ts";
+import { ask, parseCount, parseNumbered } from "../input.ts";
+import { type AppPlace, placeName } from "../place.ts";
+import { age, memory, plain, state, table } from "../render.ts";
+import { untilSeen } from "../watching.ts";
 
-interface Where {
-  readonly namespace?: string;
-}
+const ROLLOUT_MS = 15 * 60_000;
+const DELETE_MS = 3 * 60_000;
 
-const SHAPES: Record<Resource<"App">["status"]["phase"], string> = {
-  empty: "○",
-  deploying: "▲",
-  live: "●",
-  degraded: "◐",
-  sleeping: "○",
-  failing: "✖",
+export const apps: Run = async (call) => {
+  const place = await call.place();
+  const { items } = await (await call.client()).list("GET /api/v1/namespaces/:team/:namespace/apps", { params: { ...place } });
+  call.show(items, () => {
+    if (items.length === 0)
+      return `No app in ${placeName(place)} yet. In a repository with a Dockerfile: plim init && git push plimsoll main`;
+    const rows = items.map(({ metadata, spec, status }) => [
+      metadata.name,
+      state(status.phase),
+      status.release === undefined ? "–" : `v${status.release}`,
+      readyCounts(status.processes, spec.processes),
+      status.urls[0] ?? "–",
+    ]);
+    return table(rows, ["APP", "STATE", "RELEASE", "READY", "URL"]);
+  });
 };
 
-export function addApps(program: Command): void {
-  const namespaced = (command: Command) => command.option("-n, --namespace <team/namespace>");
+function readyCounts(processes: Resource<"App">["status"]["processes"], wanted: Resource<"App">["spec"]["processes"]): string {
+  const counts = Object.entries(wanted).map(
+    ([name, { replicas }]) => `${name} ${processes[name]?.ready ?? 0}/${processes[name]?.desired ?? replicas}`,
+  );
+  return counts.join(", ") || "–";
+}
 
-  namespaced(program.command("apps").description("the apps of a namespace and how they are")).action(async (options: Where) => {
-    const client = await openClient();
-    const apps = await client.list<"App">(`${namespacePath(await place(options.namespace))}/apps`);
-    if (apps.length === 0) return console.log("No app yet. In a repository with a Dockerfile: plim init && git push plimsoll main");
-    console.log(table(apps.map((app) => [...appRow(app)])));
+export const ps: Run = async (call) => {
+  const { app, ...params } = await call.app(call.argument("app"));
+  const { items } = await (await call.client()).list("GET /api/v1/namespaces/:team/:namespace/instances", { params, query: { app } });
+  call.show(items, () => {
+    if (items.length === 0) return `${app} has no instance. Why: plim describe ${app}`;
+    return table(items.map(instanceRow), ["INSTANCE", "STATE", "RELEASE", "FOR", "HOST", "ADDRESS", "RESTARTS", ""]);
   });
+};
 
-  namespaced(program.command("ps").description("the instances of an app").argument("[app]")).action(
-    async (named: string | undefined, options: Where) => {
-      const where = await place(options.namespace);
-      const client = await openClient();
-      const app = appName(named, where);
-      const instances = await client.list<"Instance">(`${namespacePath(where)}/instances?app=${encodeURIComponent(app)}`);
-      if (instances.length === 0) return console.log(`${app} has no instance.`);
-      console.log(table(instances.map((instance) => [...instanceRow(instance)])));
-    },
-  );
-
-  namespaced(program.command("scale").description("set how many instances run").argument("<app>").argument("<process=count...>")).action(
-    async (app: string, wanted: string[], options: Where) => {
-      const path = `${namespacePath(await place(options.namespace))}/apps/${encodeURIComponent(app)}/scale`;
-      const client = await openClient();
-      for (const item of wanted) {
-        const [process, count] = item.split("=");
-        await client.send("POST", path, { process, replicas: Number(count) });
-        console.log(`${app}: ${process} ×${count}`);
-      }
-    },
-  );
-
-  namespaced(
-    program
-      .command("rollback")
-      .description("make an earlier release live again")
-      .argument("<app>")
-      .argument("[release]", "v12; default: the one before"),
-  ).action(async (app: string, release: string | undefined, options: Where) => {
-    const path = `${namespacePath(await place(options.namespace))}/apps/${encodeURIComponent(app)}/rollback`;
-    const client = await openClient();
-    const number = release === undefined ? undefined : Number(release.replace(/^v/, ""));
-    const deployment = await client.send<Resource<"Deployment">>("POST", path, number === undefined ? {} : { release: number });
-    console.log(`${app}: v${deployment.spec.release} is being rolled out (${deployment.metadata.name}).`);
-  });
-
-  namespaced(program.command("describe").description("what an app is, where it runs, what happened").argument("[app]")).action(
-    async (named: string | undefined, options: Where) => {
-      const where = await place(options.namespace);
-      console.log(await describe(where, appName(named, where)));
-    },
-  );
-}
-
-async function describe(where: Awaited<ReturnType<typeof place>>, name: string): Promise<string> {
-  const client = await openClient();
-  const base = namespacePath(where);
-  const query = `?app=${encodeURIComponent(name)}`;
-  const [app, instances, deployments, events] = await Promise.all([
-    client.get<Resource<"App">>(`${base}/apps/${encodeURIComponent(name)}`),
-    client.list<"Instance">(`${base}/instances${query}`),
-    client.list<"Deployment">(`${base}/deployments${query}`),
-    client.list<"Event">(`${base}/events${query}`),
-  ]);
-  const lines = [
-    `App        ${name.padEnd(34)} Namespace  ${where.namespace} (team ${where.team})`,
-    `Live       ${(app.status.urls[0] ?? "–").padEnd(34)} Release    ${app.status.release === undefined ? "none yet" : `v${app.status.release}`}`,
-    ...Object.entries(app.spec.processes).map(([process, spec]) => {
-      const state = app.status.processes[process] ?? { ready: 0, desired: spec.replicas };
-      return `Process    ${process} ${state.ready}/${state.desired} ready   ${spec.memoryBytes / 1024 ** 2} MiB, ${spec.cpuMillis / 1000} cpu each`;
-    }),
-    ...(app.status.message === undefined ? [] : [`Note       ${plain(app.status.message)}`]),
-    "Instances",
-    ...instances.map((instance) => `  ${instanceRow(instance).join("  ")}`),
-    "Deployments",
-    ...newest(deployments, 5).map(({ spec, status, metadata }) =>
-      `  v${spec.release}  ${status.phase}  ${age(metadata.createdAt)} ago  ${plain(status.message ?? "")}`.trimEnd(),
-    ),
-    "Events",
-    ...newest(events, 10).map(({ spec }) => `  ${age(spec.lastAt)}  ${spec.regarding.name}  ${spec.reason}  ${plain(spec.message)}`),
-  ];
-  return lines.join("\n");
-}
-
-/** The last few, newest first, whatever order they came in. */
-function newest<K extends "Deployment" | "Event">(objects: readonly Resource<K>[], count: number): readonly Resource<K>[] {
-  return [...objects].sort((a, b) => (a.metadata.uid < b.metadata.uid ? 1 : -1)).slice(0, count);
-}
-
-function appRow(app: Resource<"App">): readonly string[] {
-  const ready = Object.entries(app.status.processes).map(([name, state]) => `${state.ready}/${state.desired} ${name}`);
-  return [
-    `${SHAPES[app.status.phase]} ${app.metadata.name}`,
-    app.status.release === undefined ? "–" : `v${app.status.release}`,
-    app.status.phase,
-    ready.join(" ") || "–",
-    app.status.urls[0] ?? "–",
-  ];
-}
-
-function instanceRow({ spec, status, metadata }: Resource<"Instance">): readonly string[] {
+export function instanceRow({ spec, status, metadata }: Resource<"Instance">): readonly string[] {
   const since = status.readyAt ?? status.startedAt ?? metadata.createdAt;
-  const restarts = status.restarts === 0 ? "" : `${status.restarts} restarts`;
   return [
     `${spec.process}-${spec.ordinal}`,
+    state(spec.desired === "draining" ? "draining" : status.phase),
     `v${spec.release}`,
-    status.phase,
-    spec.host,
     age(since),
-    restarts,
+    spec.host,
+    status.address ?? "–",
+    String(status.restarts),
     plain(status.message ?? ""),
   ];
+}
+
+export const scale: Run = async (call) => {
+  const wanted = call.all("process=count").map((item) => {
+    const [, process = "", count = ""] = /^([a-z][a-z0-9-]*)=(\d+)$/.exec(item) ?? [];
+    if (process === "") throw usageError(`\`${item}\` is no process=count; write web=3.`, "scale");
+    return { process, replicas: parseCount(count, process, { from: 0, to: 100 }) };
+  });
+  const { app, ...place } = await call.app(call.argument("app"));
+  const client = await call.client();
+  let scaled: Resource<"App"> | undefined;
+  for (const body of wanted)
+    scaled = await client.call("POST /api/v1/namespaces/:team/:namespace/apps/:app/scale", { params: { ...place, app }, body });
+  call.show(scaled, () => wanted.map(({ process, replicas }) => `${app}: ${process} ×${replicas}`).join("\n"));
+};
+
+export const rollback: Run = async (call) => {
+  const first = call.argument("app");
+  const second = call.argument("release");
+  // `plim rollback v12` in a repository: a word like a release's number is one.
+  const isRelease = first !== undefined && second === undefined && /^v\d+$/.test(first);
+  const wanted = isRelease ? first : second;
+  const { app, ...place } = await call.app(isRelease ? undefined : first);
+  const body = wanted === undefined ? {} : { release: parseNumbered(wanted, "release", "v").number };
+  const client = await call.client();
+  const deployment = await client.call("POST /api/v1/namespaces/:team/:namespace/apps/:app/rollback", { params: { ...place, app }, body });
+  await showRollout(call, { ...place, app }, deployment);
+};
+
+/** Says what a new deployment does, and with --wait how it ended. */
+export async function showRollout(call: Call, { app, ...place }: AppPlace, deployment: Resource<"Deployment">): Promise<void> {
+  const { number, release } = deployment.spec;
+  if (!call.has("wait")) {
+    call.show(
+      deployment,
+      () => `${app}: v${release} is being rolled out (deployment ${number}). See: plim describe deployment ${number} -a ${app}`,
+    );
+    return;
+  }
+  const client = await call.client();
+  const params = { ...place, name: deployment.metadata.name };
+  const ended = await untilSeen(call, place, {
+    timeoutMs: ROLLOUT_MS,
+    waitedFor: `Deployment ${number} of ${app}`,
+    look: async () => {
+      const now = await client.call("GET /api/v1/namespaces/:team/:namespace/deployments/:name", { params });
+      return isDeploymentOver(now.status.phase) ? now : undefined;
+    },
+  });
+  call.show(ended, () => `${app}: v${release} ${state(ended.status.phase)}`);
+  if (ended.status.phase !== "complete")
+    call.fail(new AppError("conflict", `v${release} was not rolled out. Why: plim describe deployment ${number} -a ${app}`));
+}
+
+export const deploy: Run = async (call) => {
+  const reference = call.option("image");
+  if (reference === undefined)
+    throw usageError(
+      "plim deploy takes an image: --image registry.example/shop:1. What is in a repository is deployed by git push.",
+      "deploy",
+    );
+  const { app, ...place } = await call.app(call.argument("app"));
+  const client = await call.client();
+  const params = { ...place, app };
+  const known = await client
+    .call("GET /api/v1/namespaces/:team/:namespace/apps/:name", { params: { ...place, name: app } })
+    .catch((error) => {
+      if (error instanceof AppError && error.code === "not_found") return undefined;
+      throw error;
+    });
+  if (known === undefined) await client.call("POST /api/v1/namespaces/:team/:namespace/apps", { params: place, body: { name: app } });
+  const build = await client.call("POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy", { params, body: { reference } });
+  await showBuild(call, { ...place, app }, build);
+};
+
+export const destroy: Run = async (call) => {
+  const { app, ...place } = await call.app(call.argument("app"));
+  const client = await call.client();
+  const params = { ...place, app };
+  const found = await client.call("GET /api/v1/namespaces/:team/:namespace/apps/:name", { params: { ...place, name: app } });
+  if (!call.has("yes")) {
+    if (!process.stdin.isTTY)
+      throw usageError(`Destroying ${app} in ${placeName(place)} is not undone; without a terminal to ask on, say --yes.`, "destroy");
+    const instances = Object.values(found.status.processes).reduce((sum, { desired }) => sum + desired, 0);
+    call.note(
+      `This stops ${instances} instances of ${app} in ${placeName(place)} and removes its releases, secrets, history and repository.`,
+    );
+    if ((await ask(`Type ${app} to go on: `)).trim() !== app) throw new AppError("invalid", "Nothing was done.");
+  }
+  const removed = await client.call("DELETE /api/v1/namespaces/:team/:namespace/apps/:app", { params });
+  if (!call.has("no-wait"))
+    await untilSeen(call, place, {
+      timeoutMs: DELETE_MS,
+      waitedFor: `The end of ${app}`,
+      look: () =>
+        client.call("GET /api/v1/namespaces/:team/:namespace/apps/:name", { params: { ...place, name: app } }).then(
+          (left) => (left.metadata.uid === found.metadata.uid ? undefined : true),
+          (error) => {
+            if (error instanceof AppError && error.code === "not_found") return true;
+            throw error;
+          },
+        ),
+    });
+  call.show(removed, () => (call.has("no-wait") ? `${app} is being removed.` : `${app} is gone.`));
+};
+
+/** `256 MiB, 0.5 cpu`. */
+export function resources({ memoryBytes, cpuMillis }: { readonly memoryBytes: number; readonly cpuMillis: number }): string {
+  return `${memory(memoryBytes)}, ${cpuMillis / 1_000} cpu`;
 }

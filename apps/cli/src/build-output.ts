@@ -1,0 +1,168 @@
+import type { BuildProgress } from "@plimsoll/contracts";
+import type { BuildEvent, BuildStep, Resource } from "@plimsoll/core";
+import { AppError } from "@plimsoll/core/errors";
+import type { Call } from "./command.ts";
+import { type FollowOptions, followEvents } from "./event-stream.ts";
+import { type AppPlace, placeName } from "./place.ts";
+import { duration, plain, size, styled } from "./render.ts";
+
+/**
+ * A build's events as lines, whole: every step with its output, as it comes. Steps of several stages run side by side; whose output
+ * it is is said again whenever it changes. Same events, same lines.
+ */
+export class BuildOutput {
+  #steps = new Map<number, BuildStep>();
+  /** The step whose name was printed last. */
+  #shown: number | undefined;
+  /** Ends of output without a line break yet, by step and stream. */
+  #rest = new Map<string, string>();
+
+  lines(event: BuildEvent): readonly string[] {
+    switch (event.type) {
+      case "plan":
+        this.restart();
+        this.#steps = new Map(event.steps.map((step) => [step.index, step]));
+        return [`Build   ${plain(event.dockerfile)}, target ${plain(event.target)}`];
+      case "notice":
+        return [`  ${plain(event.text)}`];
+      case "step-started":
+        return this.#heading(event.step);
+      case "step-log":
+        return this.#output(event.step, event.stream, event.text);
+      case "step-done":
+        return this.#done(event);
+      case "done":
+        return [`image ${event.image.digest} · ${size(event.sizeBytes)}, ${size(event.newBytes)} new · ${duration(event.atMs)}`];
+      case "failed":
+        return [...[...this.#rest.keys()].flatMap((key) => this.#flush(key)), ...failureLines(event.failure)];
+    }
+  }
+
+  /** The build begins anew: what was said before is void. */
+  restart(): void {
+    this.#steps = new Map();
+    this.#shown = undefined;
+    this.#rest = new Map();
+  }
+
+  #heading(index: number): readonly string[] {
+    if (this.#shown === index) return [];
+    this.#shown = index;
+    return [styled("bold", this.#name(index))];
+  }
+
+  #name(index: number): string {
+    const step = this.#steps.get(index);
+    return step === undefined ? `step ${index}` : `${plain(step.stage)}  ${plain(step.label)}`;
+  }
+
+  #output(index: number, stream: string, text: string): readonly string[] {
+    const key = `${index} ${stream}`;
+    const lines = `${this.#rest.get(key) ?? ""}${text}`.split("\n");
+    this.#rest.set(key, lines.pop() ?? "");
+    if (lines.length === 0) return [];
+    return [...this.#heading(index), ...lines.map((line) => `    ${outputLine(line)}`.trimEnd())];
+  }
+
+  #flush(key: string): readonly string[] {
+    const rest = this.#rest.get(key) ?? "";
+    this.#rest.delete(key);
+    return rest === "" ? [] : [...this.#heading(Number(key.split(" ")[0])), `    ${outputLine(rest)}`.trimEnd()];
+  }
+
+  #done({ step, outcome, durationMs }: Extract<BuildEvent, { type: "step-done" }>): readonly string[] {
+    const left = ["stdout", "stderr"].flatMap((stream) => this.#flush(`${step} ${stream}`));
+    if (outcome === "cached") {
+      this.#shown = undefined;
+      return [...left, `${this.#name(step)}  ${styled("dim", "cached")}`];
+    }
+    const took = duration(durationMs);
+    const said = outcome === "failed" ? styled("red", `failed, ${took}`) : styled("dim", `done, ${took}`);
+    if (this.#shown === step) return [...left, `  ${said}`];
+    this.#shown = undefined;
+    return [...left, `${this.#name(step)}  ${said}`];
+  }
+}
+
+/** Of a line that was redrawn with carriage returns the last state stays. */
+export function outputLine(text: string): string {
+  const redrawn = text.replace(/\r+$/, "");
+  return plain(redrawn.slice(redrawn.lastIndexOf("\r") + 1));
+}
+
+/** Why a build failed: where in the Dockerfile, what was said, what to do. */
+export function failureLines(failure: NonNullable<Resource<"Build">["status"]["failure"]>): readonly string[] {
+  const place =
+    failure.line === undefined
+      ? []
+      : [`${plain(failure.file ?? "Dockerfile")}:${failure.line}    ${plain(failure.instruction ?? "")}`.trimEnd()];
+  return [...place, ...failure.message.split("\n").map((line) => styled("red", plain(line)))];
+}
+
+interface LogOptions {
+  readonly signal: AbortSignal;
+  readonly onLink: FollowOptions["onLink"];
+}
+
+/** The log of a build to its end, as events; `restart` when it begins anew. Survives restarts of the platform. */
+export async function* buildLog(
+  call: Call,
+  { team, namespace }: AppPlace,
+  name: string,
+  options: LogOptions,
+): AsyncGenerator<BuildProgress | "restart"> {
+  const client = await call.client();
+  const params = { team, namespace, name };
+  const open = (lastEventId: string | undefined) =>
+    client.events("GET /api/v1/namespaces/:team/:namespace/builds/:name/log", { params }, { lastEventId, signal: options.signal });
+  for await (const { event, data } of followEvents(open, {
+    ...options,
+    ...(options.onLink === undefined ? {} : { onLink: options.onLink }),
+  })) {
+    if (event === "end") return;
+    if (event === "restart") yield "restart";
+    if (event === "message" && data !== "") yield JSON.parse(data) as BuildProgress;
+  }
+}
+
+/** Writes the whole log of a build as it comes. */
+export async function printBuildLog(call: Call, place: AppPlace, name: string): Promise<void> {
+  const output = new BuildOutput();
+  const onLink = linkNotes(call);
+  for await (const entry of buildLog(call, place, name, { signal: call.signal, onLink })) {
+    if (call.json) call.print(JSON.stringify(entry === "restart" ? { restart: true } : entry));
+    else if (entry === "restart") {
+      output.restart();
+      call.print(styled("yellow", "The build begins anew: what it said so far is void."));
+    } else for (const line of output.lines(entry.event)) call.print(line);
+  }
+}
+
+/** Says on standard error when a stream broke for a while, and when it is back. */
+export function linkNotes(call: Call): NonNullable<FollowOptions["onLink"]> {
+  return (link) => call.note(link === "broken" ? "The connection broke; it is tried again …" : "… it is back; nothing was missed.");
+}
+
+/** Follows a build that was asked for to its end, and says how it ended; plim ends with 1 when there is no image. */
+export async function showBuild(call: Call, place: AppPlace, build: Resource<"Build">): Promise<void> {
+  const { number } = build.spec;
+  call.note(`Build ${number} of ${place.app} in ${placeName(place)}`);
+  if (call.json) {
+    for await (const _ of buildLog(call, place, build.metadata.name, { signal: call.signal, onLink: linkNotes(call) }))
+      call.signal.throwIfAborted();
+  } else await printBuildLog(call, place, build.metadata.name);
+  const { team, namespace } = place;
+  const client = await call.client();
+  const ended = await client.call("GET /api/v1/namespaces/:team/:namespace/builds/:name", {
+    params: { team, namespace, name: build.metadata.name },
+  });
+  const { phase, message } = ended.status;
+  if (call.json) call.show(ended, () => "");
+  if (phase === "succeeded") return;
+  call.fail(
+    new AppError(
+      "build_failed",
+      `Build ${number} ${phase}${message === undefined ? "." : `: ${plain(message)}`} More: plim describe build ${number} -a ${place.app}`,
+    ),
+  );
+}

@@ -1,0 +1,55 @@
+import type { Call, Run } from "../command.ts";
+import { usageError } from "../failure.ts";
+import { memory, plain, state, table } from "../render.ts";
+
+const ROLES = ["build", "run", "ingress"] as const;
+
+export const hosts: Run = async (call) => {
+  const { items } = await (await call.client()).list("GET /api/v1/hosts", {});
+  call.show(items, () => {
+    const rows = items.map(({ metadata, spec, status }) => [
+      metadata.name,
+      `${state(status.phase)}${spec.schedulable ? "" : ", takes nothing new"}`,
+      spec.roles.join(" "),
+      `${spec.capacity.cpuMillis / 1_000} cpu, ${memory(spec.capacity.memoryBytes)}`,
+      spec.underlay,
+      plain(status.message ?? ""),
+    ]);
+    return table(rows, ["HOST", "STATE", "ROLES", "FOR APPS", "ADDRESS", ""]);
+  });
+};
+
+export const hostsAdd: Run = async (call) => {
+  const roles = call.all("role").map((role) => {
+    const known = ROLES.find((one) => one === role);
+    if (known === undefined) throw usageError(`There is no role \`${role}\`: ${ROLES.join(", ")}.`, "hosts add");
+    return known;
+  });
+  const name = call.option("name");
+  const body = { ...(roles.length === 0 ? {} : { roles }), ...(name === undefined ? {} : { name }) };
+  const made = await (await call.client()).call("POST /api/v1/host-tokens", { body });
+  call.note("Run this on the new host as root, within a day; it works once:");
+  call.show(made, () => `\n  ${made.command}\n`);
+};
+
+export const hostsClose: Run = (call) => setSchedulable(call, false);
+export const hostsOpen: Run = (call) => setSchedulable(call, true);
+
+async function setSchedulable(call: Call, schedulable: boolean): Promise<void> {
+  const host = call.argument("host") ?? "";
+  const changed = await (await call.client()).call("PATCH /api/v1/hosts/:host", { params: { host }, body: { schedulable } });
+  call.show(changed, () =>
+    schedulable
+      ? `${host} is open: it takes what is placed on it.`
+      : `${host} is closed: it takes nothing new, and what runs there moves to other hosts. When it is empty: plim hosts remove ${host}`,
+  );
+}
+
+export const hostsRemove: Run = async (call) => {
+  const host = call.argument("host") ?? "";
+  await (await call.client()).call("DELETE /api/v1/hosts/:host", { params: { host }, query: { force: call.has("force") } });
+  call.show(
+    { removed: host },
+    () => `${host} is removed, and nothing on it opens the platform any more. On the machine itself: npm stop -- --all`,
+  );
+};
