@@ -19,6 +19,7 @@ import {
 import { findProblems, gigabytes } from "./bootstrap/checks.mjs";
 import { HOST_PACKAGES, installPackages, missingPackages, RUNTIME_PACKAGES, TEST_PACKAGES } from "./bootstrap/debian.mjs";
 import { readMachine } from "./bootstrap/machine.mjs";
+import { linkPlim } from "./bootstrap/plim-link.mjs";
 import { runLogged } from "./bootstrap/program.mjs";
 import { createProgress } from "./bootstrap/progress.mjs";
 
@@ -26,6 +27,8 @@ import { createProgress } from "./bootstrap/progress.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 const dataDir = resolve(process.env.PLIMSOLL_DATA_DIR || join(root, ".plimsoll"));
+/** Where plim becomes a command. */
+const binDir = resolve(process.env.PLIMSOLL_BIN_DIR || "/usr/local/bin");
 const PACKAGES = Object.freeze({
   start: RUNTIME_PACKAGES,
   dev: RUNTIME_PACKAGES,
@@ -69,6 +72,9 @@ async function main(mode, args) {
   }
   await progress.step("build", "", async (step) => {
     const did = await build({ logPath, control: mode !== "join", portal: mode === "start" || testing, say: step.update });
+    const plim = testing || mode === "join" ? "unchanged" : linkPlim({ root, binDir });
+    if (plim === "linked") did.push(`plim in ${binDir}`);
+    if (plim === "foreign") did.push(`${binDir}/plim is not this checkout's and was left: ${root}/scripts/plim is`);
     return { said: did.length === 0 ? "unchanged" : did.join(", "), value: undefined };
   });
   return runOnNode24(program, args);

@@ -33,7 +33,10 @@ const PASSED_ON = new Set([
   ...["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ"],
 ]);
 /** Made anew by each start, or told in fields of their own. */
-const NOT_SETTINGS = new Set(["PLIMSOLL_CODE", "PLIMSOLL_PORTAL_CODE", "PLIMSOLL_DATA_DIR", "PLIMSOLL_HTTP_PORT", "PLIMSOLL_SSH_PORT"]);
+const NOT_SETTINGS = new Set([
+  ...["PLIMSOLL_CODE", "PLIMSOLL_PORTAL_CODE", "PLIMSOLL_DATA_DIR", "PLIMSOLL_BIN_DIR"],
+  ...["PLIMSOLL_HTTP_PORT", "PLIMSOLL_SSH_PORT"],
+]);
 
 /**
  * What is wanted after one more start: the operator's environment first, then what the last start was told, then the defaults. An

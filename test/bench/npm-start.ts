@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { run } from "@plimsoll/exec";
 
 /** Where a platform is started. */
@@ -30,6 +30,7 @@ export function npmEnvironment({ dataDir, httpPort, sshPort }: Place): Record<st
   return {
     ...Object.fromEntries(passed),
     PLIMSOLL_DATA_DIR: dataDir,
+    PLIMSOLL_BIN_DIR: join(dataDir, "bin"),
     PLIMSOLL_HTTP_PORT: String(httpPort),
     PLIMSOLL_SSH_PORT: String(sshPort),
   };

@@ -43,6 +43,8 @@ export async function command(
     env: {
       ...Object.fromEntries(environment),
       PLIMSOLL_DATA_DIR: dataDir,
+      // This machine's own plim is none of a test's business.
+      PLIMSOLL_BIN_DIR: join(dataDir, "bin"),
       PLIMSOLL_HTTP_PORT: String(HTTP_PORT),
       PLIMSOLL_SSH_PORT: String(SSH_PORT),
     },
