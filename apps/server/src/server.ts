@@ -21,7 +21,6 @@ const NETWORK = "10.64.0.0/10";
 const SOURCE_NETWORK = "100.64.0.0/16";
 /** Commits that were kept while their record failed are looked for this often. */
 const SCAN_MS = 30_000;
-const PRUNE_MS = 3_600_000;
 
 export interface RunningServer {
   close(): Promise<void>;
@@ -121,13 +120,11 @@ export async function startServer(settings: Settings, log: Logger): Promise<Runn
   // At once: what kept a commit and did not come to record it was most likely this server's own last end.
   scan();
   const scans = setInterval(scan, SCAN_MS);
-  const prunes = setInterval(() => void db.prune().catch((error: unknown) => log.warn("pruning failed", { error })), PRUNE_MS);
   log.info("serving", { socket: settings.apiSocket, ssh: settings.sshPort });
 
   return {
     async close() {
       clearInterval(scans);
-      clearInterval(prunes);
       http.close();
       await gateway?.close();
       await git.close();

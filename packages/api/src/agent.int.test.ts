@@ -216,13 +216,15 @@ describe("a report", () => {
     expect((await get("Instance", assigned?.uid ?? "")).status).toMatchObject({ phase: "ready", restarts: 0 });
   });
 
-  it("that acknowledges a routing version wakes the apps that wait for it", async () => {
-    await placeInstance(fixture, store, shop.release, hostB, { desired: "draining", phase: "ready", address: "10.64.16.2" });
+  it("that acknowledges a routing version tells all controllers so, once, and writes no wake-up", async () => {
+    const told: (string | undefined)[] = [];
+    const listener = fixture.db.listen(["plimsoll_routing"], (_channel, hostUid) => void told.push(hostUid));
+    await expect.poll(() => told, { timeout: 10_000 }).toEqual([undefined]);
     await wakes();
-    await report(hostA, { instances: [], routingVersion: 5 });
-    expect(await wakes()).toEqual([`app/${shop.app.metadata.uid}`]);
-    await report(hostA, { instances: [], routingVersion: 5 });
+    for (const routingVersion of [5, 5, 6, 5]) await report(hostA, { instances: [], routingVersion });
+    await expect.poll(() => told, { timeout: 10_000 }).toEqual([undefined, hostA.uid, hostA.uid, hostA.uid]);
     expect(await wakes()).toEqual([]);
+    await listener.close();
   });
 
   it("keeps the lease of its host alive", async () => {

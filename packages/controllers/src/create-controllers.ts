@@ -9,6 +9,7 @@ import { AppReconciler } from "./app/controller.ts";
 import type { Moment } from "./app/world.ts";
 import { BuildReconciler } from "./build/controller.ts";
 import { HostReconciler } from "./host/controller.ts";
+import { type Housekeeping, startHousekeeping } from "./housekeeping.ts";
 import type { ControllerPorts, ControllerSettings } from "./ports.ts";
 import { PushReconciler } from "./push/controller.ts";
 import { createRelay, type Relay } from "./relay.ts";
@@ -105,6 +106,7 @@ export function createControllers(options: ControllersOptions): Controllers {
   let consumer: Consumer | undefined;
   let routing: { close(): Promise<void> } | undefined;
   let relay: Relay | undefined;
+  let housekeeping: Housekeeping | undefined;
   let state: "new" | "running" | "stopped" = "new";
   return {
     start() {
@@ -112,6 +114,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       state = "running";
       vigil.start();
       for (const controller of Object.values(controllers)) controller.start();
+      housekeeping = startHousekeeping({ db, holder, log });
       consumer = queue?.consume(JOBS, ({ job, key }) => wake(job, key));
       relay = createRelay({
         db,
@@ -130,7 +133,7 @@ export function createControllers(options: ControllersOptions): Controllers {
     async stop() {
       state = "stopped";
       vigil.stop();
-      await Promise.all([relay?.close(), consumer?.close(), routing?.close()]);
+      await Promise.all([relay?.close(), consumer?.close(), routing?.close(), housekeeping?.close()]);
       await Promise.all(Object.values(controllers).map((controller) => controller.stop()));
     },
     wake,

@@ -8,6 +8,7 @@ import { LeaseStore } from "./leases.ts";
 import { listen } from "./listen.ts";
 import { ObjectReader } from "./objects.ts";
 import { Platform } from "./platform.ts";
+import { prune, type Retention } from "./prune.ts";
 import { Pushes } from "./pushes.ts";
 import { Quotas } from "./quotas.ts";
 import { PLATFORM, type TenantScope } from "./scope.ts";
@@ -21,9 +22,6 @@ export interface ChangeRow {
   readonly kind: string;
   readonly object: unknown;
 }
-
-/** A change log older than this answers `gone`; the client lists again. */
-export const CHANGES_KEPT_MS = 24 * 3_600_000;
 
 const TRANSACTION_TIMEOUT_MS = 15_000;
 const MAX_CONFLICTS = 5;
@@ -50,8 +48,8 @@ export interface Database {
   relayOutbox(limit: number, deliver: (wakes: readonly { job: JobName; key: string }[]) => Promise<void>): Promise<number>;
   /** Calls back on NOTIFY of these channels, again after every reconnect (payload undefined: anything may have happened). */
   listen(channels: readonly string[], onNotify: (channel: string, payload: string | undefined) => void): { close(): Promise<void> };
-  /** Removes change rows past their time and expired tokens. Idempotent. */
-  prune(): Promise<void>;
+  /** Removes what is past its time, as `keep` says. Idempotent; of several that run at once only one does the work. */
+  prune(keep: Retention): Promise<void>;
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -121,11 +119,7 @@ export function openDatabase(url: string, platformKey: Uint8Array, options: { re
       );
     },
     listen: (channels, onNotify) => listen(url, channels, onNotify),
-    async prune() {
-      const before = new Date(Date.now() - CHANGES_KEPT_MS);
-      await prisma.change.deleteMany({ where: { createdAt: { lt: before } } });
-      await prisma.token.deleteMany({ where: { expiresAt: { lt: before } } });
-    },
+    prune: (keep) => prune(prisma, keep),
     async ping() {
       await prisma.$queryRaw`SELECT 1`;
     },

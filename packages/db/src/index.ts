@@ -1,4 +1,4 @@
-export { asUnavailable, CHANGES_KEPT_MS, type ChangeRow, type Database, openDatabase } from "./database.ts";
+export { asUnavailable, type ChangeRow, type Database, openDatabase } from "./database.ts";
 export { type EventNote, recordEvent } from "./events.ts";
 export type { HostAdmissions, HostRole } from "./host-admissions.ts";
 export { hashToken, type Identities, type TokenKind, type TokenRecord, type UserRecord } from "./identities.ts";
@@ -6,6 +6,7 @@ export { applyInstanceReport, reportedStatus } from "./instance-reports.ts";
 export type { Lease, LeaseStore } from "./leases.ts";
 export type { ListOptions, NamespaceRef, NewObject, ObjectReader, ObjectRepository } from "./objects.ts";
 export type { AuditRecord, HostLeaseRecord, HostUse, Platform } from "./platform.ts";
+export type { Retention } from "./prune.ts";
 export type { PushRecord, PushState } from "./pushes.ts";
 export type { Quotas } from "./quotas.ts";
 export {

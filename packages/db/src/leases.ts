@@ -6,7 +6,10 @@ export interface Lease {
   readonly epoch: number;
 }
 
-/** Exclusion by leases in Postgres, judged by its clock alone. */
+/**
+ * Exclusion by leases in Postgres, judged by its clock alone. Epochs come from one sequence for all leases, drawn while the row is held: none
+ * is ever given twice, so the row of a lease that is over may be removed, and a holder of before never passes for the one of now.
+ */
 export class LeaseStore {
   readonly #client: AnyClient;
 
@@ -20,9 +23,9 @@ export class LeaseStore {
    */
   async acquire(key: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
     const rows = await this.#client.$queryRaw<{ epoch: bigint }[]>`
-      INSERT INTO leases AS l (key, holder, epoch, expires_at) VALUES (${key}, ${holder}, 1, now() + ${ttlMs} * interval '1 millisecond')
+      INSERT INTO leases AS l (key, holder, epoch, expires_at) VALUES (${key}, ${holder}, nextval('lease_epochs'), now() + ${ttlMs} * interval '1 millisecond')
       ON CONFLICT (key) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at,
-        epoch = CASE WHEN l.holder = excluded.holder AND l.expires_at > now() THEN l.epoch ELSE l.epoch + 1 END
+        epoch = CASE WHEN l.holder = excluded.holder AND l.expires_at > now() THEN l.epoch ELSE nextval('lease_epochs') END
       WHERE l.holder = excluded.holder OR l.expires_at <= now()
       RETURNING epoch`;
     const row = rows[0];
@@ -45,10 +48,10 @@ export class LeaseStore {
 
   /** Ends a lease whoever holds it, and counts a new epoch: nothing that its holder still writes under it commits. */
   async revoke(key: string): Promise<void> {
-    await this.#client.$executeRaw`UPDATE leases SET expires_at = now(), epoch = epoch + 1, holder = '' WHERE key = ${key}`;
+    await this.#client.$executeRaw`UPDATE leases SET expires_at = now(), epoch = nextval('lease_epochs'), holder = '' WHERE key = ${key}`;
   }
 
-  /** Milliseconds since the lease ended; 0 while it is held, undefined when nobody ever held it. */
+  /** Milliseconds since the lease ended; 0 while it is held, undefined when nobody held it in the last day. */
   async silentMs(key: string): Promise<number | undefined> {
     const rows = await this.#client.$queryRaw<{ ms: number }[]>`
       SELECT GREATEST(0, EXTRACT(EPOCH FROM now() - expires_at) * 1000)::float8 AS ms FROM leases WHERE key = ${key}`;

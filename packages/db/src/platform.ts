@@ -1,3 +1,4 @@
+import type { Kind } from "@plimsoll/core";
 import type { AnyClient } from "./client.ts";
 
 export interface HostLeaseRecord {
@@ -54,12 +55,15 @@ export class Platform {
     return Number(row?.value ?? 0n);
   }
 
-  /** A host spoke: its lease lives for `ttlMs` more. Answers whether it was silent before. */
+  /**
+   * A host spoke: its lease lives for `ttlMs` more. Answers whether it was silent before; a routing version that is new is notified on
+   * `plimsoll_routing`.
+   */
   async heartbeat(
     hostUid: string,
     ttlMs: number,
     report: { routingVersion?: number; traffic?: readonly unknown[] } = {},
-  ): Promise<{ readonly wasSilent: boolean; readonly routingMoved: boolean }> {
+  ): Promise<{ readonly wasSilent: boolean }> {
     const before = await this.#client.hostLease.findUnique({ where: { hostUid } });
     const now = new Date();
     const data = {
@@ -70,7 +74,7 @@ export class Platform {
     await this.#client.hostLease.upsert({ where: { hostUid }, create: { hostUid, ...data }, update: data });
     const routingMoved = report.routingVersion !== undefined && BigInt(report.routingVersion) !== before?.routingVersion;
     if (routingMoved) await this.#client.$queryRaw`SELECT 1 FROM pg_notify('plimsoll_routing', ${hostUid})`;
-    return { wasSilent: before === null || before.expiresAt <= now, routingMoved };
+    return { wasSilent: before === null || before.expiresAt <= now };
   }
 
   async hostLeases(): Promise<ReadonlyMap<string, HostLeaseRecord>> {
@@ -151,6 +155,16 @@ export class Platform {
   async drainingApps(): Promise<readonly string[]> {
     const rows = await this.#client.$queryRaw<{ owner_uid: string }[]>`
       SELECT DISTINCT owner_uid FROM objects WHERE kind = 'Instance' AND spec ->> 'desired' = 'draining' AND owner_uid IS NOT NULL`;
+    return rows.map((row) => row.owner_uid);
+  }
+
+  /** Apps that have more objects of a kind than they are to keep. */
+  async appsWithMoreThan(kept: Readonly<Partial<Record<Kind, number>>>): Promise<readonly string[]> {
+    const rows = await this.#client.$queryRaw<{ owner_uid: string }[]>`
+      SELECT DISTINCT owner_uid FROM (
+        SELECT owner_uid, kind, count(*) AS there FROM objects
+        WHERE owner_uid IS NOT NULL AND kind = ANY(${Object.keys(kept)}) GROUP BY owner_uid, kind) AS c
+      WHERE there > (${JSON.stringify(kept)}::jsonb ->> kind)::int`;
     return rows.map((row) => row.owner_uid);
   }
 

@@ -13,7 +13,8 @@ const BATCH = 50;
  */
 export async function takeReport(db: Database, hostUid: string, report: HostReport): Promise<void> {
   const { routingVersion, traffic } = report;
-  const { wasSilent, routingMoved } = await db.platform.heartbeat(hostUid, HOST_LEASE_MS, {
+  // A router that has let go of something is told of by the heartbeat itself, to every process that runs controllers.
+  const { wasSilent } = await db.platform.heartbeat(hostUid, HOST_LEASE_MS, {
     ...(routingVersion === undefined ? {} : { routingVersion }),
     ...(traffic === undefined ? {} : { traffic }),
   });
@@ -26,10 +27,5 @@ export async function takeReport(db: Database, hostUid: string, report: HostRepo
     await db.write({ scope: PLATFORM }, async (tx) => {
       for (const { instance, said } of changed.slice(at, at + BATCH)) await applyInstanceReport(tx, instance, said);
     });
-  if (!wasSilent && !routingMoved) return;
-  await db.write({ scope: PLATFORM }, async (tx) => {
-    if (wasSilent) tx.wake("host", hostUid);
-    // A router has let go of what it should: instances that waited for it can be stopped.
-    if (routingMoved) for (const appUid of await tx.platform.drainingApps()) tx.wake("app", appUid);
-  });
+  if (wasSilent) await db.write({ scope: PLATFORM }, async (tx) => tx.wake("host", hostUid));
 }
