@@ -49,35 +49,50 @@ describe("two servers on one database", { timeout: 60_000 }, () => {
     return Number((rows[0] as { surplus: string }).surplus);
   }
 
-  /** Time between what was read and what is written, for the other to do the same. */
-  const slow = (db: Database): Database => ({
-    ...db,
-    async write(options, work) {
-      await new Promise((resolve) => setTimeout(resolve, 30));
-      return db.write(options, work);
-    },
-  });
+  /** Two servers that have both read what is to be done for a new deployment before either writes, unless that takes longer than `patienceMs`. */
+  async function bothDeploy(guards: Guards, patienceMs: number): Promise<string> {
+    const { uid } = (await platform.app("shop")).metadata;
+    let armed = false;
+    let arrived = 0;
+    let go: () => void = () => undefined;
+    const together = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    toStop.push(async () => go());
+    const meeting = (db: Database): Database => ({
+      ...db,
+      async write(options, work) {
+        if (armed && (options.fence?.key ?? "") === `control/app/${uid}`) {
+          if (++arrived === 2) go();
+          setTimeout(go, patienceMs).unref();
+          await together;
+        }
+        return db.write(options, work);
+      },
+    });
+    const servers = [0, 1].map(() => server((db) => meeting(unguarded(db, guards))));
+    await poll(async () => (await platform.appNow(uid)).status.urls.length).toBe(1);
+    armed = true;
+    await platform.deploy(uid);
+    for (const one of servers) one.wake("app", uid);
+    await poll(async () => (await platform.instances(uid)).length).toBeGreaterThan(0);
+    return uid;
+  }
 
   it.each<Guards & { readonly name: string }>([
     { name: "leases and versions", leases: true, fence: true, versions: true },
     { name: "leases alone", leases: true, fence: true, versions: false },
     { name: "versions alone", leases: false, fence: false, versions: true },
   ])("make no instance twice under $name", async (guards) => {
-    const servers = [0, 1].map(() => server((db) => slow(unguarded(db, guards))));
-    const uids = await Promise.all(["a", "b", "c"].map(async (name) => (await platform.app(name)).metadata.uid));
-    await Promise.all(uids.map((uid) => platform.deploy(uid)));
-    for (const uid of uids) for (const one of servers) one.wake("app", uid);
-    for (const uid of uids) await poll(() => platform.deployments(uid)).toEqual(["v1 complete"]);
-    for (const uid of uids) expect(await platform.running(uid)).toEqual(["web-1 v1 ready", "web-2 v1 ready"]);
+    const uid = await bothDeploy(guards, 200);
+    await poll(() => platform.deployments(uid)).toEqual(["v1 complete"]);
+    expect(await platform.running(uid)).toEqual(["web-1 v1 ready", "web-2 v1 ready"]);
     expect(await doubles()).toBe(0);
   });
 
   it("control: with neither they do", async () => {
-    const servers = [0, 1].map(() => server((db) => slow(unguarded(db, { leases: false, fence: false, versions: false }))));
-    const { uid } = (await platform.app("shop")).metadata;
-    await platform.deploy(uid);
-    for (const one of servers) one.wake("app", uid);
-    await poll(doubles).toBeGreaterThan(0);
+    await bothDeploy({ leases: false, fence: false, versions: false }, 20_000);
+    await poll(doubles).toBeGreaterThanOrEqual(2);
   });
 
   /**
@@ -132,6 +147,6 @@ describe("two servers on one database", { timeout: 60_000 }, () => {
 
   it("control: without both it does it all again", async () => {
     expect(await writeOfTheSleeper({ leases: true, fence: false, versions: false })).toBe("written");
-    expect(await doubles()).toBe(2);
+    expect(await doubles()).toBeGreaterThanOrEqual(2);
   });
 });
