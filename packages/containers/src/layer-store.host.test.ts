@@ -18,11 +18,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import type { Digest, ImageConfig } from "@plimsoll/core";
+import type { Digest } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
 import { RootedTree } from "@plimsoll/host";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ImageStore } from "./image-store.ts";
 import { LayerStore } from "./layer-store.ts";
 import { TAR_END, type TarEntry, tarHeader, tarPadding } from "./tar.ts";
 
@@ -203,34 +202,5 @@ describe("layer store", () => {
     expect(readdirSync(join(base, "a/tmp")).filter((name) => name.startsWith("999999999"))).toEqual([]);
     expect(store.list()).toEqual([whole]);
     await mine.discard();
-  });
-
-  it("keeps images, and collects those that nothing needs with their layers", async () => {
-    const images = new ImageStore(join(base, "images"), store);
-    const config: ImageConfig = {
-      architecture: "amd64",
-      os: "linux",
-      env: [],
-      entrypoint: [],
-      cmd: ["sh"],
-      user: "",
-      workingDir: "/",
-      exposedPorts: [],
-      labels: {},
-    };
-    const layers = [];
-    for (const text of ["base", "one", "two"]) layers.push(await store.seal(upper((dir) => writeFileSync(join(dir, "x"), text))));
-    const [bottom, one, two] = layers;
-    if (bottom === undefined || one === undefined || two === undefined) throw new Error("no layers");
-    const kept = await images.put(config, [bottom, one]);
-    const dropped = await images.put(config, [bottom, two]);
-    expect(images.get(kept.digest)).toEqual(kept);
-    expect(await images.put({ ...config }, [bottom, one])).toEqual(kept);
-    // Young layers stay: a build may be about to name them.
-    expect(await images.collect(new Set([kept.digest]))).toEqual({ images: 1, layers: 0, bytes: 0 });
-    expect(await images.collect(new Set([kept.digest]), { graceMs: -1 })).toEqual({ images: 0, layers: 1, bytes: two.sizeBytes });
-    expect(images.get(dropped.digest)).toBeUndefined();
-    expect(store.has(bottom.digest)).toBe(true);
-    await expect(images.put(config, [two])).rejects.toMatchObject({ code: "not_found" });
   });
 });

@@ -1,5 +1,16 @@
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
@@ -48,6 +59,7 @@ export class LayerStore {
   readonly #root: string;
   readonly #temporaryRoot: string;
   readonly #unsynced = new Set<Digest>();
+  readonly #holders = new Set<() => Iterable<Digest>>();
   #syncTimer: NodeJS.Timeout | undefined;
   #syncing: Promise<void> = Promise.resolve();
 
@@ -69,15 +81,30 @@ export class LayerStore {
 
   /** Throws AppError `not_found`. */
   ref(digest: Digest): LayerRef {
-    const { sizeBytes } = this.#read(digest);
-    return { digest, sizeBytes };
+    const record = this.#record(digest);
+    if (record === undefined) throw new AppError("not_found", `This host does not have the layer ${digest}.`);
+    return { digest, sizeBytes: record.sizeBytes };
   }
 
   list(): readonly LayerRef[] {
-    return this.#digests().map((digest) => this.ref(digest));
+    return this.#digests().flatMap((digest) => {
+      const record = this.#record(digest);
+      return record === undefined ? [] : [{ digest, sizeBytes: record.sizeBytes }];
+    });
   }
 
-  /** Milliseconds since the layer landed here. */
+  /** What `named` names at the time is in use: no collection takes it, whatever else it was told. Returns the end of that. */
+  hold(named: () => Iterable<Digest>): () => void {
+    this.#holders.add(named);
+    return () => this.#holders.delete(named);
+  }
+
+  /** Layers that are in use, of those who hold some through this object. */
+  held(): ReadonlySet<Digest> {
+    return new Set([...this.#holders].flatMap((named) => [...named()]));
+  }
+
+  /** Milliseconds since the layer landed here, or was to land again. */
   ageMs(digest: Digest, nowMs: number): number {
     return nowMs - statSync(join(this.#dir(digest), "layer.json")).mtimeMs;
   }
@@ -122,6 +149,7 @@ export class LayerStore {
   async importArchive(digest: Digest, archive: Readable, options: ImportOptions = {}): Promise<LayerRef> {
     if (this.has(digest)) {
       archive.destroy();
+      this.#renew(digest);
       return this.ref(digest);
     }
     const hash = createHash("sha256");
@@ -148,13 +176,13 @@ export class LayerStore {
   /** Removes half-made directories of processes that are gone, and layers that a power cut has torn. Call at start. */
   async collectTemporary(): Promise<void> {
     for (const name of readdirSync(this.#temporaryRoot)) {
-      const [pid, startTicks] = name.split("-").map(Number);
-      if (!isAlive({ pid: pid ?? 0, startTicks: startTicks ?? 0 })) await removeTree(join(this.#temporaryRoot, name));
+      const [, pid, startTicks] = /^(\d+)-(\d+)-[0-9a-f]+$/.exec(name) ?? [];
+      if (pid === undefined || isAlive({ pid: Number(pid), startTicks: Number(startTicks) })) continue;
+      await removeTree(join(this.#temporaryRoot, name));
     }
     for (const digest of this.#digests()) {
       if (existsSync(join(this.#dir(digest), "durable"))) continue;
-      const sameBoot = this.#read(digest).bootId === bootId();
-      if (sameBoot || (await digestOf(join(this.#dir(digest), "fs"))).digest === digest) this.#makeDurable(digest);
+      if (await this.#isWhole(digest)) this.#makeDurable(digest);
       else await this.remove(digest);
     }
   }
@@ -202,10 +230,29 @@ export class LayerStore {
       // Another build landed the same content first.
       if (errorCode(error) !== "ENOTEMPTY" && errorCode(error) !== "EEXIST") throw error;
       await removeTree(dir);
+      this.#renew(ref.digest);
       return ref;
     }
     this.#makeDurable(ref.digest);
     return ref;
+  }
+
+  /** Who brings what is here already is about to use it, as if it had landed now. */
+  #renew(digest: Digest): void {
+    const now = new Date();
+    try {
+      utimesSync(join(this.#dir(digest), "layer.json"), now, now);
+    } catch (error) {
+      // Collected this moment: whoever uses it will see.
+      if (errorCode(error) !== "ENOENT") throw error;
+    }
+  }
+
+  /** A layer that was not yet on the disk for good when the machine went down may be whole or not. */
+  async #isWhole(digest: Digest): Promise<boolean> {
+    const record = this.#record(digest);
+    if (record === undefined) return false;
+    return record.bootId === bootId() || (await digestOf(join(this.#dir(digest), "fs"))).digest === digest;
   }
 
   /** Soon, and for all that landed by then together: while the file system syncs, whoever makes files in it waits. */
@@ -234,11 +281,12 @@ export class LayerStore {
       .filter((digest) => this.has(digest));
   }
 
-  #read(digest: Digest): { readonly sizeBytes: number; readonly bootId: string } {
+  /** Undefined when the layer is not here, or so torn by a power cut that not even its record is left. */
+  #record(digest: Digest): { readonly sizeBytes: number; readonly bootId: string } | undefined {
     try {
       return JSON.parse(readFileSync(join(this.#dir(digest), "layer.json"), "utf8"));
     } catch (error) {
-      if (errorCode(error) === "ENOENT") throw new AppError("not_found", `This host does not have the layer ${digest}.`);
+      if (error instanceof SyntaxError || errorCode(error) === "ENOENT") return undefined;
       throw error;
     }
   }
