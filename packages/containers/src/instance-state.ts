@@ -135,5 +135,9 @@ export function signalOf(code: number): string | undefined {
 
 /** Ids become file, cgroup and container names. */
 export function checkName(name: string): void {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(name)) throw new AppError("invalid", `${JSON.stringify(name)} is no id of ours.`);
+  if (!isName(name)) throw new AppError("invalid", `${JSON.stringify(name)} is no id of ours.`);
+}
+
+export function isName(name: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(name);
 }
