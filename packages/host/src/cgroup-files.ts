@@ -71,6 +71,17 @@ export async function removeCgroupTree(dir: string): Promise<void> {
   }
 }
 
+/** SIGKILL to each that still is. */
+export function killProcesses(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if (errorCode(error) !== "ESRCH") throw error;
+    }
+  }
+}
+
 /** Repeats `attempt` until it says true. */
 export async function until(what: string, timeoutMs: number, attempt: () => boolean): Promise<void> {
   const deadline = performance.now() + timeoutMs;

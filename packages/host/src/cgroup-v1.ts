@@ -1,29 +1,9 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { AppError } from "@plimsoll/core";
-import {
-  atLeast,
-  type CgroupDriver,
-  type CgroupLimits,
-  type CgroupUsage,
-  CPU_PERIOD_MICROS,
-  compact,
-  cpuMillisOf,
-  cpuQuotaMicros,
-  sumOfLimits,
-} from "./cgroup.ts";
-import {
-  childCgroups,
-  hasControl,
-  makeCgroup,
-  processesBelow,
-  readControl,
-  readKeyed,
-  readNumber,
-  removeCgroupTree,
-  until,
-  writeControl,
-} from "./cgroup-files.ts";
+import { type CgroupDriver, CPU_PERIOD_MICROS, compact, cpuMillisOf, cpuQuotaMicros } from "./cgroup.ts";
+import { hasControl, killProcesses, makeCgroup, readControl, readKeyed, readNumber, writeControl } from "./cgroup-files.ts";
+import { cgroupDriverOver } from "./cgroup-kernel.ts";
 import { errorCode } from "./syscalls.ts";
 
 /** Mount points of the v1 hierarchies: controller name (`name=systemd` too) → directory. */
@@ -44,12 +24,6 @@ export function cgroupV1(root: string, hierarchies: V1Hierarchies): CgroupDriver
     if (mountPoint === undefined) throw new Error(`no ${controller} hierarchy`);
     return join(mountPoint, root, path);
   };
-  const everywhere = (path: string) => [...new Set(hierarchies.values())].map((mountPoint) => join(mountPoint, root, path));
-
-  const make = (path: string) => {
-    for (const controller of MANAGED) makeCgroup(dirIn(controller, path));
-  };
-
   const setCpu = (path: string, cpuMillis: number | undefined): number | undefined => {
     const dir = dirIn("cpu", path);
     writeControl(dir, "cpu.cfs_period_us", CPU_PERIOD_MICROS);
@@ -94,69 +68,57 @@ export function cgroupV1(root: string, hierarchies: V1Hierarchies): CgroupDriver
     }
   };
 
-  const limitsOf = (path: string): CgroupLimits => {
-    const quota = readNumber(dirIn("cpu", path), "cpu.cfs_quota_us");
-    const memory = readNumber(dirIn("memory", path), "memory.limit_in_bytes");
-    const pids = readControl(dirIn("pids", path), "pids.max");
-    return compact({
-      cpuMillis: quota < 0 ? undefined : cpuMillisOf(quota, readNumber(dirIn("cpu", path), "cpu.cfs_period_us")),
-      memoryBytes: memory >= UNLIMITED ? undefined : memory,
-      pids: pids === "max" ? undefined : Number(pids),
-    });
-  };
-
-  const driver: CgroupDriver = {
-    version: "v1",
-    ociPath: (path) => join(root, path),
-    ensure(path, limits = {}) {
-      make(path);
-      const cpuMillis = setCpu(path, limits.cpuMillis);
-      const memoryBytes = setMemory(path, limits.memoryBytes);
-      writeControl(dirIn("pids", path), "pids.max", limits.pids ?? "max");
-      return compact({ cpuMillis, memoryBytes, pids: limits.pids });
+  return cgroupDriverOver(
+    {
+      version: "v1",
+      directoriesOf: (path) => [
+        ...new Set([dirIn("memory", path), ...[...hierarchies.values()].map((mountPoint) => join(mountPoint, root, path))]),
+      ],
+      make(path) {
+        for (const controller of MANAGED) makeCgroup(dirIn(controller, path));
+      },
+      setLimits(path, limits) {
+        const cpuMillis = setCpu(path, limits.cpuMillis);
+        const memoryBytes = setMemory(path, limits.memoryBytes);
+        writeControl(dirIn("pids", path), "pids.max", limits.pids ?? "max");
+        return compact({ cpuMillis, memoryBytes, pids: limits.pids });
+      },
+      limitsOf(path) {
+        const quota = readNumber(dirIn("cpu", path), "cpu.cfs_quota_us");
+        const memory = readNumber(dirIn("memory", path), "memory.limit_in_bytes");
+        const pids = readControl(dirIn("pids", path), "pids.max");
+        return compact({
+          cpuMillis: quota < 0 ? undefined : cpuMillisOf(quota, readNumber(dirIn("cpu", path), "cpu.cfs_period_us")),
+          memoryBytes: memory >= UNLIMITED ? undefined : memory,
+          pids: pids === "max" ? undefined : Number(pids),
+        });
+      },
+      move(path, pid) {
+        for (const [controller, mountPoint] of hierarchies) {
+          if (NOT_FOR_MOVES.has(controller)) continue;
+          const dir = join(mountPoint, root, path);
+          makeCgroup(dir);
+          writeControl(dir, "cgroup.procs", pid);
+        }
+      },
+      usage: (path) => ({
+        cpuMicros: Math.round(readNumber(dirIn("cpuacct", path), "cpuacct.usage") / 1_000),
+        memoryBytes: readNumber(dirIn("memory", path), "memory.usage_in_bytes"),
+        memoryPeakBytes: readNumber(dirIn("memory", path), "memory.max_usage_in_bytes"),
+        pids: readNumber(dirIn("pids", path), "pids.current"),
+        oomKills: readKeyed(dirIn("memory", path), "memory.oom_control", "oom_kill"),
+      }),
+      kill(path, processes) {
+        // Frozen, nothing in there can fork away from the list that is then read.
+        const freezer = dirIn("freezer", path);
+        const freezes = existsSync(freezer);
+        if (freezes) writeControl(freezer, "freezer.state", "FROZEN");
+        killProcesses(processes());
+        if (freezes) writeControl(freezer, "freezer.state", "THAWED");
+      },
     },
-    ensureTenant(namespace, totals) {
-      const path = join("tenants", namespace);
-      make(path);
-      const held = ["run", "build"].flatMap((kind) => driver.children(join(path, kind)).map((name) => limitsOf(join(path, kind, name))));
-      return driver.ensure(path, atLeast(totals, sumOfLimits(held)));
-    },
-    exists: (path) => existsSync(dirIn("memory", path)),
-    children: (path) => childCgroups(dirIn("memory", path)),
-    processes: (path) => [...new Set(everywhere(path).flatMap(processesBelow))],
-    move(path, pid) {
-      for (const [controller, mountPoint] of hierarchies) {
-        if (NOT_FOR_MOVES.has(controller)) continue;
-        const dir = join(mountPoint, root, path);
-        makeCgroup(dir);
-        writeControl(dir, "cgroup.procs", pid);
-      }
-    },
-    usage: (path): CgroupUsage => ({
-      cpuMicros: Math.round(readNumber(dirIn("cpuacct", path), "cpuacct.usage") / 1_000),
-      memoryBytes: readNumber(dirIn("memory", path), "memory.usage_in_bytes"),
-      memoryPeakBytes: readNumber(dirIn("memory", path), "memory.max_usage_in_bytes"),
-      pids: readNumber(dirIn("pids", path), "pids.current"),
-      oomKills: readKeyed(dirIn("memory", path), "memory.oom_control", "oom_kill"),
-    }),
-    async killAll(path, timeoutMs = 10_000) {
-      const freezer = dirIn("freezer", path);
-      await until(`the end of all processes in cgroup ${join(root, path)}`, timeoutMs, () => {
-        const pids = driver.processes(path);
-        if (pids.length === 0) return true;
-        // Frozen, nothing in there can fork away from the list that was just read.
-        if (existsSync(freezer)) writeControl(freezer, "freezer.state", "FROZEN");
-        for (const pid of driver.processes(path)) kill(pid);
-        if (existsSync(freezer)) writeControl(freezer, "freezer.state", "THAWED");
-        return false;
-      });
-    },
-    async remove(path) {
-      await driver.killAll(path);
-      for (const dir of everywhere(path)) await removeCgroupTree(dir);
-    },
-  };
-  return driver;
+    root,
+  );
 }
 
 /** mountinfo(5) lines → hierarchies. A mount of several controllers is named by each. Pure. */
@@ -177,12 +139,4 @@ export function v1Hierarchies(mountinfo: string): V1Hierarchies {
 
 function tooSmall(path: string): AppError {
   return new AppError("precondition_failed", `The cgroup ${path} has less than what is to be placed in it: raise it first.`);
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if (errorCode(error) !== "ESRCH") throw error;
-  }
 }
