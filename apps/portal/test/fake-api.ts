@@ -100,6 +100,16 @@ export class FakeApi {
     for (const stream of this.#streams) if (stream.key === name) stream.response.end("event: end\ndata: {}\n\n");
   }
 
+  /** A build begins anew, as after the loss of its host: its log so far is void. */
+  restartLog(name: string): void {
+    this.buildLogs.set(name, []);
+    for (const stream of this.#streams) {
+      if (stream.key !== name) continue;
+      stream.sent = 0;
+      stream.response.write("event: restart\ndata: {}\n\n");
+    }
+  }
+
   /** Cuts every open stream, as a restart of the server does. */
   cut(): void {
     for (const { response } of [...this.watchers, ...this.#streams]) response.destroy();

@@ -86,6 +86,11 @@ describe("the story: claim, push, live, log, scale, rollback", () => {
     await steps.getByRole("button", { name: /RUN npm run build.*running/ }).waitFor();
     const log = page.getByRole("log");
     await log.getByText("> shop@1.4.0 build").waitFor();
+    // Its host is lost: what the first try said goes at once, and the second one is told whole.
+    api.restartLog("shop-b212");
+    await expect.poll(() => page.getByText("> shop@1.4.0 build").count(), { timeout: 20_000 }).toBe(0);
+    api.log("shop-b212", ...BUILD_EVENTS.slice(0, 8));
+    await log.getByText("> shop@1.4.0 build").waitFor();
     // The connection breaks in the middle: nothing is lost, nothing is said twice.
     api.cut();
     api.log("shop-b212", ...BUILD_EVENTS.slice(8));

@@ -110,6 +110,7 @@ export class BuildProgressLog {
     this.#all = [];
     this.#plan = undefined;
     this.#failure = undefined;
+    this.#image = undefined;
     this.#seen = -1;
   }
 

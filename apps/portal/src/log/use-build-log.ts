@@ -30,12 +30,14 @@ export function useBuildLog(path: string | undefined): { readonly progress: Buil
       onState: (state) => !abort.signal.aborted && setStream(state),
       onEvent: ({ event, data }) => {
         if (event === "end") return "end";
-        if (event === "restart") log.restart();
-        if (event === "message" && data !== "") {
+        if (event === "restart") {
+          // What the page shows of the first try is void, also while the second one says nothing yet.
+          log.restart();
+        } else if (event === "message" && data !== "") {
           const { seq, event: happened } = JSON.parse(data) as BuildProgress;
           log.push(seq, happened);
-          drawing ??= setTimeout(draw, DRAW_MS);
-        }
+        } else return "more";
+        drawing ??= setTimeout(draw, DRAW_MS);
         return "more";
       },
     });
