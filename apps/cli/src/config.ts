@@ -63,7 +63,7 @@ export async function forgetLogin(): Promise<void> {
 export function originOf(text: string): string {
   const isLocal = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?(\/|$)/.test(text);
   const url = URL.parse(/^https?:\/\//i.test(text) ? text : `${isLocal ? "http" : "https"}://${text}`);
-  if (url === null || url.hostname === "")
+  if (url === null || url.hostname === "" || /^(?!https?:)[a-z+]+:\/\//i.test(text))
     throw new AppError("invalid", `\`${text}\` is no address; write it like http://localhost:8080 or https://plimsoll.example.`);
   return url.origin;
 }

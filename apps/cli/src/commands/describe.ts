@@ -239,7 +239,12 @@ async function eventsOf(
   isOfInterest: (event: Resource<"Event">) => boolean,
 ): Promise<readonly Resource<"Event">[]> {
   const { items } = await client.list(`${NAMESPACE}/events`, { params: { ...params } }, 200);
-  return items.filter(isOfInterest).slice(0, count);
+  return latestFirst(items.filter(isOfInterest)).slice(0, count);
+}
+
+/** By when they happened last: one that happens again and again is told once. */
+export function latestFirst(events: readonly Resource<"Event">[]): readonly Resource<"Event">[] {
+  return [...events].sort((a, b) => Date.parse(b.spec.lastAt) - Date.parse(a.spec.lastAt));
 }
 
 /** Instances, builds, releases and deployments are named after their app. */

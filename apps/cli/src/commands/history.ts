@@ -1,7 +1,7 @@
 import type { Run } from "../command.ts";
 import { parseCount } from "../input.ts";
 import { age, between, plain, size, state, table } from "../render.ts";
-import { deploymentRow, eventRow, sourceWords } from "./describe.ts";
+import { deploymentRow, eventRow, latestFirst, sourceWords } from "./describe.ts";
 
 const NAMESPACE = "GET /api/v1/namespaces/:team/:namespace";
 const MOST = { from: 1, to: 1_000 };
@@ -66,6 +66,6 @@ export const events: Run = async (call) => {
   const { items } = await (await call.client()).list(`${NAMESPACE}/events`, { params }, app === undefined ? count : 1_000);
   const wanted =
     app === undefined ? items : items.filter(({ spec: { regarding } }) => regarding.name === app || regarding.name.startsWith(`${app}-`));
-  const shown = wanted.slice(0, count);
+  const shown = latestFirst(wanted).slice(0, count);
   call.show(shown, () => (shown.length === 0 ? "Nothing happened lately." : table(shown.map(eventRow), ["AGO", "WHAT", "HAPPENED", ""])));
 };

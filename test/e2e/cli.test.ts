@@ -1,0 +1,238 @@
+import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { minimalEnv, run, start } from "@plimsoll/exec";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { api, inDemo, untilServing } from "../support/api.ts";
+import { type Platform, type StartedPlatform, usePlatform } from "../support/platform.ts";
+
+/** The real program, as `npm start` linked it, in a developer's home with a repository. */
+const APP = "plim-shop";
+const TIMEOUT_MS = 120_000;
+const EVERY_CODE = [0, 1, 2, 3, 4, 5, 130];
+
+let started: StartedPlatform | undefined;
+let platform: Platform;
+let home: string;
+let tree: string;
+
+beforeAll(async () => {
+  started = await usePlatform();
+  platform = started.platform;
+  await untilServing(platform);
+  home = await mkdtemp(join(tmpdir(), "plimsoll-e2e-cli-"));
+  tree = join(home, APP);
+  await mkdir(join(home, ".ssh"), { mode: 0o700 });
+  await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "cli test", "-f", join(home, ".ssh/id_ed25519")]);
+  await mkdir(tree);
+  await git("init", "-q", "-b", "main");
+  await commit("first", { Dockerfile: DOCKERFILE, "server.mjs": SERVER });
+});
+afterAll(async () => {
+  await plim(["destroy", APP, "--yes", "-n", "demo/demo"]).catch(() => undefined);
+  await rm(home, { recursive: true, force: true });
+  await started?.stop();
+});
+
+const DOCKERFILE = 'FROM node:22\nCOPY server.mjs /\nCMD ["node", "/server.mjs"]\n';
+/** Numbers its lines, some at one time, so that a lost or doubled one shows. */
+const SERVER = `import { createServer } from "node:http";
+let n = 0;
+setInterval(() => { for (let i = 0; i < 3; i++) console.log("line " + n++); }, 40);
+createServer((request, response) => response.end("hello")).listen(Number(process.env.PORT));
+process.on("SIGTERM", () => process.exit(0));
+`;
+
+function environment(): Record<string, string> {
+  return {
+    ...minimalEnv,
+    HOME: home,
+    GIT_CONFIG_NOSYSTEM: "1",
+    // ssh takes its home from the password database, not from HOME.
+    GIT_SSH_COMMAND: `ssh -F /dev/null -i ${home}/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR`,
+  };
+}
+
+interface Said {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function plim(words: readonly string[], options: { stdin?: string; cwd?: string; env?: Record<string, string> } = {}): Promise<Said> {
+  const { code, stdout, stderr } = await run([join(platform.place.dataDir, "bin/plim"), ...words], {
+    cwd: options.cwd ?? tree,
+    env: { ...environment(), ...options.env },
+    okCodes: EVERY_CODE,
+    timeoutMs: TIMEOUT_MS,
+    ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
+  });
+  expect(stderr + stdout).not.toMatch(/^\s+at .+:\d+:\d+/m);
+  return { code, out: stdout, err: stderr };
+}
+
+/** As plim; it must do what it was asked. */
+async function done(...words: string[]): Promise<string> {
+  const said = await plim(words);
+  expect(said, said.err).toMatchObject({ code: 0 });
+  return said.out;
+}
+
+async function json<T>(...words: string[]): Promise<T> {
+  return JSON.parse(await done(...words, "-o", "json")) as T;
+}
+
+const git = (...args: string[]) =>
+  run(["git", "-c", "user.name=Ana", "-c", "user.email=ana@acme.example", ...args], {
+    cwd: tree,
+    env: environment(),
+    okCodes: [0, 1],
+    timeoutMs: TIMEOUT_MS,
+  });
+
+async function commit(subject: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) await writeFile(join(tree, name), text);
+  await git("add", "-A");
+  await git("commit", "-q", "--allow-empty", "-m", subject);
+}
+
+/** What the pusher sees, without what git adds. */
+async function push(): Promise<Said> {
+  const { code, stderr } = await git("push", "--force", "plimsoll", "main");
+  return { code, out: stderr.replaceAll(/^remote: ?/gm, "").replaceAll(/ +$/gm, ""), err: stderr };
+}
+
+/** The plim line that a text tells people to type, as words. */
+function lineIn(text: string): string[] {
+  return /plim ((?:logs|describe) .+)$/m.exec(text)?.[1]?.split(" ") ?? [];
+}
+
+describe("plim", () => {
+  it("logs in with a token and keeps it", async () => {
+    expect(await plim(["apps"])).toMatchObject({ code: 3, err: expect.stringContaining("plim login") });
+    const url = `localhost:${platform.place.httpPort}/demo`;
+    expect(await plim(["login", url, "--token", "nonsense"])).toMatchObject({ code: 3 });
+    const said = await plim(["login", url, "--token-file", "-"], { stdin: `${platform.token}\n` });
+    expect(said).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(`Logged in at http://localhost:${platform.place.httpPort} as Tester`),
+    });
+    expect(await done("whoami")).toMatch(/team demo +owner +demo/);
+  });
+
+  it("makes a repository known, and the first push is live", async () => {
+    expect(await done("init", "-n", "demo", "--ssh-port", String(platform.place.sshPort))).toContain("Next: git push plimsoll main");
+    expect(await done("keys")).toContain("SHA256:");
+    const pushed = await push();
+    expect(pushed.out).toContain(`Live  http://${APP}-demo.localhost`);
+    expect(await done("apps")).toMatch(new RegExp(`${APP} +● live +v1 +web 1/1 +http://${APP}-demo`));
+    expect(await done("ps")).toMatch(/web-1 +● ready +v1/);
+    expect(await done("describe")).toMatch(/Release +v1 · [0-9a-f]{7}[\s\S]*Deployments\n +1 +v1 +● complete/);
+    expect(await done("describe", "deployment", "1")).toContain("git push by Tester");
+  });
+
+  it("follows a log through a kill of the server, each line once, until Ctrl-C", async () => {
+    const child = await start([join(platform.place.dataDir, "bin/plim"), "logs", "-f", "--tail", "5"], {
+      cwd: tree,
+      env: environment(),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let text = "";
+    child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+    const numbers = () => [...text.matchAll(/ web-1 +line (\d+)$/gm)].map(([, number]) => Number(number));
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    try {
+      await expect.poll(() => numbers().length, { timeout: 30_000 }).toBeGreaterThan(20);
+      const { server } = JSON.parse(readFileSync(join(platform.place.dataDir, "run/processes.json"), "utf8")) as {
+        server: { pid: number };
+      };
+      process.kill(server.pid, "SIGKILL");
+      const before = numbers().length;
+      await untilServing(platform);
+      await expect.poll(() => numbers().length, { timeout: 60_000 }).toBeGreaterThan(before + 50);
+      child.kill("SIGINT");
+      expect(await ended).toBe(130);
+    } finally {
+      child.kill("SIGKILL");
+    }
+    const seen = numbers();
+    expect(seen).toEqual(Array.from(seen, (_, index) => (seen[0] ?? 0) + index));
+  });
+
+  it("sets variables and secrets, whose values it takes from no command line", async () => {
+    await done("env", "set", "GREETING=hello", "EMPTY=");
+    expect(await plim(["secrets", "set", APP, "KEY=hunter2"])).toMatchObject({ code: 2 });
+    expect(await plim(["secrets", "set", APP, "KEY"], { stdin: "hunter2\n" })).toMatchObject({ code: 0 });
+    expect(await json("env")).toEqual({ env: { GREETING: "hello", EMPTY: "" }, secrets: ["KEY"] });
+    expect(await done("secrets")).toMatch(/^KEY +version 1$/m);
+    expect(await done("secrets", "reveal", APP, "KEY")).toBe("hunter2\n");
+    await done("env", "unset", APP, "EMPTY");
+    expect(await done("env")).toMatch(/GREETING +hello\nKEY +\(secret\)/);
+  });
+
+  it("scales, and goes back to a release", async () => {
+    expect(await done("scale", "web=2")).toBe(`${APP}: web ×2\n`);
+    expect(await done("rollback", "v1", "--wait")).toBe(`${APP}: v1 ● complete\n`);
+    expect(await done("releases")).toMatch(/^v1 \(live\)/m);
+    await done("scale", APP, "web=1");
+  });
+
+  it("answers what a failed build's push says to type", async () => {
+    await commit("broken", { Dockerfile: `${DOCKERFILE}RUN echo before the fall && exit 7\n` });
+    const pushed = await push();
+    expect(pushed).toMatchObject({ code: 1, out: expect.stringContaining("build failed") });
+    const log = await done(...lineIn(pushed.out));
+    expect(log).toMatch(/ {4}before the fall\n[\s\S]*Dockerfile:4 {4}RUN echo/);
+    const number = /--build (\d+)/.exec(pushed.out)?.[1] ?? "";
+    expect(await done("describe", "build", number)).toMatch(/✖ failed[\s\S]*Why +Dockerfile:4/);
+  });
+
+  it("answers what the push of a release says that never gets ready", async () => {
+    const readiness = { kind: "tcp", timeoutMs: 1_500 };
+    await api(platform, "PATCH", inDemo(`/apps/${APP}`), { processes: { web: { readiness } } });
+    await commit("deaf", { Dockerfile: DOCKERFILE, "server.mjs": 'console.log("deaf"); setInterval(() => undefined, 1_000);\n' });
+    const pushed = await push();
+    expect(pushed).toMatchObject({ code: 1, out: expect.stringContaining("never became ready") });
+    expect(await done(...lineIn(pushed.out))).toMatch(/✖ failed[\s\S]*Why +web-1: [\s\S]*deaf/);
+  });
+
+  it("stops a build under way", async () => {
+    await commit("slow", { Dockerfile: `${DOCKERFILE}RUN sleep 300\n` });
+    const pushed = push();
+    const newest = async () => (await json<{ status: { phase: string } }[]>("builds", "--limit", "1"))[0]?.status.phase;
+    await expect.poll(newest, { timeout: 60_000, interval: 200 }).toBe("running");
+    expect(await done("cancel", "build")).toMatch(/: cancelled\.$/m);
+    expect(await pushed).toMatchObject({ code: 1, out: expect.stringContaining("cancelled") });
+  });
+
+  it.each<[string, number, RegExp]>([
+    ["aps", 2, /Did you mean apps\?/],
+    ["logs --build first", 2, /named by its number, like 15/],
+    ["scale web=many", 2, /web=3/],
+    ["scale nobody=1", 4, /There is no process nobody/],
+    ["describe nothing-like-it", 4, /does not exist/],
+    ["describe deployment 999", 4, /999|does not exist/],
+    ["apps -n nowhere/else", 4, /does not exist/],
+    ["apps -n demo/demo/demo", 2, /team\/namespace/],
+    ["quota set memory=12GB", 2, /memory=3GiB/],
+    ["rollback v99", 4, /no release v99; `plim releases` lists them/],
+    [`destroy ${APP}`, 2, /--yes/],
+  ])("%s ends with %i and what is right", async (line, code, sentence) => {
+    const said = await plim(line.split(" "));
+    expect(said).toMatchObject({ code, out: "", err: expect.stringMatching(sentence) });
+  });
+
+  it("tells a platform that is not there from one that refuses", async () => {
+    const env = { PLIM_URL: "http://localhost:9", PLIM_TOKEN: "x" };
+    expect(await plim(["apps"], { env })).toMatchObject({ code: 5, err: expect.stringContaining("Nothing answers at http://localhost:9") });
+  });
+
+  it("destroys an app when it may", async () => {
+    expect(await done("destroy", "--yes")).toBe(`${APP} is gone.\n`);
+    expect(await plim(["describe"])).toMatchObject({ code: 4 });
+    expect(await done("events")).toEqual(expect.any(String));
+    expect(await done("logout")).toContain("Logged out");
+    expect(await plim(["apps"])).toMatchObject({ code: 3 });
+  });
+});
