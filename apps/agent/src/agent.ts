@@ -8,6 +8,7 @@ import { type CgroupDriver, cgroupDriver, ensureHostLayout, type HostLayout, hos
 import { openQueue, type Queue } from "@plimsoll/queue";
 import { createServerApi, type ServerApi } from "./api-client.ts";
 import { type BuildRunner, createBuildRunner } from "./builds/build-runner.ts";
+import { cacheBudget } from "./builds/cache-budget.ts";
 import { BuildKeeper } from "./builds/keeper.ts";
 import { GitMirrors } from "./builds/mirror.ts";
 import { type DesiredCache, desiredCache } from "./desired-cache.ts";
@@ -105,13 +106,15 @@ class Agent implements RunningAgent {
   #described = false;
   #readable = true;
   #triedAgain = false;
+  /** Images and layers are taken away: no build begins meanwhile. */
+  #collecting: Promise<unknown> = Promise.resolve();
 
   constructor(parts: Parts) {
     const { settings, layout, layers, images, runtime, identity, log } = parts;
     this.#parts = parts;
     this.#api = createServerApi(settings.api, identity);
     this.#cache = desiredCache(layout.stateDir, identity);
-    this.#wire = new AgentWire(layout);
+    this.#wire = new AgentWire(layout, settings.resolvers);
     this.#reporter = new Reporter(this.#api, log);
     this.#instances = new Instances({
       runtime,
@@ -134,7 +137,10 @@ class Agent implements RunningAgent {
     this.#builds = new BuildKeeper({
       api: this.#api,
       mirrors: this.#mirrors,
-      runBuild: this.#runner.run,
+      runBuild: async (...build) => {
+        await this.#collecting;
+        return this.#runner.run(...build);
+      },
       log,
       onIdle: () => this.#sync.trigger(),
     });
@@ -289,20 +295,34 @@ class Agent implements RunningAgent {
   /** Takes away what nobody needs any more; runs only on what the server said last. */
   async #collect(): Promise<void> {
     const desired = this.#told;
-    if (desired === undefined || this.#builds.running.size > 0) return;
+    if (desired === undefined) return;
+    const builds = this.#builds.running.size > 0;
+    const work = builds ? this.#collectCache(desired) : this.#collectAll(desired);
+    if (!builds) this.#collecting = work.catch(() => undefined);
+    await work.catch((error: unknown) => this.#parts.log.warn("collection failed; it is tried again", { error }));
+  }
+
+  async #collectAll(desired: DesiredState): Promise<void> {
     const { images, runtime, baseImages, log } = this.#parts;
-    try {
-      await runtime.collect(new Set([...desired.instances.map(({ uid }) => uid), ...this.#instances.known.keys()]));
-      await this.#mirrors.collect(MIRROR_IDLE_MS);
-      const cached = await this.#runner.builder.collect();
-      const keep = new Set<Digest>([...baseImages.kept(), ...cached.layers, ...desired.keepImages.filter(isDigest)]);
-      for (const { image } of desired.instances) keep.add(image.digest);
-      const gone = await images.collect(keep);
-      if (gone.images + gone.layers > 0) log.info("collected", gone);
-      await this.#wire.collect(new Set(desired.instances.map(({ namespaceUid }) => namespaceUid)));
-    } catch (error) {
-      log.warn("collection failed; it is tried again", { error });
-    }
+    await runtime.collect(new Set([...desired.instances.map(({ uid }) => uid), ...this.#instances.known.keys()]));
+    await this.#mirrors.collect(MIRROR_IDLE_MS);
+    const cached = await this.#collectCache(desired);
+    const keep = new Set<Digest>([...baseImages.kept(), ...cached, ...desired.keepImages.filter(isDigest)]);
+    for (const { image } of desired.instances) keep.add(image.digest);
+    const gone = await images.collect(keep);
+    if (gone.images + gone.layers > 0) log.info("collected", gone);
+    await this.#wire.collect(new Set(desired.instances.map(({ namespaceUid }) => namespaceUid)));
+  }
+
+  /** Brings the build cache within its budget, also while builds run; answers the layers that it keeps. */
+  async #collectCache(desired: DesiredState): Promise<ReadonlySet<Digest>> {
+    const { settings, layout, images, log } = this.#parts;
+    const kept = desired.keepImages.filter(isDigest).flatMap((digest) => images.get(digest)?.layers ?? []);
+    const inUse = new Set([...kept, ...desired.instances.flatMap(({ image }) => image.layers)].map(({ digest }) => digest));
+    const budget = await cacheBudget(settings.buildCacheBytes, layout.stateDir);
+    const { removedEntries, removedLayers, layers } = await this.#runner.builder.collect({ ...budget, inUse });
+    if (removedLayers > 0) log.info("the build cache was larger than its budget", { removedEntries, removedLayers, ...budget });
+    return layers;
   }
 
   #namespace(uid: string) {

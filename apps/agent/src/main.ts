@@ -3,6 +3,8 @@ import { startAgent } from "./agent.ts";
 import { readSettings } from "./settings.ts";
 import { tearDown } from "./teardown.ts";
 
+const CLOSE_TIMEOUT_MS = 10_000;
+
 const settings = readSettings(process.env);
 const command = process.argv[2];
 
@@ -11,6 +13,8 @@ try {
     await tearDown(settings);
   } else {
     const end = async () => {
+      // What does not end in time ends with the process: nothing of it is needed by what runs on.
+      setTimeout(() => process.exit(0), CLOSE_TIMEOUT_MS).unref();
       await (await started).close().catch(() => undefined);
       process.exit(0);
     };

@@ -8,6 +8,9 @@ import { z } from "zod";
 const list = <T extends z.ZodType<string, string>>(item: T) =>
   z.preprocess((text) => (typeof text === "string" ? text.split(",").map((one) => one.trim()) : text), z.array(item).optional());
 
+/** Loopback is another machine in there: an instance's own. */
+const resolver = z.ipv4().refine((address) => !address.startsWith("127."), "must be an address that instances can reach, not loopback");
+
 /** Every setting of the agent, its environment variable, its default: the one place. */
 const Environment = z.object({
   PLIMSOLL_DATA_DIR: z.string().min(1),
@@ -36,6 +39,10 @@ const Environment = z.object({
   /** Certificate authorities that commands of builds trust, beside their image's own: where a proxy opens TLS. */
   PLIMSOLL_BUILD_CERTIFICATES: z.string().optional(),
   NODE_EXTRA_CA_CERTS: z.string().optional(),
+  /** What layers that only the build cache keeps may take of the disk; half of it for one namespace. */
+  PLIMSOLL_BUILD_CACHE_BYTES: z.coerce.number().int().min(0).optional(),
+  /** DNS servers for instances and builds, where those of the host cannot be found or are not for them. */
+  PLIMSOLL_RESOLVERS: list(resolver),
   /** What apps may use of this host; default: all cores, memory less a fifth (at least 1 GiB) for the system. */
   PLIMSOLL_CPU_MILLIS: z.coerce.number().int().min(100).optional(),
   PLIMSOLL_MEMORY_BYTES: z.coerce
@@ -59,6 +66,10 @@ export interface Settings {
   readonly apiSocket?: string;
   readonly cgroupParent?: string;
   readonly buildCertificates?: string;
+  /** What build cache layers may take of the disk; absent: a fifth of it. */
+  readonly buildCacheBytes?: number;
+  /** DNS servers of instances and builds; absent: those that the host asks itself. */
+  readonly resolvers?: readonly string[];
   readonly capacity: { readonly cpuMillis: number; readonly memoryBytes: number };
 }
 
@@ -84,6 +95,8 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     ...optional("cgroupParent", env.PLIMSOLL_CGROUP_PARENT),
     // The operator's own trust is good for their builds too.
     ...optional("buildCertificates", env.PLIMSOLL_BUILD_CERTIFICATES ?? env.NODE_EXTRA_CA_CERTS),
+    ...optional("buildCacheBytes", env.PLIMSOLL_BUILD_CACHE_BYTES),
+    ...optional("resolvers", env.PLIMSOLL_RESOLVERS),
     capacity: {
       cpuMillis: env.PLIMSOLL_CPU_MILLIS ?? availableParallelism() * 1_000,
       memoryBytes: env.PLIMSOLL_MEMORY_BYTES ?? totalmem() - Math.max(1024 ** 3, Math.floor(totalmem() / 5)),

@@ -30,14 +30,17 @@ export class AgentWire implements InstanceWire {
   readonly #layout: HostLayout;
   readonly #addressDir: string;
   #net: HostNetwork | undefined;
+  readonly #wantedResolvers: readonly string[] | undefined;
   #resolvers: readonly string[] = [];
   #namespaces = new Map<string, NamespaceAssignment>();
   #lastAddress: string | undefined;
   readonly #handedOut = new Set<string>();
   #choosing: Promise<unknown> = Promise.resolve();
 
-  constructor(layout: HostLayout) {
+  /** `resolvers`: the operator's, instead of those that the host asks itself. */
+  constructor(layout: HostLayout, resolvers?: readonly string[]) {
     this.#layout = layout;
+    this.#wantedResolvers = resolvers;
     this.#addressDir = join(layout.runDir, "addresses");
     mkdirSync(this.#addressDir, { recursive: true, mode: 0o700 });
   }
@@ -48,7 +51,7 @@ export class AgentWire implements InstanceWire {
 
   /** The host's network, then that of each namespace. Not concurrent with itself. */
   async apply(desired: DesiredState): Promise<void> {
-    this.#resolvers = await upstreamResolvers();
+    this.#resolvers = this.#wantedResolvers ?? (await upstreamResolvers());
     const plan = addressPlan({ network: desired.platform.network, sourceNetwork: desired.platform.sourceNetwork });
     const host = { layout: this.#layout, index: desired.host.index, plan };
     this.#net = await ensureHostNetwork(host, {

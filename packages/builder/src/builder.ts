@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@plimsoll/config";
 import type { BaseImages, ImageStore, LayerStore, ResolvedBase } from "@plimsoll/containers";
 import { AppError, type BuildEvent, type BuildFailure, type BuildLimits, type Digest, type Image, type ImageConfig } from "@plimsoll/core";
 import { type CgroupDriver, errorCode, type HostLayout } from "@plimsoll/host";
+import { type CacheBudget, type LayerUse, layersToEvict } from "./cache/budget.ts";
 import { StepCache } from "./cache/step-cache.ts";
 import { GitObjects } from "./context/git-objects.ts";
 import type { StepKey } from "./plan/keys.ts";
@@ -78,10 +79,17 @@ export interface BuildOptions {
 export interface CollectOptions {
   /** Cache entries not used for so long go. Default: 14 days. */
   readonly maxIdleMs?: number;
+  /** What the layers that only the cache keeps may take: of all namespaces, and of each. Absent: as much as there is. */
+  readonly maxBytes?: number;
+  readonly maxNamespaceBytes?: number;
+  /** Layers of images that run here or may: never removed, and not counted. */
+  readonly inUse?: ReadonlySet<Digest>;
 }
 
 export interface Collected {
   readonly removedEntries: number;
+  /** Layers that were removed because the cache was too large. */
+  readonly removedLayers: number;
   /** Layers that the cache still names: to be kept by whoever collects the layer store. */
   readonly layers: ReadonlySet<Digest>;
 }
@@ -89,12 +97,17 @@ export interface Collected {
 export interface Builder {
   /** Builds one commit. Never throws; several builds may run at once, also of one namespace. */
   build(request: BuildRequest, options: BuildOptions): Promise<BuildOutcome>;
-  /** Removes what builds of agents that are gone have left (cgroups, networks, upper directories) and cache entries out of use. */
+  /**
+   * Removes what builds of agents that are gone have left (cgroups, networks, upper directories), cache entries out of use, and of a cache
+   * that is too large what was not of use for longest. Builds may run meanwhile: what they use stays.
+   */
   collect(options?: CollectOptions): Promise<Collected>;
   /** Ends what waits for builds. Builds under way are the caller's to abort before. */
   close(): Promise<void>;
 }
 
+/** What was of use so lately belongs to a build that has just ended: whoever is to run its image does not know of it yet. */
+const JUST_USED_MS = 10 * 60 * 1_000;
 const DEFAULT_IDLE_MS = 14 * 24 * 60 * 60 * 1_000;
 const DEFAULT_SPARE_MS = 10 * 60 * 1_000;
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
@@ -107,6 +120,8 @@ class HostBuilder implements Builder {
   private readonly options: BuilderOptions;
   private readonly running = new Set<string>();
   private readonly executing = new Map<string, Map<StepKey, Promise<void>>>();
+  /** Layers that running builds stand on. */
+  private readonly held = new Map<string, Set<Digest>>();
   private readonly spare: SpareWorker;
 
   constructor(options: BuilderOptions) {
@@ -129,7 +144,12 @@ class HostBuilder implements Builder {
         if (!NAME.test(name)) throw new AppError("invalid", `${name} cannot name a build`);
       if (this.running.has(path)) throw new AppError("conflict", `build ${request.id} is running already`);
       this.running.add(path);
-      const outcome = await this.run(request, progress, stop).finally(() => this.running.delete(path));
+      const held = new Set<Digest>();
+      this.held.set(path, held);
+      const outcome = await this.run(request, progress, held, stop).finally(() => {
+        this.running.delete(path);
+        this.held.delete(path);
+      });
       progress.end({ type: "done", image: outcome.image, sizeBytes: outcome.sizeBytes, newBytes: outcome.newBytes });
       return outcome;
     } catch (error) {
@@ -147,15 +167,63 @@ class HostBuilder implements Builder {
     const { layers, clock, cacheDir } = this.options;
     await this.collectBuilds();
     await layers.collectTemporary();
-    const before = new Date(clock.now().getTime() - (options.maxIdleMs ?? DEFAULT_IDLE_MS));
-    const kept = new Set<Digest>();
+    const nowMs = clock.now().getTime();
+    const before = new Date(nowMs - (options.maxIdleMs ?? DEFAULT_IDLE_MS));
+    const uses: (LayerUse & { readonly key: StepKey })[] = [];
     let removedEntries = 0;
-    for (const uid of namesIn(join(cacheDir, "namespaces"))) {
-      const { removed, layers: named } = this.cacheOf(uid).collect(before);
+    // Nothing is waited for from the first look to the last entry that goes: no build takes one meanwhile.
+    for (const namespaceUid of namesIn(join(cacheDir, "namespaces"))) {
+      const { removed, entries } = this.cacheOf(namespaceUid).collect(before);
       removedEntries += removed;
-      for (const digest of named) kept.add(digest);
+      if (entries.length === 0) this.forgetNamespace(namespaceUid, before);
+      for (const { layer, key, lastUseMs } of entries) if (layer !== null) uses.push({ ...layer, key, namespaceUid, lastUseMs });
     }
-    return { removedEntries, layers: kept };
+    const budget: CacheBudget = {
+      hostBytes: options.maxBytes ?? Number.POSITIVE_INFINITY,
+      namespaceBytes: options.maxNamespaceBytes ?? Number.POSITIVE_INFINITY,
+      keepSinceMs: nowMs - JUST_USED_MS,
+      inUse: this.layersInUse(options.inUse),
+    };
+    const gone = new Set(layersToEvict(uses, budget).map(({ namespaceUid, digest }) => `${namespaceUid} ${digest}`));
+    const kept = new Set<Digest>();
+    for (const { namespaceUid, digest, key } of uses) {
+      if (!gone.has(`${namespaceUid} ${digest}`)) kept.add(digest);
+      else {
+        this.cacheOf(namespaceUid).delete(key);
+        removedEntries++;
+      }
+    }
+    const evicted = new Set(uses.map(({ digest }) => digest).filter((digest) => !kept.has(digest)));
+    const removedLayers = await this.removeLayers(evicted, options.inUse);
+    return { removedEntries, removedLayers, layers: new Set([...kept, ...this.layersInUse()]) };
+  }
+
+  /** A namespace that has nothing in the cache, and whose repositories had no new file for as long, is most likely gone. */
+  private forgetNamespace(uid: string, before: Date): void {
+    const directory = join(this.options.cacheDir, "namespaces", uid);
+    const seen = join(directory, "first-seen");
+    const isYoung = (name: string) => (statSync(join(seen, name), { throwIfNoEntry: false })?.mtime ?? 0) >= before;
+    if (!namesIn(seen).some(isYoung)) rmSync(directory, { recursive: true, force: true });
+  }
+
+  /** Layers that have to stay now: the caller's, those of bases, and what running builds stand on. */
+  private layersInUse(more: ReadonlySet<Digest> = new Set()): ReadonlySet<Digest> {
+    const { images, baseImages } = this.options;
+    const inUse = new Set(more);
+    for (const digest of baseImages.kept()) for (const layer of images.get(digest)?.layers ?? []) inUse.add(layer.digest);
+    for (const held of this.held.values()) for (const digest of held) inUse.add(digest);
+    return inUse;
+  }
+
+  private async removeLayers(digests: ReadonlySet<Digest>, inUse: ReadonlySet<Digest> | undefined): Promise<number> {
+    let removed = 0;
+    for (const digest of digests) {
+      // Asked anew each time: while the last one was removed, a build may have made this one again.
+      if (this.layersInUse(inUse).has(digest) || !this.options.layers.has(digest)) continue;
+      await this.options.layers.remove(digest);
+      removed++;
+    }
+    return removed;
   }
 
   private async collectBuilds(): Promise<void> {
@@ -169,7 +237,12 @@ class HostBuilder implements Builder {
     }
   }
 
-  private async run(request: BuildRequest, progress: Progress, signal: AbortSignal): Promise<BuildOutcome & { kind: "image" }> {
+  private async run(
+    request: BuildRequest,
+    progress: Progress,
+    held: Set<Digest>,
+    signal: AbortSignal,
+  ): Promise<BuildOutcome & { kind: "image" }> {
     const { layers, images, cacheDir, layout, cgroups, network } = this.options;
     const architecture = hostArchitecture();
     signal.throwIfAborted();
@@ -180,6 +253,7 @@ class HostBuilder implements Builder {
     const plan = planStages(dockerfile, { architecture, buildArgs, ...(request.target === undefined ? {} : { target: request.target }) });
     progress.plan(dockerfile.file, plan.stages.find(({ index }) => index === plan.target)?.label ?? "", listSteps(plan));
     const bases = await this.resolveBases(plan, progress, signal);
+    for (const { image } of bases.values()) for (const { digest } of image.layers) held.add(digest);
     const configs = new Map([...bases].map(([reference, { image }]) => [reference, image.config]));
     const stages = planSteps(plan, configs, { escape: dockerfile.escape, buildArgs, architecture });
     const firstSeen = createHash("sha256").update(request.repository).digest("hex").slice(0, 32);
@@ -208,6 +282,7 @@ class HostBuilder implements Builder {
       progress,
       limits: request.limits,
       executing: this.executingOf(request.namespace.uid),
+      held,
       signal,
     });
     const solution = await solver.solve(plan.target);

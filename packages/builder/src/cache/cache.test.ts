@@ -38,9 +38,12 @@ describe("builder cache files", () => {
     writeFileSync(join(dir, ".new-1-1"), "x");
     utimesSync(join(dir, ".new-1-1"), old, old);
     expect(cache.get(key("c"))).toBeUndefined();
-    expect(cache.collect(new Date(Date.now() - 60_000))).toEqual({ removed: 2, layers: new Set([layer("b").digest]) });
+    expect(cache.collect(new Date(Date.now() - 60_000))).toEqual({
+      removed: 2,
+      entries: [{ key: key("b"), layer: layer("b"), lastUseMs: expect.closeTo(Date.now(), -4) }],
+    });
     expect(readdirSync(dir).sort()).toEqual(["aa", "bb", "cc"]);
-    expect(new StepCache(join(dir, "nothing")).collect(new Date())).toEqual({ removed: 0, layers: new Set() });
+    expect(new StepCache(join(dir, "nothing")).collect(new Date())).toEqual({ removed: 0, entries: [] });
   });
 
   it("keep the time of a file version from its first build on, whatever is torn", () => {

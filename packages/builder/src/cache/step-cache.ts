@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Digest, LayerRef } from "@plimsoll/core";
+import type { LayerRef } from "@plimsoll/core";
 import { isDigest } from "@plimsoll/core";
 import { errorCode } from "@plimsoll/host";
 import type { StepKey } from "../plan/keys.ts";
@@ -8,6 +8,12 @@ import type { StepKey } from "../plan/keys.ts";
 /** What a step came to: the layer it added, or null where it changed nothing. */
 export interface StepResult {
   readonly layer: LayerRef | null;
+}
+
+/** An entry as it stands: which layer it names and when it was of use last. */
+export interface CacheEntry extends StepResult {
+  readonly key: StepKey;
+  readonly lastUseMs: number;
 }
 
 /**
@@ -43,9 +49,9 @@ export class StepCache {
     rmSync(this.pathOf(key), { force: true });
   }
 
-  /** Removes entries last used before `before`, torn ones and half-written files; returns how many and the layers that the rest names. */
-  collect(before: Date): { readonly removed: number; readonly layers: ReadonlySet<Digest> } {
-    const layers = new Set<Digest>();
+  /** Removes entries last used before `before`, torn ones and half-written files; returns how many, and the rest. */
+  collect(before: Date): { readonly removed: number; readonly entries: readonly CacheEntry[] } {
+    const entries: CacheEntry[] = [];
     let removed = 0;
     for (const group of names(this.directory)) {
       if (group.startsWith(".new-")) {
@@ -54,16 +60,17 @@ export class StepCache {
       }
       for (const name of names(join(this.directory, group))) {
         const path = join(this.directory, group, name);
-        const result = lastUse(path) < before ? undefined : read(path);
+        const used = lastUse(path);
+        const result = used < before ? undefined : read(path);
         if (result === undefined) {
           rmSync(path, { force: true });
           removed++;
-        } else if (result.layer !== null) {
-          layers.add(result.layer.digest);
+        } else {
+          entries.push({ ...result, key: `${group}${name}` as StepKey, lastUseMs: used.getTime() });
         }
       }
     }
-    return { removed, layers };
+    return { removed, entries };
   }
 
   private pathOf(key: StepKey): string {

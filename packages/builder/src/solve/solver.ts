@@ -39,6 +39,8 @@ export interface SolverOptions {
   readonly limits: BuildLimits;
   /** Keys that any build of this namespace executes now; whoever needs one of them waits. */
   readonly executing: Map<StepKey, Promise<void>>;
+  /** Where it says which layers this build stands on: from then on they are not collected. */
+  readonly held: Set<Digest>;
   readonly signal: AbortSignal;
 }
 
@@ -197,7 +199,10 @@ export class Solver {
       await this.enter();
       const started = progress.started(step.index);
       try {
-        const { layer, wasKnown } = await make();
+        let { layer, wasKnown } = await make();
+        // Equal content was in the store already, and was collected before it was ours.
+        if (!this.hold(layer)) ({ layer, wasKnown } = await make());
+        this.hold(layer);
         cache.put(key, { layer });
         if (layer !== null && wasKnown !== true) this.made.add(layer.digest);
         started.done(wasKnown === true ? "cached" : "done");
@@ -216,11 +221,18 @@ export class Solver {
 
   /** A result whose layer has been collected is none. */
   private lookUp(key: StepKey): StepResult | undefined {
-    const { cache, layers } = this.options;
+    const { cache } = this.options;
     const result = cache.get(key);
-    if (result === undefined || result.layer === null || layers.has(result.layer.digest)) return result;
+    if (result === undefined || this.hold(result.layer)) return result;
     cache.delete(key);
     return undefined;
+  }
+
+  /** Keeps a layer for as long as this build runs; false when it is not there. */
+  private hold(layer: LayerRef | null): boolean {
+    if (layer === null) return true;
+    this.options.held.add(layer.digest);
+    return this.options.layers.has(layer.digest);
   }
 
   private async enter(): Promise<void> {

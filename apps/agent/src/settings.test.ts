@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { readSettings } from "./settings.ts";
+
+const base = { PLIMSOLL_DATA_DIR: "/var/lib/plimsoll", PLIMSOLL_API: "unix:/run/api.sock" };
+
+describe("the agent's settings", () => {
+  it("leave to the platform and the host what nobody set", () => {
+    const settings = readSettings(base);
+    expect(settings).toMatchObject({ hostName: "this-host", httpPort: 8080 });
+    for (const name of ["roles", "resolvers", "buildCacheBytes", "address"]) expect(settings).not.toHaveProperty(name);
+  });
+
+  it("take lists with commas", () => {
+    const set = { PLIMSOLL_ROLES: "run, ingress", PLIMSOLL_RESOLVERS: "192.0.2.1,192.0.2.2", PLIMSOLL_BUILD_CACHE_BYTES: "1000" };
+    expect(readSettings({ ...base, ...set })).toMatchObject({
+      roles: ["run", "ingress"],
+      resolvers: ["192.0.2.1", "192.0.2.2"],
+      buildCacheBytes: 1_000,
+    });
+  });
+
+  it.each([
+    ["PLIMSOLL_ROLES", "run,king"],
+    ["PLIMSOLL_RESOLVERS", "192.0.2.1,127.0.0.53"],
+    ["PLIMSOLL_RESOLVERS", "dns.example"],
+    ["PLIMSOLL_BUILD_CACHE_BYTES", "much"],
+    ["PLIMSOLL_API", "http://10.0.0.1"],
+  ])("that are wrong are refused by name: %s=%s", (name, value) => {
+    expect(() => readSettings({ ...base, [name]: value })).toThrow(
+      expect.objectContaining({ code: "invalid", message: expect.stringContaining(name) }),
+    );
+  });
+});
