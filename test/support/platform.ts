@@ -82,10 +82,10 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Star
     const guest = network.hosts[index];
     if (guest === undefined) throw new Error(`there is no machine ${index}`);
     const guestDir = `${dataDir}-${name}`;
-    await mkdir(guestDir, { mode: 0o711 });
+    await mkdir(guestDir, { mode: 0o711, recursive: true });
     const layout = hostLayout({ name, dataDir: guestDir });
     network.own(layout.tag);
-    guests.push({ prefix: inside(guest, []), dataDir: guestDir });
+    if (guests.every(({ dataDir: known }) => known !== guestDir)) guests.push({ prefix: inside(guest, []), dataDir: guestDir });
     const words = command.split(" ").filter((word) => word !== "");
     const flags = words.slice(words.indexOf("--") + 1);
     await runScript(inside(guest, []), guestDir, ["scripts/join.ts", ...flags, "--name", name], START_TIMEOUT_MS, {
