@@ -100,6 +100,8 @@ describe("collection of images and layers", () => {
     await running("i1", await imageOf(rig.layer, content));
     expect(await rig.images.collect(NOTHING, longAfter())).toMatchObject({ layers: 0 });
     expect(rig.images.list()).toEqual([]);
+    await rig.layers.remove(content.digest);
+    expect(here(rig.layer, content)).toEqual([true, true]);
     await runtime.stop("i1");
     expect(log("i1")).toContain("content");
     expect(await rig.images.collect(NOTHING, longAfter())).toMatchObject({ layers: 0 });

@@ -93,7 +93,7 @@ export class LayerStore {
     });
   }
 
-  /** What `named` names at the time is in use: no collection takes it, whatever else it was told. Returns the end of that. */
+  /** What `named` names at the time is in use: it cannot be removed through this object. Returns the end of that. */
   hold(named: () => Iterable<Digest>): () => void {
     this.#holders.add(named);
     return () => this.#holders.delete(named);
@@ -109,8 +109,9 @@ export class LayerStore {
     return nowMs - statSync(join(this.#dir(digest), "layer.json")).mtimeMs;
   }
 
-  /** Idempotent. The caller knows that nothing runs on it. */
+  /** Idempotent. What somebody holds stays. */
   async remove(digest: Digest): Promise<void> {
+    if (this.held().has(digest)) return;
     const grave = this.#temporaryName();
     try {
       renameSync(this.#dir(digest), grave);
