@@ -12,7 +12,7 @@ import type { Layout } from "./platform/layout.ts";
 import { isAlive } from "./platform/process-identity.ts";
 import { readRecords } from "./platform/supervisor.ts";
 import { ensureSupervisor, until } from "./platform/supervisor-process.ts";
-import { readWanted, wantedBy, writeWanted } from "./platform/wanted.ts";
+import { readWanted, startEnvironment, wantedBy, writeWanted } from "./platform/wanted.ts";
 
 const USAGE = "npm run join -- --server https://ADDRESS:PORT --token TOKEN [--name NAME]   (plim host add prints it)";
 /** An agent that is refused ends at once; one that has lived so long is in. */
@@ -27,7 +27,7 @@ async function main(layout: Layout): Promise<void> {
   const server = values.server ?? last?.server;
   if (server === undefined) throw new AppError("invalid", USAGE);
   const token = values.token ?? last?.enrollToken;
-  const base = wantedBy(process.env, last, "production");
+  const base = wantedBy(startEnvironment(last), last, "production");
   const hostName = values.name ?? last?.hostName ?? nameOfThisMachine();
   writeWanted(layout, { ...base, processes: "agent", server, hostName, ...(token === undefined ? {} : { enrollToken: token }) });
   await createProgress(process.stdout).step("host", `${hostName} joins ${server}`, async () => {

@@ -1,5 +1,8 @@
-/** The supervisor: one detached process for each data directory. `npm start` starts it, `npm stop` ends it. */
+/**
+ * The supervisor: one process for each data directory, detached or a unit of systemd. `npm start` or a boot starts it, `npm stop` ends it.
+ */
 import { join, resolve } from "node:path";
+import { restorePlaces } from "./platform/after-boot.ts";
 import { layoutOf } from "./platform/layout.ts";
 import type { ProcessSpec } from "./platform/process-spec.ts";
 import { wantedSpecs } from "./platform/programs.ts";
@@ -14,6 +17,10 @@ if (!process.env.PLIMSOLL_DATA_DIR) {
 const root = resolve(import.meta.dirname, "..");
 const layout = layoutOf(root, resolve(process.env.PLIMSOLL_DATA_DIR));
 
+const atStart = readWanted(layout);
+// The platform was stopped on purpose: a boot does not start it.
+if (atStart?.processes === "none") process.exit(0);
+
 /** Looked at many times a second: read again only when it was written anew. */
 let known: { readonly version: string; readonly specs: readonly ProcessSpec[] } | undefined;
 function readSpecs(): readonly ProcessSpec[] {
@@ -27,6 +34,7 @@ function readSpecs(): readonly ProcessSpec[] {
 
 let wake: () => void = () => undefined;
 await holdSupervisorSocket(layout, process.env.PLIMSOLL_CODE ?? "", () => wake());
+if (atStart !== undefined) await restorePlaces(layout, atStart);
 const supervisor = supervise({
   specs: readSpecs,
   recordsPath: join(layout.runDir, "processes.json"),

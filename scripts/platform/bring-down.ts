@@ -5,6 +5,7 @@ import { isAlive, signal } from "./process-identity.ts";
 import { tearDownHost } from "./server-commands.ts";
 import { readRecords, writeRecords } from "./supervisor.ts";
 import { endOf, endSupervisor } from "./supervisor-process.ts";
+import { isBooted, removeUnit } from "./systemd.ts";
 import { readWanted, writeWanted } from "./wanted.ts";
 
 /** Each after what depends on it. */
@@ -45,6 +46,7 @@ export async function bringDown(layout: Layout, options: { readonly all: boolean
   }
   for (const name of names) await end(name);
   writeRecords(recordsPath, {});
+  if (options.all && isBooted()) await removeUnit(layout, { machineRoot: "/" });
   if (options.all) await rm(layout.socketsDir, { recursive: true, force: true });
   if (wanted !== undefined) writeWanted(layout, { ...wanted, processes: "none" });
   if (failure !== undefined) throw failure;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { AppError } from "@plimsoll/core";
 import { createProgress, type Progress } from "../bootstrap/progress.mjs";
 import { deployMigrations, migrationNames } from "../migrations/migrate.ts";
+import { ensureSocketsDirectory } from "./after-boot.ts";
 import { BaseImagesSeen } from "./base-images-seen.ts";
 import { shown } from "./installation.ts";
 import type { Layout } from "./layout.ts";
@@ -14,7 +15,7 @@ import { ensureRedisFiles, whenRedisAnswers } from "./redis.ts";
 import { pushSampleApp, samplePublicKey, untilLive } from "./sample-app.ts";
 import { type Overview, readOverview, type Setup, setUpServer } from "./server-commands.ts";
 import { ensureSupervisor, until, visitSupervisor } from "./supervisor-process.ts";
-import { readWanted, type Wanted, wantedBy, writeWanted } from "./wanted.ts";
+import { readWanted, startEnvironment, type Wanted, wantedBy, writeWanted } from "./wanted.ts";
 
 const STORE_TIMEOUT_MS = 60_000;
 const SERVER_TIMEOUT_MS = 60_000;
@@ -29,12 +30,12 @@ const SHOWN_LOG_LINES = 8;
 export async function bringUp(layout: Layout, mode: Wanted["mode"]): Promise<{ readonly setup: Setup; readonly wanted: Wanted }> {
   const progress = createProgress(process.stdout);
   await mkdir(layout.runDir, { recursive: true, mode: 0o700 });
-  await mkdir(layout.socketsDir, { recursive: true, mode: 0o755 });
+  await ensureSocketsDirectory(layout);
   const last = readWanted(layout);
   if (last?.server !== undefined) {
     throw new AppError("conflict", `This machine is a host of ${last.server}: npm run join starts its agent; the platform runs there.`);
   }
-  const wanted = wantedBy(process.env, last, mode);
+  const wanted = wantedBy(startEnvironment(last), last, mode);
   // What runs is not taken down meanwhile, and no newer server starts before the schema that it needs is there.
   const runs = last?.processes === "all";
   const meanwhile: Wanted = runs ? { ...wanted, code: last.code, portalCode: last.portalCode } : { ...wanted, processes: "stores" };

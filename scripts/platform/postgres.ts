@@ -33,9 +33,7 @@ export function postgresUrl(layout: Layout, { role = DATABASE, database = DATABA
  * safe to run concurrently, which the supervisor's lock sees to.
  */
 export async function ensurePostgresCluster(layout: Layout): Promise<number> {
-  const owner = systemUser(USER);
-  await ensureOwnDirectory(layout.postgresDir, owner);
-  await ensureOwnDirectory(layout.postgresSocketDir, owner);
+  const owner = await ensurePostgresDirectories(layout);
   const versionPath = join(layout.postgresDir, "PG_VERSION");
   // initdb writes PG_VERSION early; the last file that it and we write tells that a cluster is whole.
   const finishedPath = join(layout.postgresDir, "pg_ident.conf");
@@ -49,6 +47,14 @@ export async function ensurePostgresCluster(layout: Layout): Promise<number> {
     await initialise(layout, newestPrograms(), owner);
   }
   return Number(readFileSync(versionPath, "utf8").trim());
+}
+
+/** Where its data and its socket lie; the latter is gone after a reboot. Answers whose they are. Idempotent. */
+export async function ensurePostgresDirectories(layout: Layout): Promise<SystemUser> {
+  const owner = systemUser(USER);
+  await ensureOwnDirectory(layout.postgresDir, owner);
+  await ensureOwnDirectory(layout.postgresSocketDir, owner);
+  return owner;
 }
 
 /** The private PostgreSQL: durable, reachable by its unix socket alone. */

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { minimalEnv, run } from "@plimsoll/exec";
+import { minimalEnv, run, start } from "@plimsoll/exec";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { layoutOf } from "./layout.ts";
 import { postgresUrl } from "./postgres.ts";
@@ -109,6 +109,29 @@ describe("npm start and npm stop", () => {
       process.kill(pid, "SIGKILL");
       await expect.poll(() => records()[name]?.pid, { interval: 10, timeout: 500 }).not.toBe(pid);
     }
+  });
+
+  it("comes back as a whole after a reboot, by the supervisor that a boot starts and nothing else; not when it was stopped", async () => {
+    await command("start");
+    const layout = layoutOf(root, join(root, ".plimsoll"));
+    const before = records();
+    const supervisor = await visitSupervisor(layout);
+    for (const pid of [supervisor?.pid ?? 0, ...Object.values(before).map((record) => record.pid)]) process.kill(pid, "SIGKILL");
+    rmSync(layout.socketsDir, { recursive: true });
+    const env = { PATH: minimalEnv.PATH ?? "", PLIMSOLL_DATA_DIR: layout.dataDir, PLIMSOLL_CODE: "" };
+    const boot = () => start([process.execPath, join(root, "scripts/supervise.ts")], { cwd: root, env, detached: true, stdio: "ignore" });
+    (await boot()).unref();
+    await expect.poll(() => Object.values(records()).filter(isAlive).length, { timeout: 60_000 }).toBe(5);
+    for (const [name, { pid }] of Object.entries(records())) expect(pid, name).not.toBe(before[name]?.pid);
+    await expect.poll(() => existsSync(layout.apiSocket), { timeout: 60_000 }).toBe(true);
+    const after = records();
+    await command("start");
+    expect(records()).toEqual(after);
+
+    await command("stop");
+    const stopped = await boot();
+    expect(await new Promise((resolve) => stopped.once("exit", resolve))).toBe(0);
+    expect(Object.values(records()).filter(isAlive)).toEqual([]);
   });
 
   it("replaces server, portal and agent, and nothing else, when the code has changed", async () => {

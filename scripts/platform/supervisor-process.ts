@@ -8,6 +8,8 @@ import { z } from "zod";
 import type { Layout } from "./layout.ts";
 import { openLog } from "./log-file.ts";
 import { identify, isAlive, type ProcessIdentity, signal } from "./process-identity.ts";
+import { installUnits, isActive, isBooted, startUnit, usesSystemd, WORKLOADS_CGROUP } from "./systemd.ts";
+import { readWanted } from "./wanted.ts";
 
 const Greeting = z.object({ pid: z.int(), code: z.string() });
 type Greeting = z.infer<typeof Greeting>;
@@ -48,13 +50,33 @@ export function visitSupervisor(layout: Layout): Promise<Greeting | undefined> {
 }
 
 /**
- * Sees to it that a supervisor of this code runs: leaves the one that does, replaces one of older code, starts one where none is.
- * The processes that it looks after do not notice.
+ * Sees to it that a supervisor of this code runs: leaves the one that does, replaces one of older code, starts one where none is, as a
+ * unit of systemd where that is wanted. The processes that it looks after do not notice.
  */
 export async function ensureSupervisor(layout: Layout, code: string, environment: NodeJS.ProcessEnv): Promise<"adopted" | "started"> {
+  const settings = readWanted(layout)?.settings;
   const running = await visitSupervisor(layout);
-  if (running?.code === code) return "adopted";
-  await endSupervisor(layout);
+  if (usesSystemd({ ...settings, ...environment }, isBooted())) {
+    const delegated = settings?.PLIMSOLL_CGROUP_PARENT === WORKLOADS_CGROUP;
+    const { unit, changed } = await installUnits({ layout, node: process.execPath, code }, { machineRoot: "/", delegated });
+    const active = running !== undefined && (await isActive(unit));
+    if (active && !changed) return "adopted";
+    if (!active) await endSupervisor(layout);
+    await startUnit(unit, { changed, delegated });
+  } else {
+    if (running?.code === code) return "adopted";
+    await endSupervisor(layout);
+    await startDetached(layout, code, environment);
+  }
+  await until(
+    async () => (await visitSupervisor(layout))?.code === code,
+    10_000,
+    "The supervisor did not start; its log is logs/supervisor.log.",
+  );
+  return "started";
+}
+
+async function startDetached(layout: Layout, code: string, environment: NodeJS.ProcessEnv): Promise<void> {
   const log = openLog(join(layout.logsDir, "supervisor.log"));
   // Small: it stays for good and holds next to nothing.
   const heap = ["--max-semi-space-size=1", "--max-old-space-size=24"];
@@ -67,12 +89,6 @@ export async function ensureSupervisor(layout: Layout, code: string, environment
   });
   closeSync(log);
   child.unref();
-  await until(
-    async () => (await visitSupervisor(layout)) !== undefined,
-    10_000,
-    "The supervisor did not start; its log is logs/supervisor.log.",
-  );
-  return "started";
 }
 
 /** Ends the supervisor, if one runs, and nothing else. Idempotent. */

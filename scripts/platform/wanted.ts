@@ -1,8 +1,9 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { readJson, writeJson } from "./json-file.ts";
 import type { Layout } from "./layout.ts";
+import { isBooted, usesSystemd, withDelegatedCgroup } from "./systemd.ts";
 
 /** What the operator asked for with the last start. The supervisor reads it on every look. */
 const Wanted = z.object({
@@ -64,6 +65,15 @@ export function wantedBy(environment: NodeJS.ProcessEnv, last: Wanted | undefine
     code: environment.PLIMSOLL_CODE ?? "",
     portalCode: environment.PLIMSOLL_PORTAL_CODE ?? "",
   };
+}
+
+/** The environment that a start is told by: the operator's, and on a first start with systemd where our cgroups go. */
+export function startEnvironment(last: Wanted | undefined): NodeJS.ProcessEnv {
+  return withDelegatedCgroup(process.env, {
+    first: last === undefined,
+    systemd: usesSystemd(process.env, isBooted()),
+    unified: existsSync("/sys/fs/cgroup/cgroup.controllers"),
+  });
 }
 
 export function readWanted(layout: Layout): Wanted | undefined {
