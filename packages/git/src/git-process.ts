@@ -30,7 +30,9 @@ export interface GitProcess {
 
 /** The git processes of this server: bounded, and none survives it. */
 export class GitProcesses {
-  readonly #running = new Map<GitProcess, string>();
+  readonly #running = new Set<GitProcess>();
+  /** Whose processes run or are being started: taken before the start is waited for, or requests side by side pass the limit together. */
+  readonly #places: string[] = [];
   readonly #limits: { readonly total: number; readonly perUser: number };
   #closed = false;
 
@@ -41,23 +43,34 @@ export class GitProcesses {
   /** Throws AppError rate_limited when too many run, unavailable when the server is closing. */
   async start(options: GitProcessOptions): Promise<GitProcess> {
     if (this.#closed) throw new AppError("unavailable", "Plimsoll is being restarted: try again in a moment.");
-    const ofUser = [...this.#running.values()].filter((userId) => userId === options.userId).length;
-    if (this.#running.size >= this.#limits.total || ofUser >= this.#limits.perUser) {
+    const { userId } = options;
+    const ofUser = this.#places.filter((one) => one === userId).length;
+    if (this.#places.length >= this.#limits.total || ofUser >= this.#limits.perUser) {
       throw new AppError("rate_limited", "Too many git connections at the same time: try again when some of them have ended.");
     }
-    // A process group of its own: git starts children, and ends with them.
-    const child = await start(options.argv, { env: options.environment, cwd: "/", stdio: ["pipe", "pipe", "pipe"], detached: true });
-    const git = supervise(child, options.onEnd);
-    this.#running.set(git, options.userId);
-    void git.ended.then(() => this.#running.delete(git));
-    if (this.#closed) git.end();
-    return git;
+    this.#places.push(userId);
+    const leave = () => void this.#places.splice(this.#places.indexOf(userId), 1);
+    try {
+      // A process group of its own: git starts children, and ends with them.
+      const child = await start(options.argv, { env: options.environment, cwd: "/", stdio: ["pipe", "pipe", "pipe"], detached: true });
+      const git = supervise(child, options.onEnd);
+      this.#running.add(git);
+      void git.ended.then(() => {
+        this.#running.delete(git);
+        leave();
+      });
+      if (this.#closed) git.end();
+      return git;
+    } catch (error) {
+      leave();
+      throw error;
+    }
   }
 
   /** Ends all and waits for their end. */
   async close(): Promise<void> {
     this.#closed = true;
-    const all = [...this.#running.keys()];
+    const all = [...this.#running];
     for (const git of all) git.end();
     await Promise.all(all.map((git) => git.ended));
   }
