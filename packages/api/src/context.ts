@@ -9,6 +9,14 @@ import type { ApiSettings } from "./settings.ts";
 import type { StreamBroker } from "./streams/broker.ts";
 import type { Signals } from "./watch/signals.ts";
 
+/** What the API asks of the git front door. */
+export interface GitFrontDoor {
+  /** Smart HTTP, mounted at /git/. */
+  fetch(request: Request): Promise<Response>;
+  /** A commit that an app's repository has, whether or not a branch holds it; undefined when it has none of this id. */
+  readCommit(appUid: string, commit: string): Promise<{ readonly subject: string; readonly author: string } | undefined>;
+}
+
 /** What the API asks of the rest of the server. */
 export interface ApiPorts {
   readonly db: Database;
@@ -16,8 +24,7 @@ export interface ApiPorts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly streams: StreamBroker;
-  /** Smart HTTP of the git front door, mounted at /git/. */
-  readonly git?: { fetch(request: Request): Promise<Response> };
+  readonly git?: GitFrontDoor;
   /** Requests per token or address; default 100 a second, 500 at once. */
   readonly rate?: Rate;
   /** A host's own queue and the Redis user confined to it; absent: its agent polls. Idempotent. */

@@ -118,6 +118,12 @@ const TABLE: Record<string, Row> = {
     body: () => ({ reference: "nginx:1" }),
     statuses: MEMBERS(201),
   },
+  // Nobody's git is behind this API: members get past the door, and are told that the commit is not there.
+  "POST /api/v1/namespaces/:team/:namespace/apps/:app/builds": {
+    path: `${APP}/builds`,
+    body: () => ({ commit: "a".repeat(40) }),
+    statuses: MEMBERS(412),
+  },
   "POST /api/v1/namespaces/:team/:namespace/apply": {
     path: `${NS}/apply`,
     body: () => ({ kind: "App", metadata: { name: "applied" }, spec: {} }),

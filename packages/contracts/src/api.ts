@@ -48,6 +48,12 @@ export type AppPatch = z.infer<typeof AppPatch>;
 
 export const ScaleRequest = z.object({ process: ObjectName, replicas: z.int().min(0).max(100) });
 export const RollbackRequest = z.object({ release: z.int().min(1).optional().describe("absent: the one before the live one") });
+/** A commit that the app's repository has; what is absent is as the app's source says. */
+export const NewBuild = z.object({
+  commit: z.string().regex(/^[0-9a-f]{40}$/, "must be a commit's 40 hex digits"),
+  dockerfile: z.string().min(1).max(512).optional(),
+  target: z.string().min(1).max(128).optional(),
+});
 export const DeployImageRequest = z.object({ reference: z.string().min(1).max(512) });
 export const SecretValue = z.object({ value: z.string().max(65_536) });
 export const QuotaPatch = z.object({ quota: QuotaVector.partial() });

@@ -205,6 +205,8 @@ export const BuildSpec = z.object({
   pushId: z.string().optional(),
   /** Who asked, for people. */
   requestedBy: z.string(),
+  /** False: it is to make an image and nothing else; no release comes of it, and it supersedes nothing. */
+  deploy: z.boolean().optional(),
   /** Set by whoever wants it stopped; the build controller and the agent obey. */
   cancelled: z.boolean(),
 });

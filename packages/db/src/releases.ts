@@ -79,6 +79,8 @@ export interface BuildRequest {
   readonly source: BuildSource;
   readonly pushId?: string;
   readonly requestedBy: string;
+  /** False: an image is all that is wanted. */
+  readonly deploy?: boolean;
 }
 
 /** Asks for a build; the build controller places it when the namespace's build quota and a host have room. */
@@ -97,6 +99,7 @@ export async function createBuild(tx: Tx, request: BuildRequest): Promise<Resour
       limits: namespace.spec.build,
       ...(request.pushId === undefined ? {} : { pushId: request.pushId }),
       requestedBy: request.requestedBy,
+      ...(request.deploy === undefined ? {} : { deploy: request.deploy }),
       cancelled: false,
     },
     status: { phase: "pending", attempt: 0 },

@@ -3,6 +3,9 @@ import { minimalEnv, type Output, run } from "@plimsoll/exec";
 /** Where pushed commits are kept until their release is decided; no client sees or changes it. */
 export const PUSH_REFS = "refs/plim/pushes/";
 
+/** What is pushed here is taken in and kept for a while without any ref: a commit that is to be built and not deployed. */
+export const BUILD_REFS = "refs/for-build/";
+
 export interface GitSettings {
   /** Directory with our hooks. */
   readonly hooksDir: string;
@@ -17,6 +20,7 @@ export interface GitSettings {
 export function gitEnvironment(settings: GitSettings): Readonly<Record<string, string>> {
   const config: readonly (readonly [string, string])[] = [
     ["receive.procReceiveRefs", "refs/heads/"],
+    ["receive.procReceiveRefs", BUILD_REFS],
     ["core.hooksPath", settings.hooksDir],
     ["transfer.hideRefs", "refs/plim"],
     ["transfer.fsckObjects", "true"],

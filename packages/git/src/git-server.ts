@@ -5,6 +5,7 @@ import { installHook } from "./hook/install.ts";
 import { HookServer } from "./hook/server.ts";
 import { PushKeeper } from "./keep-pushes.ts";
 import type { FinishedPush, GitClock, GitLogger, GitPorts, Principal, PushToFinish, RepositoryRef } from "./ports.ts";
+import { type Commit, readCommit } from "./push-refs.ts";
 import { type PushSession, receivePush } from "./receive-push.ts";
 import { Repositories } from "./repositories.ts";
 import type { GitService } from "./repository-path.ts";
@@ -54,6 +55,8 @@ export interface GitServer {
   finishPush(push: PushToFinish): Promise<FinishedPush>;
   /** Records pushes whose commit was kept and whose row is missing. For starts and resyncs; `listen` does it once. */
   scanPushes(): Promise<{ readonly recorded: number }>;
+  /** A commit of an app's repository, whether or not a ref holds it; undefined when it has none of this id. */
+  readCommit(appUid: string, commit: string): Promise<Commit | undefined>;
   /** Removes the repository of a deleted app. Idempotent. */
   removeRepository(appUid: string): Promise<void>;
 }
@@ -159,6 +162,8 @@ export function createGitServer(options: GitServerOptions): GitServer {
     handleHttp,
     finishPush: (push) => keeper.finish(push),
     scanPushes: () => keeper.scan(),
+    readCommit: async (appUid, commit) =>
+      (await repositories.has(appUid)) ? readCommit(git, repositories.path(appUid), commit) : undefined,
     removeRepository: (appUid) => repositories.remove(appUid),
   };
 }

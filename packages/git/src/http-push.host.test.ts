@@ -29,6 +29,21 @@ describe("git over smart HTTP", () => {
     expect(await world.ref(SHOP, "refs/heads/main")).toBe(commit);
   });
 
+  it("takes a commit that is to be built: no ref, no deploy, and it can be fetched", async () => {
+    const ana = await world.person("Ana");
+    const commit = await ana.commit("For a build");
+    for (let times = 0; times < 2; times++) expect((await ana.push(ana.http(), "HEAD:refs/for-build/head")).code).toBe(0);
+    const appUid = world.platform.apps.get(SHOP) ?? "";
+    expect(await world.server.readCommit(appUid, commit)).toMatchObject({ subject: "For a build" });
+    expect(await world.server.readCommit(appUid, "f".repeat(40))).toBeUndefined();
+    expect(await world.server.readCommit("app_none", commit)).toBeUndefined();
+    expect(await world.ref(SHOP, "refs/for-build/head")).toBe("");
+    expect(world.platform.pushes.size).toBe(0);
+    const other = `${ana.home}/other`;
+    await run(["git", "init", "-q", other]);
+    await run(["git", "-C", other, "fetch", "-q", ana.http(), commit], { env: ana.env });
+  });
+
   it("rejects a failed deploy with its reason", async () => {
     const ana = await world.person("Ana");
     await ana.commit("One");

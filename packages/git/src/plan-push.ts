@@ -1,3 +1,4 @@
+import { BUILD_REFS } from "./git-command.ts";
 import type { RefCommand } from "./proc-receive.ts";
 import { NO_COMMIT } from "./push-refs.ts";
 
@@ -6,6 +7,8 @@ export type PlannedCommand = { readonly command: RefCommand; readonly branch: st
   /** `note` is shown to the person. */
   | { readonly action: "store"; readonly note: string }
   | { readonly action: "delete" }
+  /** Its objects are kept, no ref is made of it. */
+  | { readonly action: "take" }
   | { readonly action: "refuse"; readonly reason: string; readonly note?: string }
 );
 
@@ -14,7 +17,7 @@ const DEPLOYABLE = ["main", "master"] as const;
 
 /**
  * What to do with each branch of a push. `main` is what an app deploys, or `master` as long as there is no `main`; other branches are
- * only stored. Pure: `branches` are those of the repository, with their commits.
+ * only stored, and what is for a build is taken without a ref. Pure: `branches` are those of the repository, with their commits.
  */
 export function planPush(commands: readonly RefCommand[], branches: ReadonlyMap<string, string>): readonly PlannedCommand[] {
   const pushed = new Set(commands.filter(({ newCommit }) => newCommit !== NO_COMMIT).map(({ ref }) => ref));
@@ -30,6 +33,10 @@ export function planPush(commands: readonly RefCommand[], branches: ReadonlyMap<
       reason,
       ...(note === undefined ? {} : { note }),
     });
+    if (command.ref.startsWith(BUILD_REFS)) {
+      if (command.newCommit === NO_COMMIT) return refuse("there is nothing to delete");
+      return { command, branch: "", action: "take" };
+    }
     if (!command.ref.startsWith(PREFIX) || !isBranchName(branch)) return refuse("not a valid branch name");
     if ((branches.get(branch) ?? NO_COMMIT) !== command.oldCommit) return refuse("fetch first");
     if (branch === deployed) {

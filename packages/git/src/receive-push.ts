@@ -84,6 +84,8 @@ export async function receivePush(session: PushSession, conversation: ProcReceiv
         if (planned.action === "store") conversation.say([planned.note]);
         return undefined;
       }
+      case "take":
+        return (await readCommit(deps.git, session.repository, command.newCommit)) === undefined ? "not a commit" : undefined;
       case "deploy": {
         const found = commit?.id === command.newCommit ? commit.commit : await readCommit(deps.git, session.repository, command.newCommit);
         if (found === undefined) return "not a commit";

@@ -1,8 +1,20 @@
-import { OBJECTS } from "@plimsoll/contracts";
+import { NewBuild, OBJECTS } from "@plimsoll/contracts";
+import { buildCommit } from "../apps/build-commit.ts";
 import { cancelBuild as stopBuild } from "../apps/cancel-build.ts";
 import { route } from "../http/route.ts";
 import { eventStream } from "../http/sse.ts";
 import { followBuildLog, parsePosition } from "../watch/build-log.ts";
+
+export const createBuild = route({
+  method: "POST",
+  path: "/api/v1/namespaces/:team/:namespace/apps/:app/builds",
+  permission: "builds.create",
+  summary: "Build a commit that the app's repository has, without releasing it",
+  body: NewBuild,
+  responses: { 201: OBJECTS.Build },
+  errors: ["not_found", "conflict", "precondition_failed"],
+  handler: ({ api, caller, namespace, params, body }) => buildCommit(api, caller, namespace, params.app, body),
+});
 
 export const cancelBuild = route({
   method: "POST",

@@ -53,6 +53,7 @@ export interface ApiRoutes {
   "POST /api/v1/logout": { answer: null };
   "POST /api/v1/namespaces/:team/:namespace/apply": { params: { team: string; namespace: string }; query?: Query<"dryRun">; body: In<typeof api.ApplyRequest>; answer: Resource<"App"> };
   "POST /api/v1/namespaces/:team/:namespace/apps": { params: { team: string; namespace: string }; body: In<typeof api.NewApp>; answer: Resource<"App"> };
+  "POST /api/v1/namespaces/:team/:namespace/apps/:app/builds": { params: { team: string; namespace: string; app: string }; body: In<typeof api.NewBuild>; answer: Resource<"Build"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy": { params: { team: string; namespace: string; app: string }; body: In<typeof api.DeployImageRequest>; answer: Resource<"Build"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/rollback": { params: { team: string; namespace: string; app: string }; body: In<typeof api.RollbackRequest>; answer: Resource<"Deployment"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/scale": { params: { team: string; namespace: string; app: string }; body: In<typeof api.ScaleRequest>; answer: Resource<"App"> };

@@ -1,6 +1,7 @@
 import { RETENTION } from "@plimsoll/config";
 import { isBuildOver, isDeploymentOver, type Resource } from "@plimsoll/core";
 import type { Tx } from "@plimsoll/db";
+import { isDeployed } from "../build/plan-build.ts";
 
 /** What is kept of each app; its releases have a number of their own. */
 export const HISTORY_KEPT = {
@@ -31,9 +32,11 @@ async function oldDeployments(tx: Tx, appUid: string): Promise<readonly Resource
 
 async function oldBuilds(tx: Tx, appUid: string): Promise<readonly Resource[]> {
   const builds = await tx.objects.list("Build", { ownerUid: appUid, newestFirst: true });
-  return builds
-    .slice(HISTORY_KEPT.Build)
-    .filter(({ status }) => isBuildOver(status.phase) && !(status.phase === "succeeded" && status.release === undefined));
+  return builds.slice(HISTORY_KEPT.Build).filter((build) => isBuildOver(build.status.phase) && !isToRelease(build));
+}
+
+function isToRelease(build: Resource<"Build">): boolean {
+  return build.status.phase === "succeeded" && build.status.release === undefined && isDeployed(build);
 }
 
 async function oldEvents(tx: Tx, appUid: string): Promise<readonly Resource[]> {

@@ -16,6 +16,7 @@ function world(over: Partial<BuildWorld> = {}): BuildWorld {
   };
 }
 
+const IMAGE_ALONE = { deploy: false } as const;
 const at = (ms: number) => new Date(START + ms).toISOString();
 const placed = { phase: "placed", attempt: 1, host: "host-a", hostUid: "host-a", startedAt: at(90_000) } as const;
 const running = { ...placed, phase: "running" } as const;
@@ -59,6 +60,17 @@ describe("what comes next for a build", () => {
       { kind: "release" },
     ],
     ["succeeded, its app going", { build: aBuild({ ...running, phase: "succeeded" }), app: undefined }, { kind: "settle" }],
+    [
+      "succeeded, for its image alone: it is not released",
+      { build: aBuild({ ...running, phase: "succeeded" }, IMAGE_ALONE) },
+      { kind: "settle" },
+    ],
+    [
+      "for its image alone, a newer build to deploy",
+      { build: aBuild({}, IMAGE_ALONE), newer: [aBuild({}, { number: 2 })] },
+      { kind: "place" },
+    ],
+    ["to deploy, a newer one for its image alone", { newer: [aBuild({}, { number: 2, ...IMAGE_ALONE })] }, { kind: "place" }],
     ["released and settled", { build: aBuild({ ...running, phase: "succeeded", release: 1 }), charged: false }, { kind: "wait" }],
     ["failed and charged", { build: aBuild({ ...running, phase: "failed" }) }, { kind: "settle" }],
     ["failed and settled", { build: aBuild({ ...running, phase: "failed" }), charged: false }, { kind: "wait" }],

@@ -48,10 +48,11 @@ const RECHECK_MS = 5_000;
 /**
  *   phase               condition                                      plan
  *   ──────────────────  ─────────────────────────────────────────────  ──────────────────────────────────────────────────────────────
- *   succeeded           no release of it yet, app there                release: with its deployment and its charge, in one transaction
+ *   succeeded           to be deployed, no release yet, app there      release: with its deployment and its charge, in one transaction
  *   over                still charged                                  settle
  *   pending…running     cancelled, or its app is going                 end cancelled
- *   pending…running     a newer build of the app, not cancelled        end superseded
+ *   pending…running     a newer build of the app, not cancelled,       end superseded
+ *                       and both are to be deployed
  *   pending             –                                              place: when quota and a host have room
  *   placed              host silent, or not taken for 60 s             replace, at most 3 attempts, then end failed (interrupted)
  *   running             lease over for 20 s                            the same
@@ -60,11 +61,13 @@ const RECHECK_MS = 5_000;
 export function planBuild(world: BuildWorld): BuildPlan {
   const { build, app, newer, charged } = world;
   const { phase } = build.status;
-  if (phase === "succeeded" && build.status.release === undefined && app !== undefined) return { kind: "release" };
+  if (phase === "succeeded" && build.status.release === undefined && app !== undefined && isDeployed(build)) return { kind: "release" };
   if (isBuildOver(phase)) return charged ? { kind: "settle" } : { kind: "wait" };
   if (app === undefined) return { kind: "end", phase: "cancelled", message: "Its app is being deleted." };
   if (build.spec.cancelled) return { kind: "end", phase: "cancelled", message: "It was cancelled." };
-  const by = newer.find(({ spec, status }) => !spec.cancelled && status.phase !== "cancelled");
+  const by = isDeployed(build)
+    ? newer.find((one) => isDeployed(one) && !one.spec.cancelled && one.status.phase !== "cancelled")
+    : undefined;
   if (by !== undefined) return { kind: "end", phase: "superseded", message: `Build ${by.spec.number} of a newer push took its place.` };
   switch (phase) {
     case "pending":
@@ -76,6 +79,11 @@ export function planBuild(world: BuildWorld): BuildPlan {
     default:
       return { kind: "wait" };
   }
+}
+
+/** What builds are for, but for those that were asked for an image alone. */
+export function isDeployed({ spec }: Resource<"Build">): boolean {
+  return spec.deploy !== false;
 }
 
 function planPlaced(world: BuildWorld): BuildPlan {
