@@ -73,7 +73,7 @@ async function main(mode, args) {
   await progress.step("build", "", async (step) => {
     const did = await build({ logPath, control: mode !== "join", portal: mode === "start" || testing, say: step.update });
     const plim = testing || mode === "join" ? "unchanged" : linkPlim({ root, binDir });
-    if (plim === "linked") did.push(`plim in ${binDir}`);
+    if (plim === "linked") did.push(`${binDir}/plim`);
     if (plim === "foreign") did.push(`${binDir}/plim is not this checkout's and was left: ${root}/scripts/plim is`);
     return { said: did.length === 0 ? "unchanged" : did.join(", "), value: undefined };
   });

@@ -197,10 +197,40 @@ describe("plim", () => {
     expect(await done(...lineIn(pushed.out))).toMatch(/✖ failed[\s\S]*Why +web-1: [\s\S]*deaf/);
   });
 
-  it("stops a build under way", async () => {
+  it("builds a folder as it is without releasing it, and sends nothing twice", async () => {
+    await commit("good again", { Dockerfile: DOCKERFILE, "server.mjs": SERVER });
+    const releases = await json<unknown[]>("releases");
+    const index = readFileSync(join(tree, ".git/index"));
+    await writeFile(join(tree, "Dockerfile"), `${DOCKERFILE}RUN echo not committed\n`);
+    await writeFile(join(tree, "untracked"), "as well");
+    const first = await plim(["build"]);
+    expect(first).toMatchObject({ code: 0, err: expect.stringContaining("the folder as it is") });
+    expect(first.out).toMatch(/ {4}not committed\n[\s\S]*image sha256:[0-9a-f]{64}[\s\S]*Nothing was released/);
+    const again = await json<{ spec: { source: { commit: string } }; status: { phase: string; newBytes: number } }>("build");
+    expect(again.status).toMatchObject({ phase: "succeeded", newBytes: 0 });
+    expect((await plim(["build", "--committed"])).out).not.toContain("not committed");
+    expect((await plim(["build", "--target", "nowhere"])).code).toBe(1);
+    expect((await plim(["build", "never-pushed"])).code).toBe(4);
+    expect(await json<unknown[]>("releases")).toEqual(releases);
+    // The repository is as it was: index, branches, what is changed.
+    expect(readFileSync(join(tree, ".git/index")).equals(index)).toBe(true);
+    expect((await git("status", "--porcelain")).stdout).toBe(" M Dockerfile\n?? untracked\n");
+    const outside = await mkdtemp(join(home, "no-repository-"));
+    await writeFile(join(outside, "Dockerfile"), "FROM node:22\nRUN echo from a folder\n");
+    expect((await plim(["build", APP, "-n", "demo", "-C", outside])).out).toContain("    from a folder\n");
+    await git("checkout", "-q", "Dockerfile");
+  });
+
+  it("stops a build under way, also by Ctrl-C where it was asked for", async () => {
     await commit("slow", { Dockerfile: `${DOCKERFILE}RUN sleep 300\n` });
-    const pushed = push();
     const newest = async () => (await json<{ status: { phase: string } }[]>("builds", "--limit", "1"))[0]?.status.phase;
+    const child = await start([join(platform.place.dataDir, "bin/plim"), "build"], { cwd: tree, env: environment() });
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    await expect.poll(newest, { timeout: 60_000, interval: 200 }).toBe("running");
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
+    await expect.poll(newest, { timeout: 60_000, interval: 200 }).toBe("cancelled");
+    const pushed = push();
     await expect.poll(newest, { timeout: 60_000, interval: 200 }).toBe("running");
     expect(await done("cancel", "build")).toMatch(/: cancelled\.$/m);
     expect(await pushed).toMatchObject({ code: 1, out: expect.stringContaining("cancelled") });

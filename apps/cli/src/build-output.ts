@@ -3,7 +3,7 @@ import type { BuildEvent, BuildStep, Resource } from "@plimsoll/core";
 import { AppError } from "@plimsoll/core/errors";
 import type { Call } from "./command.ts";
 import { type FollowOptions, followEvents } from "./event-stream.ts";
-import { type AppPlace, placeName } from "./place.ts";
+import type { AppPlace } from "./place.ts";
 import { duration, plain, size, styled } from "./render.ts";
 
 /**
@@ -99,42 +99,41 @@ export function failureLines(failure: NonNullable<Resource<"Build">["status"]["f
   return [...place, ...failure.message.split("\n").map((line) => styled("red", plain(line)))];
 }
 
-interface LogOptions {
-  readonly signal: AbortSignal;
-  readonly onLink: FollowOptions["onLink"];
+/** How a build ended; undefined when its log was left before. */
+export interface BuildEnd {
+  readonly phase: string;
 }
 
 /** The log of a build to its end, as events; `restart` when it begins anew. Survives restarts of the platform. */
-export async function* buildLog(
+async function* buildLog(
   call: Call,
   { team, namespace }: AppPlace,
   name: string,
-  options: LogOptions,
-): AsyncGenerator<BuildProgress | "restart"> {
+): AsyncGenerator<BuildProgress | "restart", BuildEnd | undefined> {
   const client = await call.client();
   const params = { team, namespace, name };
   const open = (lastEventId: string | undefined) =>
-    client.events("GET /api/v1/namespaces/:team/:namespace/builds/:name/log", { params }, { lastEventId, signal: options.signal });
-  for await (const { event, data } of followEvents(open, {
-    ...options,
-    ...(options.onLink === undefined ? {} : { onLink: options.onLink }),
-  })) {
-    if (event === "end") return;
+    client.events("GET /api/v1/namespaces/:team/:namespace/builds/:name/log", { params }, { lastEventId });
+  for await (const { event, data } of followEvents(open, { signal: call.signal, onLink: linkNotes(call) })) {
+    if (event === "end") return JSON.parse(data) as BuildEnd;
     if (event === "restart") yield "restart";
     if (event === "message" && data !== "") yield JSON.parse(data) as BuildProgress;
   }
+  return undefined;
 }
 
-/** Writes the whole log of a build as it comes. */
-export async function printBuildLog(call: Call, place: AppPlace, name: string): Promise<void> {
+/** Writes the whole log of a build as it comes; with -o json an event a line. */
+export async function printBuildLog(call: Call, place: AppPlace, name: string): Promise<BuildEnd | undefined> {
   const output = new BuildOutput();
-  const onLink = linkNotes(call);
-  for await (const entry of buildLog(call, place, name, { signal: call.signal, onLink })) {
-    if (call.json) call.print(JSON.stringify(entry === "restart" ? { restart: true } : entry));
-    else if (entry === "restart") {
+  const log = buildLog(call, place, name);
+  for (;;) {
+    const { done, value } = await log.next();
+    if (done === true) return value;
+    if (call.json) call.print(JSON.stringify(value === "restart" ? { restart: true } : value));
+    else if (value === "restart") {
       output.restart();
       call.print(styled("yellow", "The build begins anew: what it said so far is void."));
-    } else for (const line of output.lines(entry.event)) call.print(line);
+    } else for (const line of output.lines(value.event)) call.print(line);
   }
 }
 
@@ -143,26 +142,26 @@ export function linkNotes(call: Call): NonNullable<FollowOptions["onLink"]> {
   return (link) => call.note(link === "broken" ? "The connection broke; it is tried again …" : "… it is back; nothing was missed.");
 }
 
-/** Follows a build that was asked for to its end, and says how it ended; plim ends with 1 when there is no image. */
-export async function showBuild(call: Call, place: AppPlace, build: Resource<"Build">): Promise<void> {
-  const { number } = build.spec;
-  call.note(`Build ${number} of ${place.app} in ${placeName(place)}`);
-  if (call.json) {
-    for await (const _ of buildLog(call, place, build.metadata.name, { signal: call.signal, onLink: linkNotes(call) }))
-      call.signal.throwIfAborted();
-  } else await printBuildLog(call, place, build.metadata.name);
-  const { team, namespace } = place;
+/** Follows a build that was asked for to its end; plim ends with 1 when there is no image. With -o json its record is all that is shown. */
+export async function followBuild(call: Call, place: AppPlace, name: string): Promise<BuildEnd | undefined> {
+  const end = call.json ? await lastOf(buildLog(call, place, name)) : await printBuildLog(call, place, name);
+  if (end === undefined || (end.phase === "succeeded" && !call.json)) return end;
+  const { app, team, namespace } = place;
   const client = await call.client();
-  const ended = await client.call("GET /api/v1/namespaces/:team/:namespace/builds/:name", {
-    params: { team, namespace, name: build.metadata.name },
-  });
+  const ended = await client.call("GET /api/v1/namespaces/:team/:namespace/builds/:name", { params: { team, namespace, name } });
   const { phase, message } = ended.status;
   if (call.json) call.show(ended, () => "");
-  if (phase === "succeeded") return;
+  if (phase === "succeeded") return end;
+  const why = message === undefined ? "" : `: ${plain(message.split("\n")[0] ?? "").replace(/[.]$/, "")}`;
   call.fail(
-    new AppError(
-      "build_failed",
-      `Build ${number} ${phase}${message === undefined ? "." : `: ${plain(message)}`} More: plim describe build ${number} -a ${place.app}`,
-    ),
+    new AppError("build_failed", `Build ${ended.spec.number} ${phase}${why}. More: plim describe build ${ended.spec.number} -a ${app}`),
   );
+  return end;
+}
+
+async function lastOf<T>(log: AsyncGenerator<unknown, T>): Promise<T> {
+  for (;;) {
+    const { done, value } = await log.next();
+    if (done === true) return value;
+  }
 }

@@ -27,7 +27,7 @@ ${rows(
 | \`NO_COLOR\`, \`FORCE_COLOR\` | no colours, or colours also where standard output is no terminal |
 | \`PLIM_DEBUG=1\` | stack traces, for reporting a defect |
 
-plim ends with:
+How it ends:
 
 ${rows(
   ["code", "meaning"],

@@ -101,6 +101,25 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./commands/apps.ts").then(({ deploy }) => deploy),
   },
   {
+    name: "build",
+    group: "Apps",
+    about: "build this folder as it is, without releasing it",
+    takes: "[app]",
+    notes: [
+      "What git ignores is left out; of a folder in a repository the whole repository is built. Ctrl-C stops the build.",
+      "The build takes a slot of the namespace's quota, fills the same cache as a push, and is listed among the app's builds.",
+    ],
+    options: [
+      { name: "folder", short: "C", value: "path", about: "another folder than this one", fallback: "." },
+      { name: "committed", about: "only what is committed: the last commit" },
+      { name: "dockerfile", value: "path", about: "another Dockerfile, from the top of what is built" },
+      { name: "target", value: "stage", about: "up to this stage" },
+      NAMESPACE,
+    ],
+    examples: ["plim build && git push plimsoll main", "plim build shop -C ~/src/shop --target test"],
+    load: () => import("./commands/build.ts").then(({ build }) => build),
+  },
+  {
     name: "cancel build",
     aliases: ["cancel"],
     group: "Apps",

@@ -1,7 +1,7 @@
 import type { Resource } from "@plimsoll/core";
 import { AppError } from "@plimsoll/core/errors";
 import { isDeploymentOver } from "@plimsoll/core/phases";
-import { showBuild } from "../build-output.ts";
+import { followBuild } from "../build-output.ts";
 import type { Call, Run } from "../command.ts";
 import { usageError } from "../failure.ts";
 import { ask, parseCount, parseNumbered } from "../input.ts";
@@ -129,7 +129,8 @@ export const deploy: Run = async (call) => {
     });
   if (known === undefined) await client.call("POST /api/v1/namespaces/:team/:namespace/apps", { params: place, body: { name: app } });
   const build = await client.call("POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy", { params, body: { reference } });
-  await showBuild(call, { ...place, app }, build);
+  call.note(`Build ${build.spec.number} of ${app} in ${placeName(place)}`);
+  await followBuild(call, { ...place, app }, build.metadata.name);
 };
 
 export const destroy: Run = async (call) => {

@@ -17,7 +17,10 @@ const COLOURS = ["cyan", "magenta", "blue", "yellow", "green"] as const;
 export const logs: Run = async (call) => {
   const numbered = call.option("build") === undefined ? undefined : parseNumbered(call.option("build") ?? "", "build", "b");
   const place = await call.app(call.argument("app") ?? numbered?.app ?? call.option("app"));
-  if (numbered !== undefined) return printBuildLog(call, place, `${place.app}-b${numbered.number}`);
+  if (numbered !== undefined) {
+    await printBuildLog(call, place, `${place.app}-b${numbered.number}`);
+    return;
+  }
   const tail = parseCount(call.option("tail") ?? "100", "--tail", { from: 0, to: 10_000 });
   return call.has("follow") ? followApp(call, place, tail) : printApp(call, place, tail);
 };
