@@ -12,28 +12,31 @@ const EXEC_TIMEOUT_MS = 500;
  * count: what a tenant's process calls itself means nothing.
  */
 export async function findMasters(config: string): Promise<readonly ProcessIdentity[]> {
-  for (const deadlineMs = performance.now() + EXEC_TIMEOUT_MS; ; await sleep(1)) {
-    const ours = listProcesses()
-      .filter(({ uid }) => uid === process.geteuid?.())
-      .map((found) => ({ ...found, argv: readArgv(found.pid) }));
-    // Between two programs a process shows no arguments: who it will be is seen when it is there.
-    if (ours.some(({ argv }) => argv?.length === 0) && performance.now() < deadlineMs) continue;
-    const haproxys = ours.filter(({ argv }) => argv !== undefined && isHaproxyWith(argv, config));
-    const pids = new Set(haproxys.map(({ pid }) => pid));
-    return haproxys
-      .filter(({ parent }) => !pids.has(parent)) // A worker, before it gives up its privileges, looks like its master.
-      .map(({ pid }) => identifyProcess(pid))
-      .filter((identity) => identity !== undefined)
-      .sort((a, b) => b.startTicks - a.startTicks);
+  const ours = listProcesses().filter(({ uid }) => uid === process.geteuid?.());
+  const haproxys = new Map<number, FoundProcess>();
+  // Between two programs a process shows no arguments: who it will be is seen when it is there.
+  let unknown = ours;
+  for (const deadlineMs = performance.now() + EXEC_TIMEOUT_MS; unknown.length > 0 && performance.now() < deadlineMs; await sleep(1)) {
+    unknown = unknown.filter((found) => {
+      const argv = readArgv(found.pid);
+      if (argv !== undefined && isHaproxyWith(argv, config)) haproxys.set(found.pid, found);
+      return argv?.length === 0;
+    });
   }
+  return [...haproxys.values()]
+    .filter(({ parent }) => !haproxys.has(parent)) // A worker, before it gives up its privileges, looks like its master.
+    .map(({ pid }) => identifyProcess(pid))
+    .filter((identity) => identity !== undefined)
+    .sort((a, b) => b.startTicks - a.startTicks);
 }
 
-/** Living workers of a master, replaced ones too. */
+/** Living workers of a master, the newest first: that one takes new connections, once it serves; the others were replaced. */
 export function findWorkers(master: ProcessIdentity): readonly ProcessIdentity[] {
   return listProcesses()
     .filter(({ parent }) => parent === master.pid)
     .map(({ pid }) => identifyProcess(pid))
-    .filter((identity) => identity !== undefined);
+    .filter((identity) => identity !== undefined)
+    .sort((a, b) => b.startTicks - a.startTicks);
 }
 
 /**
