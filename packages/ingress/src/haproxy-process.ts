@@ -1,10 +1,13 @@
 import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "@plimsoll/core";
 import { minimalEnv, run, start } from "@plimsoll/exec";
 import { errorCode, identifyProcess, isAlive, type ProcessIdentity, signalProcess, waitGone } from "@plimsoll/host";
-import { findMasters } from "./find-haproxy.ts";
+import { findMasters, findWorkers } from "./find-haproxy.ts";
+import { ifAvailable, sendCommands } from "./runtime.ts";
 
-const SIGNAL_AGAIN_MS = 200;
+const SIGNAL_AGAIN_MS = 50;
+const MASTER_TIMEOUT_MS = 1_000;
 
 export interface ProcessFiles {
   /** By this path it is found again: no other HAProxy has it. */
@@ -32,6 +35,11 @@ export class HaproxyProcess {
   /** Cheap: one read of /proc. */
   isRunning(): boolean {
     return this.#master !== undefined && isAlive(this.#master);
+  }
+
+  /** Those that live, the newest first. Reads all of /proc. */
+  workers(): readonly ProcessIdentity[] {
+    return this.#master === undefined || !isAlive(this.#master) ? [] : findWorkers(this.#master);
   }
 
   /**
@@ -65,9 +73,13 @@ export class HaproxyProcess {
 
   /**
    * Asks for new workers with the configuration on disk; replaced ones end with their last connection. False when it is gone. To be asked
-   * again when nothing comes of it: a master that is just executing itself anew, after a start or a reload, forgets a signal.
+   * again when nothing comes of it: a master that is just executing itself anew, after a start or a reload, forgets a signal. It does not
+   * answer then either, so its answer is waited for, for a second or so: without it, it is asked all the same.
    */
-  requestReload(): boolean {
+  async requestReload(): Promise<boolean> {
+    for (const deadlineMs = performance.now() + MASTER_TIMEOUT_MS; this.isRunning() && performance.now() < deadlineMs; await sleep(10)) {
+      if ((await ifAvailable(sendCommands(this.#files.masterSocket, ["show proc"]))) !== undefined) break;
+    }
     return this.#master !== undefined && signalProcess(this.#master, "SIGUSR2");
   }
 

@@ -2,19 +2,22 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "@plimsoll/core";
+import { isAlive, type ProcessIdentity } from "@plimsoll/host";
 import type { DesiredIngress } from "./desired.ts";
 import { HaproxyProcess } from "./haproxy-process.ts";
 import { PAGES } from "./pages.ts";
 import { planChanges, type RuntimeChanges } from "./plan-changes.ts";
 import { type IngressPaths, KEEP_ALIVE_MS, type RenderedIngress, renderIngress } from "./render.ts";
-import { parseMap, parseProcesses, parseServers, sendCommands } from "./runtime.ts";
-import { type BackendTraffic, parseTraffic, TrafficLedger } from "./traffic.ts";
+import { ifAvailable, parseMap, parseServers, sendCommands } from "./runtime.ts";
+import type { BackendTraffic } from "./traffic.ts";
+import { TrafficCounter } from "./traffic-counter.ts";
+import { Turns } from "./turns.ts";
 
 const READY_TIMEOUT_MS = 10_000;
 const VERIFY_TIMEOUT_MS = 1_000;
 const POLL_MS = 5;
 /** A reload that had no effect for so long is asked for again: one too many does no harm. */
-const ASK_AGAIN_MS = 1_000;
+const ASK_AGAIN_MS = 4_000;
 /** After a start that failed – its port is taken – the next attempt waits, so that a caller every 200 ms does not burn the processor. */
 const START_PAUSE_MS = 2_000;
 
@@ -34,10 +37,12 @@ export class Ingress {
   readonly #paths: IngressPaths;
   readonly #process: HaproxyProcess;
   readonly #reloadPauseMs: number;
-  readonly #traffic = new TrafficLedger();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #traffic: TrafficCounter;
+  readonly #turns = new Turns();
   #newest: DesiredIngress | undefined;
   #applied: DesiredIngress | undefined;
+  /** Workers that the last reload replaced; undefined until we met the one that runs. */
+  #replaced: readonly ProcessIdentity[] | undefined;
   #reloadedMs = Number.NEGATIVE_INFINITY;
   #failedMs = Number.NEGATIVE_INFINITY;
 
@@ -61,6 +66,7 @@ export class Ingress {
       { config, masterSocket, identity: at("haproxy.process.json"), log: at("haproxy.log") },
       { marks, netns: options.netns },
     );
+    this.#traffic = new TrafficCounter(this.#paths, () => this.#process.workers().slice(1));
     this.#reloadPauseMs = options.reloadPauseMs ?? 500;
   }
 
@@ -72,7 +78,7 @@ export class Ingress {
    */
   apply(desired: DesiredIngress): Promise<void> {
     this.#newest = desired;
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       renderIngress(desired, this.#paths); // A wish that cannot be is refused to whom it belongs, also when a newer one came.
       const newest = this.#newest ?? desired;
       if (newest !== desired && this.#applied === newest) return;
@@ -87,7 +93,7 @@ export class Ingress {
   ensureRunning(): Promise<boolean> {
     if (this.#process.isRunning() || !existsSync(this.#paths.config)) return Promise.resolve(false);
     if (performance.now() - this.#failedMs < START_PAUSE_MS) return Promise.resolve(false);
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       if (await this.#process.adopt()) return false;
       await this.#start();
       return true;
@@ -99,33 +105,29 @@ export class Ingress {
     return existsSync(this.#paths.config);
   }
 
-  /** Counters per backend since HAProxy started or, where that was later, we did. What was counted in a worker's last moments may lack. */
-  async traffic(): Promise<readonly BackendTraffic[]> {
-    if (this.#process.isRunning()) await this.#recordTraffic();
-    return this.#traffic.totals();
+  /**
+   * Counters per backend since HAProxy started or, where that was later, we did. Every answer of every worker; what is lost when one is
+   * killed is at TrafficCounter.
+   */
+  traffic(): Promise<readonly BackendTraffic[]> {
+    return this.#traffic.count();
   }
 
   /** Ends it and everything it serves; requests under way have the grace period. Its configuration goes too. Idempotent. */
   stop(graceMs = 0): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       this.#applied = undefined;
+      this.#traffic.release();
       await this.#process.stop(graceMs);
       if (existsSync(this.#paths.config)) renameSync(this.#paths.config, `${this.#paths.config}.last`);
     });
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#last.catch(() => undefined).then(work);
-    this.#last = mine;
-    return mine;
   }
 
   async #apply(desired: DesiredIngress): Promise<void> {
     const rendered = renderIngress(desired, this.#paths);
     this.#writeMaps(rendered);
     const isRunning = await this.#process.adopt();
-    // One that was found may still be starting.
-    if (isRunning) await this.#until(async () => (await this.#runningStructure()) !== undefined);
+    if (isRunning) await this.#meet();
     if (!isRunning) {
       await this.#installConfig(rendered);
       await this.#start();
@@ -175,18 +177,25 @@ export class Ingress {
     }
   }
 
+  /** One that was found may still be starting, or may have been reloaded by our predecessor a moment ago. */
+  async #meet(): Promise<void> {
+    await this.#until(async () => (await this.#runningStructure()) !== undefined);
+    if (this.#replaced !== undefined) return;
+    this.#replaced = this.#process.workers().slice(1);
+    if (this.#replaced.length > 0) this.#reloadedMs = performance.now();
+  }
+
   async #reload(rendered: RenderedIngress): Promise<void> {
     await this.#installConfig(rendered);
-    await this.#recordTraffic();
-    if (!this.#process.requestReload()) return this.#start();
+    await this.#traffic.holdWorker();
+    this.#replaced = this.#process.workers();
+    if (!(await this.#process.requestReload())) return this.#start();
     let askedMs = performance.now();
     await this.#until(async () => {
-      if (performance.now() > askedMs + ASK_AGAIN_MS && this.#process.requestReload()) askedMs = performance.now();
+      if (performance.now() > askedMs + ASK_AGAIN_MS && (await this.#process.requestReload())) askedMs = performance.now();
       return (await this.#runningStructure()) === rendered.structure;
     });
     this.#reloadedMs = performance.now();
-    // What the replaced worker counted up to here; its last requests are what may lack.
-    await this.#recordTraffic();
   }
 
   async #until(condition: () => Promise<boolean>): Promise<void> {
@@ -202,13 +211,8 @@ export class Ingress {
 
   /** Which structure the worker that takes new connections was started with; undefined while there is none. */
   async #runningStructure(): Promise<string | undefined> {
-    try {
-      const [answer = ""] = await sendCommands(this.#paths.runtimeSocket, ["show env PLIMSOLL_STRUCTURE"]);
-      return /^PLIMSOLL_STRUCTURE=(\S+)$/.exec(answer)?.[1];
-    } catch (error) {
-      if (error instanceof AppError && error.code === "unavailable") return undefined;
-      throw error;
-    }
+    const answers = await ifAvailable(sendCommands(this.#paths.runtimeSocket, ["show env PLIMSOLL_STRUCTURE"]));
+    return /^PLIMSOLL_STRUCTURE=(\S+)$/.exec(answers?.[0] ?? "")?.[1];
   }
 
   async #observeChanges(desired: DesiredIngress): Promise<RuntimeChanges> {
@@ -249,32 +253,7 @@ export class Ingress {
    * replaced. Such a connection is gone when it was idle for too long.
    */
   async #replacedWorkersQuiet(): Promise<void> {
-    while (performance.now() < this.#reloadedMs + KEEP_ALIVE_MS && (await this.#workers()).length > 1) await sleep(50);
-  }
-
-  /**
-   * Pids: the one that takes new connections and replaced ones that still have some. During a reload the master opens its socket anew some
-   * moments after the new worker serves: asked again for a second. None when it does not answer then.
-   */
-  async #workers(): Promise<readonly number[]> {
-    for (const deadlineMs = performance.now() + 1_000; ; await sleep(10)) {
-      try {
-        const [text = ""] = await sendCommands(this.#paths.masterSocket, ["show proc"]);
-        return parseProcesses(text).workers;
-      } catch (error) {
-        if (!(error instanceof AppError) || error.code !== "unavailable") throw error;
-        if (performance.now() > deadlineMs || !this.#process.isRunning()) return [];
-      }
-    }
-  }
-
-  async #recordTraffic(): Promise<void> {
-    const counted = new Map<number, readonly BackendTraffic[]>();
-    for (const pid of await this.#workers()) {
-      const [csv = ""] = await sendCommands(this.#paths.masterSocket, [`@!${pid} show stat -1 2 -1`]);
-      counted.set(pid, parseTraffic(csv));
-    }
-    this.#traffic.record(counted);
+    while (performance.now() < this.#reloadedMs + KEEP_ALIVE_MS && this.#replaced?.some(isAlive)) await sleep(20);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseMap, parseProcesses, parseServers, splitAnswers } from "./runtime.ts";
+import { parseInfo, parseMap, parseProcesses, parseServers, splitAnswers } from "./runtime.ts";
 import { parseTraffic, TrafficLedger } from "./traffic.ts";
 
 /** Texts as HAProxy 2.6.12 wrote them. */
@@ -41,6 +41,15 @@ describe("answers of HAProxy", () => {
     expect(parseProcesses("")).toEqual({ master: undefined, workers: [] });
   });
 
+  it("say who answers, and whether it was replaced and has nothing left to do", () => {
+    const but = (line: string) => parseInfo(text.replace(new RegExp(`^${line.split(":")[0]}:.*$`, "m"), line));
+    const text =
+      "Name: HAProxy\nPid: 13266\nMaxconn: 32741\nCurrConns: 0\nCumConns: 3\nStopping: 1\nJobs: 2\nUnstoppable Jobs: 1\nListeners: 0\n";
+    expect(parseInfo(text)).toEqual({ pid: 13266, isDone: true });
+    for (const busy of ["Stopping: 0", "Jobs: 3", "CurrConns: 1"]) expect(but(busy)).toEqual({ pid: 13266, isDone: false });
+    expect(parseInfo("").isDone).toBe(false);
+  });
+
   it("hold counters of backends, not of servers and not of the platform", () => {
     const csv = `# pxname,svname,scur,econ,eresp,hrsp_5xx,req_tot,
 b1,i1,1,0,0,0,,
@@ -53,19 +62,29 @@ platform_api,BACKEND,0,0,0,0,7,
 
 describe("the traffic ledger", () => {
   const counted = (requests: number, sessions = 1) => [{ backendId: "b1", requests, failed: 1, connectionErrors: 0, sessions }];
+  const [one, two] = [
+    { pid: 1, startTicks: 10 },
+    { pid: 2, startTicks: 20 },
+  ];
 
   it("adds up workers, keeps what an ended one counted, and never counts twice", () => {
     const ledger = new TrafficLedger();
-    ledger.record(new Map([[1, counted(10)]]));
-    ledger.record(
-      new Map([
-        [1, counted(15)],
-        [2, counted(5)],
-      ]),
-    );
+    ledger.record(one, counted(10));
+    ledger.record(one, counted(15));
+    ledger.record(two, counted(5));
+    ledger.settle(() => true);
     expect(ledger.totals()).toEqual([{ backendId: "b1", requests: 20, failed: 2, connectionErrors: 0, sessions: 2 }]);
-    ledger.record(new Map([[2, counted(6)]]));
-    ledger.record(new Map([[2, counted(7)]]));
+    ledger.record(two, counted(6));
+    for (let i = 0; i < 2; i++) ledger.settle((worker) => worker === two);
+    ledger.record(two, counted(7));
     expect(ledger.totals()).toEqual([{ backendId: "b1", requests: 22, failed: 2, connectionErrors: 0, sessions: 1 }]);
+  });
+
+  it("knows a worker that has the pid of an ended one for another", () => {
+    const ledger = new TrafficLedger();
+    ledger.record(one, counted(10));
+    ledger.settle(() => false);
+    ledger.record({ pid: 1, startTicks: 30 }, counted(3));
+    expect(ledger.totals()[0]?.requests).toBe(13);
   });
 });

@@ -12,6 +12,16 @@ export async function sendCommands(socketPath: string, commands: readonly string
   return answers;
 }
 
+/** An answer; undefined when nobody answers. */
+export async function ifAvailable<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof AppError && error.code === "unavailable") return undefined;
+    throw error;
+  }
+}
+
 /** Several commands on one line are answered one after the other, each answer ending with an empty line (management guide, 9.3). */
 function sendBatch(socketPath: string, commands: readonly string[]): Promise<readonly string[]> {
   return new Promise((resolve, reject) => {
@@ -23,10 +33,14 @@ function sendBatch(socketPath: string, commands: readonly string[]): Promise<rea
     socket.on("data", (chunk: Buffer) => {
       text += chunk.toString("utf8");
     });
-    socket.on("error", (cause) =>
-      reject(new AppError("unavailable", "The ingress does not answer on its runtime socket; it is started again.", { cause })),
-    );
-    socket.on("end", () => resolve(splitAnswers(text, commands.length)));
+    const fail = (cause?: Error) =>
+      reject(new AppError("unavailable", "The ingress does not answer on its runtime socket; it is started again.", { cause }));
+    socket.on("error", fail);
+    socket.on("end", () => {
+      const answers = splitAnswers(text, commands.length);
+      if (answers.length === commands.length) resolve(answers);
+      else fail(); // It was ended, or executed itself anew, after it had taken our connection.
+    });
   });
 }
 
@@ -98,4 +112,13 @@ export function parseMap(text: string): ReadonlyMap<string, string> {
 export function parseProcesses(text: string): { readonly master: number | undefined; readonly workers: readonly number[] } {
   const pids = (type: string) => [...text.matchAll(new RegExp(`^(\\d+)\\s+${type}\\s`, "gm"))].map((match) => Number(match[1]));
   return { master: pids("master")[0], workers: pids("worker") };
+}
+
+/** Pure: who answers `show info`, and whether it was replaced and has nothing left to do but to answer us. */
+export function parseInfo(text: string): { readonly pid: number; readonly isDone: boolean } {
+  const value = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(text)?.[1]);
+  // Listeners and sessions are jobs. Of sessions there are ours and, unstoppable, what the master asks by; a connection that was accepted
+  // a moment ago has none yet.
+  const others = value("Jobs") - value("Unstoppable Jobs") - 1;
+  return { pid: value("Pid"), isDone: value("Stopping") === 1 && others <= 0 && value("CurrConns") === 0 };
 }

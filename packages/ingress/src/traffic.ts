@@ -1,3 +1,5 @@
+import type { ProcessIdentity } from "@plimsoll/host";
+
 /** What HAProxy counted for one backend. */
 export interface BackendTraffic {
   readonly backendId: string;
@@ -9,26 +11,27 @@ export interface BackendTraffic {
   readonly sessions: number;
 }
 
-/**
- * Adds up what several workers counted: each counts from zero, and a replaced one goes on until its last connection ends. What a worker
- * counts between our last look and its end is lost.
- */
+/** Adds up what several workers counted: each counts from zero, and a replaced one goes on until its last connection ends. */
 export class TrafficLedger {
-  readonly #living = new Map<number, readonly BackendTraffic[]>();
+  readonly #living = new Map<string, { readonly worker: ProcessIdentity; readonly counters: readonly BackendTraffic[] }>();
   #ended: readonly BackendTraffic[] = [];
 
-  /** Takes the newest counters of each living worker by its pid; workers that are missing have ended. */
-  record(workers: ReadonlyMap<number, readonly BackendTraffic[]>): void {
-    for (const [pid, last] of this.#living) {
-      if (workers.has(pid)) continue;
-      this.#living.delete(pid);
-      this.#ended = sum([...this.#ended, ...last.map((traffic) => ({ ...traffic, sessions: 0 }))]);
+  /** Takes the newest counters of a worker, in place of what it said before. */
+  record(worker: ProcessIdentity, counters: readonly BackendTraffic[]): void {
+    this.#living.set(`${worker.pid}/${worker.startTicks}`, { worker, counters });
+  }
+
+  /** Of a worker that has ended, what it counted stays, and nothing can be recorded any more. */
+  settle(isAlive: (worker: ProcessIdentity) => boolean): void {
+    for (const [key, { worker, counters }] of this.#living) {
+      if (isAlive(worker)) continue;
+      this.#living.delete(key);
+      this.#ended = sum([...this.#ended, ...counters.map((traffic) => ({ ...traffic, sessions: 0 }))]);
     }
-    for (const [pid, counters] of workers) this.#living.set(pid, counters);
   }
 
   totals(): readonly BackendTraffic[] {
-    return sum([...this.#ended, ...[...this.#living.values()].flat()]);
+    return sum([...this.#ended, ...[...this.#living.values()].flatMap(({ counters }) => counters)]);
   }
 }
 
