@@ -5,6 +5,7 @@ import { identifyProcess, listNetworkNamespaces, removeNetworkNamespace, signalP
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { InstanceRuntime } from "./instance-runtime.ts";
 import type { InstanceDefinition } from "./instance-state.ts";
+import { commandLine } from "./monitor-process.ts";
 import { type TestRig, testRig } from "./test-rig.ts";
 
 describe("after kill -9 of the agent", () => {
@@ -23,20 +24,48 @@ describe("after kill -9 of the agent", () => {
   });
   afterAll(() => rig.dispose());
 
-  /** Runs an agent with these orders and shoots it when it has done them, or some time after it began the last. */
-  const shotAgent = async (orders: { run?: readonly InstanceDefinition[]; create?: readonly InstanceDefinition[] }, afterMs?: number) => {
+  type Orders = { readonly run?: readonly InstanceDefinition[]; readonly create?: readonly InstanceDefinition[] };
+
+  /** An agent that does what it is told, to be shot at some time. */
+  const startAgent = async () => {
     const agent = await start([process.execPath, join(import.meta.dirname, "test-agent.ts")], { stdio: ["pipe", "pipe", "inherit"] });
     const ended = new Promise<void>((resolve) => agent.once("exit", () => resolve()));
-    agent.stdin?.end(JSON.stringify({ layout: rig.layout, run: orders.run ?? [], create: orders.create ?? [] }));
-    const said = new Promise<string>((resolve) => agent.stdout?.on("data", (chunk: Buffer) => resolve(chunk.toString())));
-    if (afterMs === undefined) expect(await said).toBe("done\n");
-    else {
-      const begun = join(rig.layout.bundlesDir, orders.run?.at(-1)?.id ?? "", "state.json");
-      await expect.poll(() => existsSync(begun), { interval: 1, timeout: 5_000 }).toBe(true);
-      await new Promise((resolve) => setTimeout(resolve, afterMs));
-    }
-    agent.kill("SIGKILL");
-    await ended;
+    agent.stdin?.on("error", () => undefined);
+    let answers = 0;
+    agent.stdout?.on("data", (chunk: Buffer) => {
+      answers += chunk.toString().split("\n").length - 1;
+    });
+    let asked = 0;
+    const order = (orders: Orders) => {
+      asked++;
+      agent.stdin?.write(`${JSON.stringify({ layout: rig.layout, ...orders })}\n`);
+    };
+    return {
+      order,
+      /** Waits until it has done all that. */
+      async done() {
+        await expect.poll(() => answers === asked || agent.exitCode !== null, { timeout: 20_000, interval: 5 }).toBe(true);
+        expect(agent.exitCode).toBeNull();
+      },
+      async shoot() {
+        agent.kill("SIGKILL");
+        await ended;
+      },
+    };
+  };
+  const shotAgent = async (orders: Orders) => {
+    const agent = await startAgent();
+    agent.order(orders);
+    await agent.done();
+    await agent.shoot();
+  };
+  const launcher = () => {
+    const pid = rig.cgroups
+      .processes("monitors")
+      .find((each) => readFileSync(`/proc/${each}/cmdline`, "utf8").includes("launcher-main.ts"));
+    const identity = identifyProcess(pid ?? 0);
+    if (identity === undefined) throw new Error("no launcher");
+    return identity;
   };
   const open = async () => {
     runtime = await InstanceRuntime.open(rig);
@@ -57,7 +86,7 @@ describe("after kill -9 of the agent", () => {
       ends: await rig.instance("ends", "sleep 0.5; exit 5"),
     };
     await shotAgent({ run: [definitions.runs, definitions.ends], create: [definitions.prepared] });
-    await expect.poll(() => existsSync(join(rig.layout.exitsDir, "ends.1")), { timeout: 5_000 }).toBe(true);
+    await expect.poll(() => existsSync(join(rig.layout.exitsDir, "ends.1")), { timeout: 20_000 }).toBe(true);
     const found = await open();
     expect(found.list().map(({ id, state, run }) => `${id} ${state} ${run}`)).toEqual([
       "ends exited 1",
@@ -73,23 +102,36 @@ describe("after kill -9 of the agent", () => {
     expect(await found.stop("runs", { graceMs: 0 })).toMatchObject({ state: "exited" });
     expect(await found.restart("runs")).toMatchObject({ state: "running", run: 2 });
     const { pid } = (await found.observe("runs")) ?? {};
-    expect(readFileSync(`/proc/${pid}/environ`, "utf8")).toContain("TOKEN=kept");
+    // The runtime's process until it has become the program.
+    await expect.poll(() => readFileSync(`/proc/${pid}/environ`, "utf8"), { timeout: 10_000 }).toContain("TOKEN=kept");
   });
 
   it("ends up with each instance once or not at all, wherever the kill came", async () => {
     const seenStates = new Set<string>();
-    for (const afterMs of [0, 12, 24, 40, 70]) {
-      // The first one loads the launcher, which takes longer than a launch.
+    // Never begun, at any moment of a launch, and long begun.
+    for (const moment of ["frozen", 0, 12, 24, 40, "runs"] as const) {
       const warm = await rig.instance("warm", "sleep 60");
-      const definition = await rig.instance(`at-${afterMs}`, "echo run; sleep 60");
-      await shotAgent({ run: [warm, definition] }, afterMs);
+      const definition = await rig.instance(`at-${moment}`, "echo run; sleep 60");
+      const agent = await startAgent();
+      // The first one loads the launcher, which takes longer than a launch.
+      agent.order({ run: [warm] });
+      await agent.done();
+      if (moment === "frozen") signalProcess(launcher(), "SIGSTOP");
+      agent.order({ run: [definition] });
+      if (moment === "runs") await agent.done();
+      else
+        await expect
+          .poll(() => existsSync(join(rig.layout.bundlesDir, definition.id, "state.json")), { interval: 1, timeout: 10_000 })
+          .toBe(true);
+      if (typeof moment === "number") await new Promise((resolve) => setTimeout(resolve, moment));
+      await agent.shoot();
       const found = await open();
       const seen = found.list().find(({ id }) => id === definition.id);
       seenStates.add(seen?.state ?? "none");
       if (seen === undefined) await found.run(definition);
       else if (seen.state === "created") await found.start(seen.id);
       else if (seen.state === "exited") await found.restart(seen.id);
-      await expect.poll(() => log(definition.id), { timeout: 5_000 }).toContain("run");
+      await expect.poll(() => log(definition.id), { timeout: 10_000 }).toContain("run");
       expect(log(definition.id)).toEqual(["run"]);
       expect(await found.observe(definition.id)).toMatchObject({ state: "running" });
       await found.remove(definition.id);
@@ -98,7 +140,7 @@ describe("after kill -9 of the agent", () => {
       await found.close();
       runtime = undefined;
     }
-    expect(seenStates.size).toBeGreaterThan(1);
+    expect([...seenStates]).toEqual(expect.arrayContaining(["exited", "running"]));
   });
 
   it("kills an instance whose monitor died, tells so, and can start it again", async () => {
@@ -110,8 +152,8 @@ describe("after kill -9 of the agent", () => {
     const { pid } = (await found.observe("i1")) ?? {};
     const program = identifyProcess(pid ?? 0);
     signalProcess(monitorOf("i1"), "SIGKILL");
-    await expect.poll(() => told, { timeout: 2_000 }).toEqual(["i1 true"]);
-    expect(program === undefined || (await waitGone(program, 1_000))).toBe(true);
+    await expect.poll(() => told, { timeout: 20_000 }).toEqual(["i1 true"]);
+    expect(program === undefined || (await waitGone(program, 10_000))).toBe(true);
     expect(await found.observe("i1")).toMatchObject({ state: "exited", failuresInRow: 1, lastExit: { monitorLost: true } });
     expect(await found.restart("i1")).toMatchObject({ state: "running", run: 2 });
   });
@@ -120,7 +162,7 @@ describe("after kill -9 of the agent", () => {
     await shotAgent({ run: [await rig.instance("i1", "sleep 60")] });
     const monitor = monitorOf("i1");
     signalProcess(monitor, "SIGKILL");
-    await waitGone(monitor, 1_000);
+    await waitGone(monitor, 10_000);
     const found = await open();
     expect(found.list()).toMatchObject([{ id: "i1", state: "exited", lastExit: { monitorLost: true } }]);
     expect(rig.cgroups.processes("tenants/ns/run/i1")).toEqual([]);
@@ -129,23 +171,23 @@ describe("after kill -9 of the agent", () => {
   it("leaves nothing of a launch whose launcher was killed in the middle", async () => {
     const found = await open();
     const outcomes = new Set<string>();
-    for (const afterMs of [0, 10, 20, 30]) {
+    for (const moment of ["frozen", 0, 5, 10, 15, 20, 30] as const) {
       const definition = await rig.instance("i1", "sleep 60");
       await found.run(await rig.instance("warm", "sleep 60"));
+      if (moment === "frozen") signalProcess(launcher(), "SIGSTOP");
       const launching = found.run(definition).then(
         () => "started",
         () => "failed",
       );
-      await new Promise((resolve) => setTimeout(resolve, afterMs));
-      const launcher = rig.cgroups
-        .processes("monitors")
-        .find((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("launcher-main.ts"));
-      signalProcess(identifyProcess(launcher ?? 0) ?? { pid: 0, startTicks: 0 }, "SIGKILL");
+      // By then it has its order, which nobody will answer.
+      if (moment === "frozen") await expect.poll(() => rig.cgroups.exists("tenants/ns/run/i1"), { timeout: 10_000 }).toBe(true);
+      else await new Promise((resolve) => setTimeout(resolve, moment));
+      signalProcess(launcher(), "SIGKILL");
       outcomes.add(await launching);
       await found.remove("i1");
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      const left = rig.cgroups.processes("monitors").filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("i1.1"));
+      const left = rig.cgroups.processes("monitors").filter((pid) => commandLine(pid).includes("i1.1"));
       expect(left).toEqual([]);
+      expect(existsSync(join(rig.layout.crunDir, "i1.1"))).toBe(false);
       expect(rig.cgroups.children("tenants/ns/run")).toEqual(["warm"]);
     }
     expect(outcomes).toContain("failed");
