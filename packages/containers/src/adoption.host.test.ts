@@ -97,7 +97,7 @@ describe("after kill -9 of the agent", () => {
     expect(await found.run(definitions.runs)).toMatchObject({ state: "running", run: 1 });
     expect(log("runs")).toEqual(["run"]);
     expect(await found.start("prepared")).toMatchObject({ state: "running" });
-    await expect.poll(() => log("prepared")).toEqual(["run"]);
+    await expect.poll(() => log("prepared"), { timeout: 10_000 }).toEqual(["run"]);
     // The next run still has its secrets.
     expect(await found.stop("runs", { graceMs: 0 })).toMatchObject({ state: "exited" });
     expect(await found.restart("runs")).toMatchObject({ state: "running", run: 2 });
@@ -148,7 +148,7 @@ describe("after kill -9 of the agent", () => {
     const told: string[] = [];
     found.onExit(({ id, lastExit }) => told.push(`${id} ${lastExit?.monitorLost}`));
     await found.run(await rig.instance("i1", "echo run; sleep 60"));
-    await expect.poll(() => log("i1")).toEqual(["run"]);
+    await expect.poll(() => log("i1"), { timeout: 10_000 }).toEqual(["run"]);
     const { pid } = (await found.observe("i1")) ?? {};
     const program = identifyProcess(pid ?? 0);
     signalProcess(monitorOf("i1"), "SIGKILL");

@@ -114,7 +114,7 @@ describe("instances", () => {
     await runtime.run(await rig.instance("forks", "for i in $(seq 30); do (sleep 60 &) || echo full; done; sleep 60", { limits }));
     await runtime.run(await rig.instance("calm", "for i in $(seq 5); do sleep 60 & done; echo fine; sleep 60"));
     await said("calm", "fine");
-    await expect.poll(() => log("forks").join()).toMatch(/[Cc]annot fork|Resource temporarily/);
+    await expect.poll(() => log("forks").join(), { timeout: 10_000 }).toMatch(/[Cc]annot fork|Resource temporarily/);
     expect(runtime.usage("forks")?.pids ?? 0).toBeLessThanOrEqual(12);
   });
 
@@ -141,7 +141,7 @@ describe("instances", () => {
       ),
     );
     await said("i1", "up");
-    await expect.poll(() => runtime.usage("i1")?.pids).toBeLessThanOrEqual(4);
+    await expect.poll(() => runtime.usage("i1")?.pids, { timeout: 10_000 }).toBeLessThanOrEqual(4);
     await runtime.stop("i1");
     expect(log("i1")).toContain("child");
   });
@@ -166,7 +166,7 @@ describe("instances", () => {
     expect(await runtime.create(definition)).toMatchObject({ state: "created", run: 1 });
     expect(log("i1")).toEqual([]);
     await runtime.start("i1");
-    await expect.poll(() => told).toEqual(["i1 7"]);
+    await expect.poll(() => told, { timeout: 10_000 }).toEqual(["i1 7"]);
     await runtime.start("i1");
     expect(log("i1")).toEqual(["started"]);
     unsubscribe();
@@ -238,7 +238,7 @@ describe("instances", () => {
     const identity = identifyProcess(launcher ?? 0);
     if (identity === undefined) throw new Error("no launcher");
     signalProcess(identity, "SIGKILL");
-    await waitGone(identity, 1_000);
+    await waitGone(identity, 10_000);
     await runtime.run(await rig.instance("after", "echo up; sleep 60"));
     expect((await runtime.observeAll()).map(({ id, state }) => `${id} ${state}`)).toEqual(["before running", "after running"]);
   });
@@ -249,7 +249,7 @@ describe("instances", () => {
       const definition = await rig.instance(`i${i}`, "echo first byte; sleep 60");
       const began = performance.now();
       await runtime.run(definition);
-      await expect.poll(() => log(definition.id).length, { interval: 1 }).toBe(1);
+      await expect.poll(() => log(definition.id).length, { interval: 1, timeout: 10_000 }).toBe(1);
       times.push(performance.now() - began);
     }
     // A bound for a loaded machine; the benchmark has the figure.
