@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { AppError } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
 import type { Layout } from "./layout.ts";
@@ -7,7 +7,7 @@ import type { Layout } from "./layout.ts";
 /** sd_booted(3): systemd is this machine's init. */
 const BOOTED = "/run/systemd/system";
 const UNITS = "etc/systemd/system";
-const SOURCES = "infra/systemd";
+const SOURCES = resolve(import.meta.dirname, "../../infra/systemd");
 const WORKLOADS = "plimsoll-workloads.service";
 /** The delegated subtree that the workloads' unit holds. */
 export const WORKLOADS_CGROUP = `/system.slice/${WORKLOADS}`;
@@ -91,7 +91,7 @@ function quoted(text: string): string {
   return plain(text).replaceAll("\\", "\\\\").replaceAll('"', '\\"');
 }
 
-/** Where a unit file goes: `/`, or a directory that is prepared to be a machine's root. */
+/** Where a unit file goes: `/`, or a directory that is to be a machine's root; paths of layouts are as that machine sees them. */
 export interface UnitPlace {
   readonly machineRoot: string;
 }
@@ -113,14 +113,14 @@ export async function installUnits(
 ): Promise<{ readonly unit: string; readonly changed: boolean }> {
   const { layout } = facts;
   const unit = unitName(layout, options);
-  const source = (name: string) => readFileSync(join(layout.root, SOURCES, name), "utf8");
+  const source = (name: string) => readFileSync(join(SOURCES, name), "utf8");
   const files = {
     [unit]: supervisorUnit(source("plimsoll.service"), facts),
     ...(options.delegated ? { [WORKLOADS]: source(WORKLOADS) } : {}),
   };
   const directory = join(options.machineRoot, UNITS);
   mkdirSync(directory, { recursive: true });
-  mkdirSync(layout.logsDir, { recursive: true, mode: 0o700 });
+  mkdirSync(join(options.machineRoot, layout.logsDir), { recursive: true, mode: 0o700 });
   let changed = false;
   for (const [name, text] of Object.entries(files)) {
     const path = join(directory, name);

