@@ -2,7 +2,7 @@ import { AppError, type BuildEvent } from "@plimsoll/core";
 import { asUnavailable, type Database, PLATFORM } from "@plimsoll/db";
 import type { PushProgress } from "@plimsoll/git";
 import type { Notifier } from "../notifier.ts";
-import { type PushSnapshot, PushStory } from "./push-story.ts";
+import { type BuildLogEntry, type PushSnapshot, PushStory } from "./push-story.ts";
 
 /** A notification may be lost with its connection: look anyway after this time. */
 const FALLBACK_MS = 2_000;
@@ -19,7 +19,7 @@ export async function* followPush(db: Database, notifier: Notifier, pushId: stri
       const push = await db.pushes.find(pushId);
       const keys = push === undefined ? [] : await watchedKeys(db, push.appUid, push.buildUid);
       const change = notifier.changed(keys, FALLBACK_MS, signal);
-      const snapshot = await readSnapshot(db, pushId, story.seq);
+      const snapshot = await readSnapshot(db, pushId, story);
       awaySinceMs = undefined;
       if (snapshot !== undefined) for (const progress of story.tell(snapshot, Date.now())) yield progress;
       if (!story.over) await change;
@@ -39,7 +39,7 @@ async function watchedKeys(db: Database, appUid: string, buildUid: string | unde
   return [...(namespaceUid === undefined ? [] : [namespaceUid]), ...(buildUid === undefined ? [] : [buildUid])];
 }
 
-async function readSnapshot(db: Database, pushId: string, afterSeq: number): Promise<PushSnapshot | undefined> {
+async function readSnapshot(db: Database, pushId: string, story: PushStory): Promise<PushSnapshot | undefined> {
   const objects = db.objects(PLATFORM);
   const push = await db.pushes.find(pushId);
   if (push === undefined) return undefined;
@@ -49,7 +49,7 @@ async function readSnapshot(db: Database, pushId: string, afterSeq: number): Pro
     objects.list("Deployment", { ownerUid: push.appUid, newestFirst: true, limit: 20 }),
   ]);
   // The build's state first, its log after: when it is over, the log that is read is whole.
-  const buildEvents = push.buildUid === undefined ? [] : await db.platform.buildLog(push.buildUid, afterSeq);
+  const buildEvents = push.buildUid === undefined ? [] : await readBuildLog(db, push.buildUid, story);
   const deployment = deployments.find(({ spec }) => spec.pushId === pushId);
   const release =
     deployment === undefined || app === undefined
@@ -67,10 +67,17 @@ async function readSnapshot(db: Database, pushId: string, afterSeq: number): Pro
     push,
     app,
     build,
-    buildEvents: buildEvents.map(({ seq, event }) => ({ seq, event: event as BuildEvent })),
+    buildEvents,
     release,
     deployment,
     instances,
     newer,
   };
+}
+
+async function readBuildLog(db: Database, buildUid: string, story: PushStory): Promise<readonly BuildLogEntry[]> {
+  const read = async (afterSeq: number) =>
+    (await db.platform.buildLog(buildUid, afterSeq)).map(({ seq, event }) => ({ seq, event: event as BuildEvent }));
+  const entries = await read(story.seq - 1);
+  return story.continues(entries) ? entries : read(-1);
 }

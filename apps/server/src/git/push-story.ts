@@ -4,12 +4,18 @@ import type { PushOutcome, PushProgress } from "@plimsoll/git";
 
 const NOTICE_AFTER_MS = 3_000;
 
+/** An entry of a build's log, in order of `seq`. */
+export interface BuildLogEntry {
+  readonly seq: number;
+  readonly event: BuildEvent;
+}
+
 /** Everything that Postgres says about one push at one moment. */
 export interface PushSnapshot {
   readonly push: PushRecord;
   readonly app: Resource<"App"> | undefined;
   readonly build: Resource<"Build"> | undefined;
-  readonly buildEvents: readonly { readonly seq: number; readonly event: BuildEvent }[];
+  readonly buildEvents: readonly BuildLogEntry[];
   readonly release: Resource<"Release"> | undefined;
   readonly deployment: Resource<"Deployment"> | undefined;
   /** Of this release. */
@@ -23,7 +29,7 @@ export interface PushSnapshot {
  * what it remembers having told; a snapshot may skip any number of states.
  */
 export class PushStory {
-  #seq = -1;
+  #last: { readonly seq: number; readonly text: string } | undefined;
   #waiting: string | undefined;
   #releaseTold = false;
   #drainedTold = false;
@@ -31,9 +37,20 @@ export class PushStory {
   readonly #instances = new Map<string, string>();
   #over = false;
 
-  /** The seq of the last build event that was told. */
+  /** The seq of the last build event that was told; -1 before the first. */
   get seq(): number {
-    return this.#seq;
+    return this.#last?.seq ?? -1;
+  }
+
+  /**
+   * Whether a log read from `seq` on, that one included, goes on where we are. A build whose host was lost begins again and numbers its
+   * events anew: then what was told is forgotten, and the log is to be read from its first event.
+   */
+  continues(entries: readonly BuildLogEntry[]): boolean {
+    const [first] = entries;
+    if (this.#last === undefined || (first?.seq === this.#last.seq && JSON.stringify(first.event) === this.#last.text)) return true;
+    this.#last = undefined;
+    return false;
   }
 
   get over(): boolean {
@@ -44,8 +61,8 @@ export class PushStory {
   tell(snapshot: PushSnapshot, nowMs: number): readonly PushProgress[] {
     const told: PushProgress[] = [];
     for (const { seq, event } of snapshot.buildEvents) {
-      if (seq <= this.#seq) continue;
-      this.#seq = seq;
+      if (seq <= this.seq) continue;
+      this.#last = { seq, text: JSON.stringify(event) };
       told.push({ type: "build", event });
     }
     told.push(...this.#tellWaiting(snapshot), ...this.#tellRelease(snapshot));
