@@ -17,7 +17,7 @@ export interface Moment {
 /** Uids order what is made by the thirtieth of a second; numbers do exactly. */
 const LATEST = 5;
 
-/** Reads what the rollout of an app depends on, side by side; undefined when the app is gone. */
+/** Reads what the rollout of an app depends on, all but the releases side by side; undefined when the app is gone. */
 export async function readAppWorld(
   db: Database,
   uid: string,
@@ -25,9 +25,8 @@ export async function readAppWorld(
   settings: ControllerSettings,
 ): Promise<AppWorld | undefined> {
   const objects = db.objects(PLATFORM);
-  const [app, releases, open, latest, instances, routes, hosts, leases] = await Promise.all([
+  const [app, open, latest, instances, routes, hosts, leases] = await Promise.all([
     objects.find("App", uid),
-    objects.list("Release", { ownerUid: uid }),
     objects.list("Deployment", { ownerUid: uid, phases: ["starting", "draining"] }),
     objects.list("Deployment", { ownerUid: uid, newestFirst: true, limit: LATEST }),
     objects.list("Instance", { ownerUid: uid }),
@@ -36,6 +35,8 @@ export async function readAppWorld(
     db.platform.hostLeases(),
   ]);
   if (app === undefined) return undefined;
+  // After all that names one: a release begins together with its deployment, and must not seem to be missing.
+  const releases = await objects.list("Release", { ownerUid: uid });
   return {
     nowMs,
     observedSinceMs,
