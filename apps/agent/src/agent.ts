@@ -13,7 +13,7 @@ import { BuildKeeper } from "./builds/keeper.ts";
 import { GitMirrors } from "./builds/mirror.ts";
 import { type DesiredCache, desiredCache } from "./desired-cache.ts";
 import { describeHost, type EnrolledIdentity, enrollAgain, ensureEnrolled } from "./enrollment.ts";
-import { openQueueTunnel } from "./gateway.ts";
+import { openQueueTunnel, throughSocket } from "./gateway.ts";
 import { HostIngress } from "./host-ingress.ts";
 import { imageFetcher } from "./images.ts";
 import { Instances } from "./instances/instances.ts";
@@ -187,13 +187,13 @@ class Agent implements RunningAgent {
   async #openQueue(): Promise<void> {
     const { identity, settings, layout, log } = this.#parts;
     if (identity.queue === undefined) return;
-    const url = new URL(identity.queue.url);
+    let { url } = identity.queue;
     if (identity.tls !== undefined) {
       const socket = join(layout.runDir, "queue.sock");
       this.#tunnel = await openQueueTunnel(settings.api, identity.tls, socket);
-      url.pathname = socket;
+      url = throughSocket(url, socket);
     }
-    this.#queue = openQueue({ redisUrl: url.href, prefix: identity.queue.prefix, log });
+    this.#queue = openQueue({ redisUrl: url, prefix: identity.queue.prefix, log });
     this.#queue.consumeHost(identity.hostUid, async () => this.#sync.trigger());
     // A Redis that came back may have lost the wake-ups that it had taken.
     this.#queue.onConnected(() => this.#sync.trigger());
@@ -308,7 +308,9 @@ class Agent implements RunningAgent {
     await this.#mirrors.collect(MIRROR_IDLE_MS);
     const cached = await this.#collectCache(desired);
     const keep = new Set<Digest>([...baseImages.kept(), ...cached, ...desired.keepImages.filter(isDigest)]);
-    for (const { image } of desired.instances) keep.add(image.digest);
+    // The layers too: an image that is still on its way needs those that are here.
+    for (const { image } of desired.instances)
+      for (const digest of [image.digest, ...image.layers.map((layer) => layer.digest)]) keep.add(digest);
     const gone = await images.collect(keep);
     if (gone.images + gone.layers > 0) log.info("collected", gone);
     await this.#wire.collect(new Set(desired.instances.map(({ namespaceUid }) => namespaceUid)));

@@ -78,6 +78,18 @@ export async function requestCertificate(api: string, authorityPem: string, cred
   }
 }
 
+/** The same Redis user by way of a unix socket on this host, wherever the server itself finds Redis. Pure. */
+export function throughSocket(redisUrl: string, socketPath: string): string {
+  const url = new URL(redisUrl);
+  const unix = url.protocol === "unix:";
+  const through = new URL(`unix://${socketPath}`);
+  through.searchParams.set("user", unix ? (url.searchParams.get("user") ?? "") : decodeURIComponent(url.username));
+  through.searchParams.set("password", unix ? (url.searchParams.get("password") ?? "") : decodeURIComponent(url.password));
+  const database = unix ? url.searchParams.get("db") : url.pathname.slice(1);
+  if (database) through.searchParams.set("db", database);
+  return through.href;
+}
+
 /** A unix socket on this host whose connections go to the platform's Redis through the gateway, each by mutual TLS. */
 export async function openQueueTunnel(
   api: string,

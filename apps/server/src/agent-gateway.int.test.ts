@@ -26,9 +26,11 @@ interface Credentials {
 }
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+const silent = createLogger("test", { write: () => undefined });
 let dataDir: string;
 let database: TestDatabase;
 let redis: TestRedis;
+let redisPort: number;
 let settings: Settings;
 let server: RunningServer;
 let db: Database;
@@ -37,7 +39,11 @@ let operator: string;
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "plimsoll-gateway-"));
-  [database, redis] = await Promise.all([createTestDatabase(), startTestRedis()]);
+  redisPort = await freePort();
+  [database, redis] = await Promise.all([
+    createTestDatabase(),
+    startTestRedis({ settings: { port: String(redisPort), bind: "127.0.0.1" } }),
+  ]);
   settings = {
     dataDir,
     databaseUrl: database.url,
@@ -52,7 +58,7 @@ beforeAll(async () => {
     agentListen: { host: "127.0.0.1", port: await freePort() },
     queuePrefix: "gateway",
   };
-  server = await startServer(settings, createLogger("test", { write: () => undefined }));
+  server = await startServer(settings, silent);
   db = (await openPlatformDatabase(settings)).db;
   authority = (await ask("GET", "/gateway/v1/authority")).text;
   const { id } = await db.identities.createUser({ name: "Op", email: "op@plimsoll.example", passwordHash: "-", operator: true });
@@ -162,7 +168,7 @@ async function joined(name: string, token: string): Promise<Required<Credentials
 
 /** A tunnel to Redis, logged in as the host; undefined when the gateway or Redis does not let it in. */
 async function openQueue(host: Required<Credentials>): Promise<TLSSocket | undefined> {
-  const { searchParams: user } = new URL(host.queue.url);
+  const { searchParams, username, password } = new URL(host.queue.url);
   const socket = connect({ ...tlsOf(host), ALPNProtocols: [QUEUE_PROTOCOL] });
   const answered = new Promise<string>((resolve) => {
     let text = "";
@@ -172,7 +178,7 @@ async function openQueue(host: Required<Credentials>): Promise<TLSSocket | undef
     });
     for (const end of ["error", "close"]) socket.once(end, () => resolve("ended"));
   });
-  socket.write(`AUTH ${user.get("user")} ${user.get("password")}\r\n`);
+  socket.write(`AUTH ${searchParams.get("user") ?? username} ${searchParams.get("password") ?? password}\r\n`);
   if ((await answered) === "+OK\r\n") return socket;
   socket.destroy();
   return undefined;
@@ -189,6 +195,12 @@ describe("a host that joined by mutual TLS", () => {
     const queue = await openQueue(host);
     expect(queue).toBeDefined();
     queue?.destroy();
+    // With the next start Redis is found by its port: hosts notice nothing.
+    await server.close();
+    server = await startServer({ ...settings, redisUrl: `redis://127.0.0.1:${redisPort}` }, silent);
+    const byPort = await openQueue(host);
+    expect(byPort).toBeDefined();
+    byPort?.destroy();
   });
 
   it("has one certificate: the one before counts no more", async () => {

@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
-import { connect, type Socket } from "node:net";
-import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { connect, isIP, type Socket } from "node:net";
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { problemOf } from "@plimsoll/api";
 import type { Logger } from "@plimsoll/config";
 import { AppError, PLATFORM_SCOPE, toAppError } from "@plimsoll/core";
@@ -19,8 +19,8 @@ export interface GatewayOptions {
   readonly db: Database;
   /** Unix socket of the API. */
   readonly apiSocket: string;
-  /** Unix socket of Redis; agents get in with their own confined user. */
-  readonly queueSocket: string;
+  /** Where Redis is; agents get in with their own confined user. */
+  readonly redisUrl: string;
   readonly log: Logger;
 }
 
@@ -54,7 +54,7 @@ export async function openAgentGateway(options: GatewayOptions): Promise<{ close
       if (socket.alpnProtocol !== QUEUE_PROTOCOL) http.emit("connection", socket);
       else
         void isCurrentHost(options, socket).then(
-          (current) => (current ? tunnel(socket, options.queueSocket) : socket.destroy()),
+          (current) => (current ? tunnel(socket, connectQueue(options.redisUrl)) : socket.destroy()),
           () => socket.destroy(),
         );
     },
@@ -140,8 +140,17 @@ function forward(apiSocket: string, request: IncomingMessage, response: ServerRe
   request.pipe(onward);
 }
 
-function tunnel(outer: Socket, socketPath: string): void {
-  const inner = connect(socketPath);
+/** A connection to Redis that nobody has logged in on. The URL was good enough for our own. */
+function connectQueue(redisUrl: string): Socket {
+  const { protocol, hostname, port, pathname } = new URL(redisUrl);
+  if (protocol === "unix:") return connect(decodeURIComponent(pathname));
+  const host = hostname.replace(/^\[(.*)\]$/, "$1") || "127.0.0.1";
+  const at = { host, port: Number(port || 6379) };
+  // A server name is a name (RFC 6066 3): none is sent for an address.
+  return protocol === "rediss:" ? connectTls({ ...at, ...(isIP(host) === 0 ? { servername: host } : {}) }) : connect(at);
+}
+
+function tunnel(outer: Socket, inner: Socket): void {
   inner.pipe(outer);
   outer.pipe(inner);
   for (const [one, other] of [

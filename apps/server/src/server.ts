@@ -112,7 +112,7 @@ export async function startServer(settings: Settings, log: Logger): Promise<Runn
           authority,
           db,
           apiSocket: settings.apiSocket,
-          queueSocket: new URL(settings.redisUrl).pathname,
+          redisUrl: settings.redisUrl,
           log,
         });
   await controllers.start();
