@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ChildProcess, minimalEnv, type Output, run } from "@plimsoll/exec";
@@ -33,6 +33,8 @@ const STOP_TIMEOUT_MS = 30_000;
 const LEFTOVERS = ["/run/docker", "/run/containerd"];
 const UNITS = ["docker.service", "docker.socket", "containerd.service"];
 
+const CGROUP = "plimsoll-bench-docker-";
+
 /** Whether the engine is here, or was installed now: without starting it, now or at the next boot. */
 export async function ensureDockerInstalled(options: { readonly install: boolean; readonly logPath: string }): Promise<boolean> {
   if ((await missingPackages([PACKAGE])).length === 0 && existsSync(ENGINE)) return true;
@@ -48,9 +50,10 @@ export async function ensureDockerInstalled(options: { readonly install: boolean
  * root. Resolves when it answers.
  */
 export async function startDocker(scratch: string): Promise<Docker> {
+  await removeAbandoned();
   const [dataDir, execDir] = [join(scratch, "data"), join(scratch, "exec")];
   const socket = `unix://${join(scratch, "docker.sock")}`;
-  const parent = `/plimsoll-bench-docker-${process.pid}`;
+  const parent = `/${CGROUP}${process.pid}`;
   const before = await traces();
   for (const directory of [dataDir, execDir]) await mkdir(directory, { recursive: true });
   const env = { ...minimalEnv, HOME: scratch, DOCKER_CONFIG: join(scratch, "config"), DOCKER_HOST: socket, DOCKER_BUILDKIT: "1" };
@@ -120,9 +123,7 @@ async function traces(): Promise<Traces> {
 
 /** What was there before stays: somebody else's Docker may run here. */
 async function removeTraces(scratch: string, parent: string, before: Traces): Promise<void> {
-  const { stdout } = await run(["findmnt", "--noheadings", "--raw", "--output", "TARGET"]);
-  for (const target of stdout.split("\n").filter((path) => path.startsWith(`${scratch}/`)))
-    await run(["umount", "--lazy", target], { okCodes: [0, 1, 32] });
+  await unmountBelow(scratch);
   for (const path of await topCgroups()) {
     const isOurs = path.endsWith(parent) || (path.endsWith("/docker") && !before.cgroups.has(path));
     if (isOurs) await removeCgroup(path);
@@ -131,10 +132,40 @@ async function removeTraces(scratch: string, parent: string, before: Traces): Pr
   await rm(scratch, { recursive: true, force: true });
 }
 
+/** Containers of a run that was killed; its engine goes with its network namespace, its scratch directory with the lab's. */
+async function removeAbandoned(): Promise<void> {
+  for (const path of await topCgroups()) {
+    const pid = new RegExp(`/${CGROUP}(\\d+)$`).exec(path)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    await killAllIn(path);
+    await removeCgroup(path);
+  }
+}
+
+/** Also used for what a lab that was killed has left. */
+export async function unmountBelow(directory: string): Promise<void> {
+  const { stdout } = await run(["findmnt", "--noheadings", "--raw", "--output", "TARGET"]);
+  for (const target of stdout.split("\n").filter((path) => path.startsWith(`${directory}/`)))
+    await run(["umount", "--lazy", target], { okCodes: [0, 1, 32] });
+}
+
 async function topCgroups(): Promise<readonly string[]> {
   const { stdout } = await run(["findmnt", "--noheadings", "--raw", "--types", "cgroup,cgroup2", "--output", "TARGET"]);
   const roots = stdout.split("\n").filter((path) => path !== "");
   return (await Promise.all(roots.map(async (root) => (await readdir(root).catch(() => [])).map((name) => join(root, name))))).flat();
+}
+
+async function killAllIn(path: string): Promise<void> {
+  for (const entry of await readdir(path, { withFileTypes: true }).catch(() => []))
+    if (entry.isDirectory()) await killAllIn(join(path, entry.name));
+  const pids = await readFile(join(path, "cgroup.procs"), "utf8").catch(() => "");
+  for (const pid of pids.split("\n").filter((line) => line !== "")) {
+    try {
+      process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // Ended meanwhile.
+    }
+  }
 }
 
 async function removeCgroup(path: string): Promise<void> {

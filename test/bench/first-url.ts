@@ -62,7 +62,8 @@ async function onEmptyDirectory({ pairs }: Lab): Promise<Starts> {
   const network = await createTestHosts(1, { egress: true });
   const [machine] = network.hosts;
   if (machine === undefined) throw new Error("no network namespace was made");
-  const dataDir = join(tmpdir(), `plimsoll-bench-first-${process.pid}`);
+  // The name is that of platforms of tests, so that the next of them takes away what a killed run has left.
+  const dataDir = join(tmpdir(), `plimsoll-own-${process.pid}-first`);
   const place = { dataDir, httpPort: 8080, sshPort: 2222, prefix: inside(machine, []) };
   network.own(hostLayout({ name: HOST_NAME, dataDir }).tag);
   try {

@@ -1,11 +1,12 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inside } from "../cluster/index.ts";
 import { type StartedPlatform, usePlatform } from "../support/platform.ts";
 import { shareBaseImage } from "./base-image.ts";
 import type { Lab } from "./benchmark.ts";
-import { type Docker, ensureDockerInstalled, startDocker } from "./docker.ts";
+import { type Docker, ensureDockerInstalled, startDocker, unmountBelow } from "./docker.ts";
 import { BASE } from "./fixture.ts";
 import { npmStart } from "./npm-start.ts";
 
@@ -23,9 +24,12 @@ export interface OpenLab extends Lab {
   close(): Promise<void>;
 }
 
+const PREFIX = "plimsoll-bench-lab-";
+
 export async function openLab(options: LabOptions): Promise<OpenLab> {
   const { smoke, say } = options;
-  const scratch = await mkdtemp(join(tmpdir(), `plimsoll-bench-lab-${process.pid}-`));
+  await removeAbandoned();
+  const scratch = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
   let started: Promise<StartedPlatform> | undefined;
   let engine: Promise<Docker | undefined> | undefined;
   let running: Docker | undefined;
@@ -80,4 +84,14 @@ export async function openLab(options: LabOptions): Promise<OpenLab> {
       return closed;
     },
   };
+}
+
+/** Scratch directories of runs that were killed. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const pid = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    await unmountBelow(join(tmpdir(), name));
+    await rm(join(tmpdir(), name), { recursive: true, force: true });
+  }
 }
