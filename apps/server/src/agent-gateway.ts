@@ -33,9 +33,20 @@ export interface GatewayOptions {
 export async function openAgentGateway(options: GatewayOptions): Promise<{ close(): Promise<void> }> {
   const { listen, authority, log } = options;
   const sockets = new Set<TLSSocket>();
+  /** Let in once: cut when their host is removed. All others are answered in words by what refuses them. */
+  const admitted = new Set<TLSSocket>();
+  const admit = async (socket: TLSSocket): Promise<boolean> => {
+    if (!(await isCurrentHost(options, socket))) return false;
+    if (admitted.has(socket)) return true;
+    admitted.add(socket);
+    // Removed between the question and here: nobody else would cut it.
+    if (await isCurrentHost(options, socket)) return true;
+    admitted.delete(socket);
+    return false;
+  };
   const leaf = await authority.issueServer(["plimsoll-server", listen.host]);
   // One TLS server in front, so that a tunnel's bytes never reach the HTTP parser.
-  const http = createHttpServer((request, response) => void handle(options, request, response));
+  const http = createHttpServer((request, response) => void handle(options, admit, request, response));
   const server = createTlsServer(
     {
       key: leaf.keyPem,
@@ -49,11 +60,14 @@ export async function openAgentGateway(options: GatewayOptions): Promise<{ close
     },
     (socket) => {
       sockets.add(socket);
-      socket.on("close", () => sockets.delete(socket));
+      socket.on("close", () => {
+        sockets.delete(socket);
+        admitted.delete(socket);
+      });
       socket.on("error", () => socket.destroy());
       if (socket.alpnProtocol !== QUEUE_PROTOCOL) http.emit("connection", socket);
       else
-        void isCurrentHost(options, socket).then(
+        void admit(socket).then(
           (current) => (current ? tunnel(socket, connectQueue(options.redisUrl)) : socket.destroy()),
           () => socket.destroy(),
         );
@@ -66,7 +80,7 @@ export async function openAgentGateway(options: GatewayOptions): Promise<{ close
   });
   const cutRemoved = async () => {
     // A database that is away says nothing about a host: whoever it removed meanwhile is cut when it is back.
-    for (const socket of sockets) if (socket.authorized && !(await isCurrentHost(options, socket).catch(() => true))) socket.destroy();
+    for (const socket of admitted) if (!(await isCurrentHost(options, socket).catch(() => true))) socket.destroy();
   };
   const removals = options.db.listen(["plimsoll_changes"], (_channel, scope) => {
     if (scope === undefined || scope === PLATFORM_SCOPE) void cutRemoved();
@@ -89,12 +103,17 @@ async function isCurrentHost({ db }: GatewayOptions, socket: TLSSocket): Promise
   return typeof subject?.CN === "string" && db.hosts.isCurrent(subject.CN, fingerprintOf(raw));
 }
 
-async function handle(options: GatewayOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function handle(
+  options: GatewayOptions,
+  admit: (socket: TLSSocket) => Promise<boolean>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const path = (request.url ?? "/").split("?")[0] ?? "/";
   if (request.method === "GET" && path === "/gateway/v1/authority") return answer(response, 200, options.authority.certificatePem);
   if (request.method === "POST" && path === "/gateway/v1/certificate") return sign(options, request, response);
   try {
-    if (path !== "/api/agent/v1/enroll" && !(await isCurrentHost(options, request.socket as TLSSocket)))
+    if (path !== "/api/agent/v1/enroll" && !(await admit(request.socket as TLSSocket)))
       throw new AppError(
         "unauthenticated",
         "This is not the certificate of a host of this platform, or of one that was removed; enroll it.",
