@@ -24,7 +24,7 @@ export async function upstreamResolvers(files: readonly string[] = RESOLVER_FILE
   }
   throw new AppError(
     "precondition_failed",
-    "This host names no DNS server but one on loopback, which instances cannot reach. Name one in the install settings (resolvers), " +
+    "This host names no DNS server but one on loopback, which instances cannot reach. Set PLIMSOLL_RESOLVERS to one and start again, " +
       `or as "nameserver" in ${files[0]}.`,
   );
 }
