@@ -11,6 +11,7 @@ import type { Docker } from "./docker.ts";
 import { BASE, taken } from "./fixture.ts";
 import { measurePairs } from "./pairs.ts";
 import { median, rounded } from "./statistics.ts";
+import { describeTimelines, markChanges, type Timeline, timelineAfter } from "./timeline.ts";
 
 const NAME = "bench-echo";
 const SAID = "it runs";
@@ -24,6 +25,8 @@ interface Timed {
   readonly enqueuedToByteMs: number;
   /** From the request that asked for one more instance. */
   readonly requestToByteMs: number;
+  /** After the request. */
+  readonly timeline: Timeline;
 }
 
 export const startInstance: Benchmark = {
@@ -52,6 +55,7 @@ export const startInstance: Benchmark = {
           notes: [
             `ours: the transaction that places the instance and enqueues its host's job → first byte by the monitor's clock; ` +
               `from the API request to scale ${rounded(median(timed.map((one) => one.requestToByteMs)))} ms`,
+            `ours, ms after that request (medians): ${describeTimelines(timed.map(({ timeline }) => timeline))}`,
           ],
           details: { timed },
         },
@@ -78,6 +82,7 @@ async function createEcho(platform: Platform, app: App): Promise<void> {
 }
 
 async function startOnce(platform: Platform): Promise<Timed> {
+  const mark = await markChanges(platform);
   const requestAtMs = Date.now();
   await scale(platform, 1);
   const scope = await demoScope(platform);
@@ -91,9 +96,10 @@ async function startOnce(platform: Platform): Promise<Timed> {
     return byteAtMs === undefined ? undefined : { byteAtMs, enqueuedAtMs: instance.atMs };
   });
   await untilSettled(platform, NAME);
+  const timeline = { ...(await timelineAfter(platform, mark, requestAtMs)), "first byte": Math.round(started.byteAtMs - requestAtMs) };
   await scale(platform, 0);
   await untilSettled(platform, NAME);
-  return { enqueuedToByteMs: started.byteAtMs - started.enqueuedAtMs, requestToByteMs: started.byteAtMs - requestAtMs };
+  return { enqueuedToByteMs: started.byteAtMs - started.enqueuedAtMs, requestToByteMs: started.byteAtMs - requestAtMs, timeline };
 }
 
 function scale(platform: Platform, replicas: number): Promise<unknown> {
