@@ -20,6 +20,7 @@ const LIVE_TIMEOUT_MS = 120_000;
 /** Pushes that nobody times, under the load of the downtime tests: 20 probes a second would miss a short gap. */
 const LOADED_PUSHES = 5;
 const GAP_MS = 200;
+const GAP_TRIES = 3;
 
 export const pushEdit: Benchmark = {
   name: "push.edit",
@@ -36,7 +37,7 @@ export const pushEdit: Benchmark = {
       const ours = oursOf(platform, app);
       const pairs = await measurePairs(lab.pairs, ours.take, peer?.take);
       const loaded = await underLoad(platform, app, lab.smoke ? 1 : LOADED_PUSHES);
-      const seen = await plantedGap(platform, app);
+      const seen = await seePlantedGap(platform, app);
       const probed = ours.reports.flatMap(({ failures }) => failures);
       const requests = ours.reports.reduce((sum, report) => sum + report.requests, 0);
       return [
@@ -118,8 +119,24 @@ async function underLoad(platform: Platform, app: App, pushes: number): Promise<
   }
 }
 
-/** The control of both counters: the app's server is taken out of the ingress for a moment, and both must have seen it. */
-async function plantedGap(platform: Platform, app: App): Promise<{ readonly probe: number; readonly load: number }> {
+interface Seen {
+  readonly probe: number;
+  readonly load: number;
+}
+
+/** The control of both counters: a gap that neither may miss. On a machine so busy that they did not get to ask in it, there is another. */
+async function seePlantedGap(platform: Platform, app: App): Promise<Seen> {
+  const tries: Seen[] = [];
+  for (let i = 0; i < GAP_TRIES; i++) {
+    const seen = await plantGap(platform, app);
+    if (seen.probe > 0 && seen.load > 0) return seen;
+    tries.push(seen);
+  }
+  throw new Error(`planted gaps of ${GAP_MS} ms were not seen: ${JSON.stringify(tries)}`);
+}
+
+/** Takes the app's server out of the ingress for a moment; answers how many requests each counter saw fail. */
+async function plantGap(platform: Platform, app: App): Promise<Seen> {
   const servers = await serversOf(platform, app);
   const meter = await startMeter(platform, app.host);
   const options = { port: platform.place.httpPort, host: app.host, wanted: "", everyMs: PROBE_EVERY_MS };
@@ -129,9 +146,7 @@ async function plantedGap(platform: Platform, app: App): Promise<{ readonly prob
     for (const server of servers) await runtimeCommand(platform, `set server ${server} state maint`);
     await sleep(GAP_MS);
     for (const server of servers) await runtimeCommand(platform, `set server ${server} state ready`);
-    const seen = { probe: (await probe.end()).failures.length, load: (await meter.stop()).failures.length };
-    if (seen.probe === 0 || seen.load === 0) throw new Error(`the planted gap of ${GAP_MS} ms was not seen: ${JSON.stringify(seen)}`);
-    return seen;
+    return { probe: (await probe.end()).failures.length, load: (await meter.stop()).failures.length };
   } finally {
     await Promise.all([probe.end(), meter.stop()]);
   }
