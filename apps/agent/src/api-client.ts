@@ -23,7 +23,8 @@ export interface ServerApi {
   report(report: HostReport): Promise<void>;
   claimBuild(uid: string): Promise<BuildClaim>;
   buildProgress(uid: string, epoch: number, entries: readonly BuildProgress[]): Promise<void>;
-  buildResult(uid: string, epoch: number, result: BuildResult): Promise<void>;
+  /** With the last of its progress. */
+  buildResult(uid: string, epoch: number, result: BuildResult, lastWords: readonly BuildProgress[]): Promise<void>;
   /** The archive of a layer that another host has. */
   fetchLayer(digest: string): Promise<Readable>;
   /** Streams the answer to a StreamRequest; resolves when the reader has it all or has gone. */
@@ -85,7 +86,8 @@ export function createServerApi(api: string, identity: Identity): ServerApi {
     report: async (report) => void (await json("POST", "/report", report)),
     claimBuild: async (uid) => BuildClaim.parse(await json("POST", `/builds/${uid}/claim`)),
     buildProgress: async (uid, epoch, entries) => void (await json("POST", `/builds/${uid}/progress`, { epoch, entries })),
-    buildResult: async (uid, epoch, result) => void (await json("POST", `/builds/${uid}/result`, { epoch, result })),
+    buildResult: async (uid, epoch, result, lastWords) =>
+      void (await json("POST", `/builds/${uid}/result`, { epoch, result, entries: lastWords })),
     async fetchLayer(digest) {
       const response = await call("GET", `/layers/${digest}`, undefined, 60_000);
       if (response.statusCode >= 400) throw refused(response.statusCode, await response.body.text());

@@ -310,16 +310,17 @@ describe("a build", () => {
     expect((await get("Build", build.metadata.uid)).status.phase).toBe("running");
   });
 
-  it("ends with its result, once, and its log with `end`", async () => {
+  it("ends with its result and its last words, once, and its log with `end`", async () => {
     const events = readSse(
       await fixture.request("GET", `${NS}/builds/${build.metadata.name}/log`, { token: owner.token, headers: { "last-event-id": lastId } }),
     );
     await wakes();
-    const body = { epoch, result: { outcome: "succeeded", image: testImage("shop:2"), newBytes: 7 } };
+    const body = { epoch, result: { outcome: "succeeded", image: testImage("shop:2"), newBytes: 7 }, entries: [notice(4)] };
     expect((await result(hostA, body)).status).toBe(204);
     expect((await result(hostA, body)).status).toBe(204);
     expect((await get("Build", build.metadata.uid)).status).toMatchObject({ phase: "succeeded", image: testImage("shop:2"), newBytes: 7 });
     expect(await wakes()).toEqual([`build/${build.metadata.uid}`]);
+    expect(await events.next()).toMatchObject({ data: notice(4) });
     expect(await events.next()).toMatchObject({ event: "end", data: { phase: "succeeded" } });
     expect(await events.next()).toBe("end");
     expect((await claim(hostA)).status).toBe(409);

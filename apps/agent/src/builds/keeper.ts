@@ -81,12 +81,12 @@ export class BuildKeeper {
       onLost: () => abort.abort(),
     });
     const outcome = await this.#outcome(assignment, claim.gitToken, runBuild, mirrors, (event) => progress.add(event), abort.signal);
-    await progress.close();
+    const lastWords = await progress.close();
     const result =
       outcome.kind === "image"
         ? ({ outcome: "succeeded", image: outcome.image, newBytes: outcome.newBytes } as const)
         : ({ outcome: "failed", failure: outcome.failure } as const);
-    await withRetries(() => api.buildResult(uid, claim.epoch, result));
+    await withRetries(() => api.buildResult(uid, claim.epoch, result, lastWords));
     log.info("build over", { build: uid, outcome: outcome.kind });
   }
 

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -12,6 +13,8 @@ export type UploadPack = (body: Uint8Array) => Promise<Readable>;
 /** git without anybody's configuration but ours. */
 const GIT_ENV = { ...minimalEnv, GIT_CONFIG_NOSYSTEM: "1", GIT_CONFIG_GLOBAL: "/dev/null", GIT_TERMINAL_PROMPT: "0" };
 const HAVES = 32;
+/** One ref a commit that was built from. Nothing here ever packs refs: each is a file of its own. */
+const BUILD_REFS = "refs/plim/builds";
 /** A file whose time says when a build last asked for the mirror. */
 const USED = "plimsoll-used";
 /** git's own default of fetch.unpackLimit: fewer objects than this become loose ones, more stay a pack. */
@@ -56,16 +59,14 @@ export class GitMirrors {
 
   async #ensure(repository: string, commit: string, uploadPack: UploadPack): Promise<void> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    await git(["init", "--quiet", "--bare", repository]);
+    // Each program costs a build some milliseconds: what a look at our own files tells is not asked of git.
+    if (!existsSync(join(repository, "HEAD")) || !existsSync(join(repository, "objects")))
+      await git(["init", "--quiet", "--bare", repository]);
     await writeFile(join(repository, USED), "");
-    const ref = `refs/plim/builds/${commit}`;
+    const ref = `${BUILD_REFS}/${commit}`;
     // The ref is written after its objects: where it is, they are whole.
-    if ((await git(["-C", repository, "rev-parse", "--verify", "--quiet", ref], [0, 1])).code === 0) return;
-    const haves = (
-      await git(["-C", repository, "for-each-ref", "--sort=-creatordate", `--count=${HAVES}`, "--format=%(objectname)", "refs/plim/builds"])
-    ).stdout
-      .split("\n")
-      .filter((line) => line !== "");
+    if (existsSync(join(repository, ref))) return;
+    const haves = await newestCommits(join(repository, BUILD_REFS));
     const pack = await afterNegotiation(await uploadPack(negotiation(commit, haves)));
     await this.#store(repository, pack);
     await git(["-C", repository, "update-ref", ref, commit]);
@@ -87,6 +88,16 @@ export class GitMirrors {
     const [code] = await ended;
     if (code !== 0) throw new AppError("unavailable", "The repository could not be fetched whole; the build is tried again.");
   }
+}
+
+/** The commits that were fetched last, newest first. */
+async function newestCommits(directory: string): Promise<readonly string[]> {
+  const names = (await readdir(directory).catch(() => [])).filter((name) => /^[0-9a-f]{40}$/.test(name));
+  const timed = await Promise.all(names.map(async (name) => ({ name, mtimeMs: (await stat(join(directory, name))).mtimeMs })));
+  return timed
+    .sort((a, b) => b.mtimeMs - a.mtimeMs)
+    .slice(0, HAVES)
+    .map(({ name }) => name);
 }
 
 /** `want` of one commit with everything that we have, in one round (gitprotocol-pack, upload-pack request). */

@@ -20,7 +20,8 @@ describe("ProgressSender", () => {
     sender.add(log("a\n"));
     sender.add(log("b\n"));
     sender.add({ type: "notice", atMs: 1, text: "n" });
-    await sender.close();
+    await expect.poll(() => received.length).toBe(3);
+    expect(await sender.close()).toEqual([]);
     expect(received.map(({ seq, event }) => [seq, event.type, "text" in event ? event.text : ""])).toEqual([
       [0, "step-started", ""],
       [1, "step-log", "a\nb\n"],
@@ -36,7 +37,35 @@ describe("ProgressSender", () => {
       onLost: () => lost++,
     });
     sender.add(log("a"));
-    await sender.close();
-    expect(lost).toBe(1);
+    await expect.poll(() => lost).toBe(1);
+    sender.add(log("b"));
+    expect(await sender.close()).toEqual([]);
+  });
+
+  it("leaves the last words to go with the result, without waiting for company", async () => {
+    const received: BuildProgress[] = [];
+    const sender = new ProgressSender({
+      send: async (entries) => void received.push(...entries),
+      isLost: () => false,
+      onLost: () => undefined,
+    });
+    sender.add({ type: "notice", atMs: 1, text: "first" });
+    sender.add({ type: "notice", atMs: 2, text: "last" });
+    const begin = performance.now();
+    expect((await sender.close()).map(({ seq }) => seq)).toEqual([0, 1]);
+    expect(performance.now() - begin).toBeLessThan(30);
+    expect(received).toEqual([]);
+  });
+
+  it("delivers by itself what is too much to go with the result", async () => {
+    const received: BuildProgress[] = [];
+    const sender = new ProgressSender({
+      send: async (entries) => void received.push(...entries),
+      isLost: () => false,
+      onLost: () => undefined,
+    });
+    sender.add(log("x".repeat(1_000_000)));
+    expect(await sender.close()).toEqual([]);
+    expect(received.map(({ seq }) => seq)).toEqual([0]);
   });
 });

@@ -6,6 +6,8 @@ const GATHER_MS = 40;
 /** A silent step still renews the build's lease of 15 s. */
 const RENEW_MS = 4_000;
 const RETRY_MS = 500;
+/** More than this of last words has a request of its own before the result's. */
+const LAST_WORDS_BYTES = 256 * 1024;
 
 /**
  * Sends a build's progress in order, gathered into few requests, again until the server has it. Consecutive output of one step and
@@ -19,6 +21,9 @@ export class ProgressSender {
   #queue: BuildProgress[] = [];
   #seq = 0;
   #sending: Promise<void> | undefined;
+  /** Cuts the gathering under way short. */
+  #hurry: (() => void) | undefined;
+  #closing = false;
   #closed = false;
 
   constructor(options: {
@@ -47,18 +52,24 @@ export class ProgressSender {
     this.#flushSoon(GATHER_MS);
   }
 
-  /** Resolves when everything has been delivered, or the lease is lost. */
-  async close(): Promise<void> {
+  /**
+   * Ends the sending, and answers what is still to be told: it goes with the build's result, in one request. Everything before has been
+   * delivered then, or the lease is lost.
+   */
+  async close(): Promise<readonly BuildProgress[]> {
     clearInterval(this.#renewal);
-    while (!this.#closed && (this.#queue.length > 0 || this.#sending !== undefined)) {
-      this.#flushSoon(0);
-      await this.#sending;
-    }
+    this.#closing = true;
+    this.#hurry?.();
+    while (this.#sending !== undefined) await this.#sending;
+    while (!this.#closed && sizeOf(this.#queue) > LAST_WORDS_BYTES) await this.#flush(0, false);
+    const rest = this.#closed ? [] : this.#queue;
     this.#closed = true;
+    this.#queue = [];
+    return rest;
   }
 
   #flushSoon(delayMs: number, evenEmpty = false): void {
-    if (this.#closed || this.#sending !== undefined) return;
+    if (this.#closed || this.#closing || this.#sending !== undefined) return;
     this.#sending = this.#flush(delayMs, evenEmpty).finally(() => {
       this.#sending = undefined;
       if (this.#queue.length > 0) this.#flushSoon(GATHER_MS);
@@ -66,7 +77,9 @@ export class ProgressSender {
   }
 
   async #flush(delayMs: number, evenEmpty: boolean): Promise<void> {
-    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    if (delayMs > 0) await this.#gather(delayMs);
+    // The rest goes with the result.
+    if (this.#closing && sizeOf(this.#queue) <= LAST_WORDS_BYTES) return;
     const entries = this.#queue;
     this.#queue = [];
     if (entries.length === 0 && !evenEmpty) return;
@@ -83,4 +96,21 @@ export class ProgressSender {
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
+
+  #gather(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#hurry = undefined;
+        resolve();
+      };
+      const timer = setTimeout(done, delayMs);
+      this.#hurry = done;
+    });
+  }
+}
+
+/** Characters of output, which is what a build's progress can have much of. */
+function sizeOf(entries: readonly BuildProgress[]): number {
+  return entries.reduce((sum, { event }) => sum + (event.type === "step-log" ? event.text.length : 100), 0);
 }

@@ -50,14 +50,20 @@ export async function takeProgress(
   });
 }
 
-/** Writes how the build ended, under the epoch, and wakes its controller. Saying it again changes nothing. */
-export async function takeResult(db: Database, hostUid: string, buildUid: string, epoch: number, result: BuildResult): Promise<void> {
+/** Writes how the build ended and the last of its progress, under the epoch, and wakes its controller. Saying it again changes nothing. */
+export async function takeResult(
+  db: Database,
+  hostUid: string,
+  buildUid: string,
+  { epoch, result, entries }: { readonly epoch: number; readonly result: BuildResult; readonly entries: readonly BuildProgress[] },
+): Promise<void> {
   await db.write({ scope: PLATFORM }, async (tx) => {
     if ((await tx.objects.find("Build", buildUid))?.status.hostUid !== hostUid) throw leaseLost();
     const build = await tx.objects.lock("Build", buildUid);
     if (isBuildOver(build.status.phase)) return;
     const lease = leaseOf(hostUid, buildUid, epoch);
     await renew(tx, lease);
+    if (entries.length > 0) await tx.platform.appendBuildLog(buildUid, entries);
     await tx.objects.updateStatus(build, statusAfter(build, result));
     await tx.identities.removeTokensNamed("build", buildUid);
     await tx.leases.release(lease);

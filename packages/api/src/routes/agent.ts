@@ -102,11 +102,12 @@ export const buildResult = route({
   path: "/api/agent/v1/builds/:uid/result",
   permission: "host",
   summary: "How a build ended",
-  body: z.object({ epoch: Epoch, result: BuildResult }),
+  body: z.object({ epoch: Epoch, result: BuildResult, entries: z.array(BuildProgress).max(5_000).default([]) }),
+  bodyLimitBytes: 8 * MEGABYTE,
   responses: { 204: null },
   errors: ["stale_lease"],
   handler: async ({ api, hostUid, params, body }) => {
-    await takeResult(api.db, hostUid, params.uid, body.epoch, body.result);
+    await takeResult(api.db, hostUid, params.uid, body);
     return null;
   },
 });

@@ -1,4 +1,5 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { AppError } from "@plimsoll/core";
 import { type ChildProcess, minimalEnv, start } from "@plimsoll/exec";
@@ -44,12 +45,16 @@ export class WorkerProcess {
     );
   }
 
-  /** Starts one in a mount namespace of its own; resolves when it is loaded. Compiled code is kept in `codeCacheDir` for the next one. */
-  static async start(codeCacheDir: string): Promise<WorkerProcess> {
+  /**
+   * Starts one in a mount namespace of its own; resolves when it is loaded. Compiled code is kept in `codeCacheDir` for the next one. One that
+   * is loaded ahead gives way to everything else meanwhile.
+   */
+  static async start(codeCacheDir: string, ahead = false): Promise<WorkerProcess> {
     mkdirSync(codeCacheDir, { recursive: true, mode: 0o700 });
     const argv = privateMountNamespaceArgv([process.execPath, "--disable-warning=ExperimentalWarning", WORKER]);
     const env = { ...minimalEnv, NODE_COMPILE_CACHE: codeCacheDir };
     const worker = new WorkerProcess(await start(argv, { stdio: ["pipe", "pipe", "pipe"], env, cwd: "/" }));
+    if (ahead) worker.setPriority(constants.priority.PRIORITY_LOW);
     const timer = setTimeout(() => worker.kill(), READY_TIMEOUT_MS);
     void worker.ended.then(({ stderr }) => worker.ready.reject(new AppError("internal", `the build's worker did not start: ${stderr}`)));
     await worker.ready.promise.finally(() => clearTimeout(timer));
@@ -60,6 +65,15 @@ export class WorkerProcess {
   send(message: WorkerInit | WorkerRequest, onAnswer?: (answer: WorkerAnswer) => void): void {
     if (onAnswer !== undefined) this.onAnswer = onAnswer;
     this.child.stdin?.write(`${JSON.stringify(message)}\n`);
+  }
+
+  /** Of all its threads: on Linux each has its own, and takes it from the one that made it. */
+  setPriority(priority: number): void {
+    try {
+      for (const thread of readdirSync(`/proc/${this.pid}/task`)) setPriority(Number(thread), priority);
+    } catch {
+      // It has ended, which its end tells.
+    }
   }
 
   kill(): void {
@@ -108,6 +122,7 @@ export class SpareWorker {
     clearTimeout(this.timer);
     const worker = await spare?.catch(() => undefined);
     if (worker?.isAlive !== true) return WorkerProcess.start(this.codeCacheDir);
+    worker.setPriority(constants.priority.PRIORITY_NORMAL);
     worker.hold(true);
     return worker;
   }
@@ -115,7 +130,7 @@ export class SpareWorker {
   /** Loads one for the next build. */
   prepare(): void {
     if (this.closed || this.idleMs === 0 || this.spare !== undefined) return;
-    this.spare = WorkerProcess.start(this.codeCacheDir);
+    this.spare = WorkerProcess.start(this.codeCacheDir, true);
     this.spare.then(
       (worker) => worker.hold(false),
       () => undefined, // take() starts another one, and tells why that fails.
