@@ -40,7 +40,7 @@ describe("resolvers", () => {
     const stub = await file("stub", "nameserver 127.0.0.1\n");
     await expect(upstreamResolvers([stub])).rejects.toMatchObject({
       code: "precondition_failed",
-      message: expect.stringMatching(/install settings/),
+      message: expect.stringContaining("PLIMSOLL_RESOLVERS"),
     });
   });
 
