@@ -21,6 +21,25 @@ export interface ImageConfig {
   readonly exposedPorts: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly stopSignal?: string;
+  /** Paths, in order of appearance. */
+  readonly volumes?: readonly string[];
+  readonly healthcheck?: Healthcheck;
+  /** What shell forms are given to; absent means `/bin/sh -c`. */
+  readonly shell?: readonly string[];
+  /** Instructions for builds that stand on this image. */
+  readonly onBuild?: readonly string[];
+  readonly author?: string;
+}
+
+/** A health check as image configs have it. Absent numbers mean Docker's defaults: 30 s, 30 s, 0 s, 5 s, 3 times. */
+export interface Healthcheck {
+  /** `["NONE"]`, `["CMD", …argv]` or `["CMD-SHELL", line]`. */
+  readonly test: readonly string[];
+  readonly intervalNs?: number;
+  readonly timeoutNs?: number;
+  readonly startPeriodNs?: number;
+  readonly startIntervalNs?: number;
+  readonly retries?: number;
 }
 
 /** One layer of an image: its content, named by the digest of its canonical archive (see the layer store). */

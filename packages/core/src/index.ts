@@ -1,7 +1,7 @@
 export type { BuildEvent, BuildFailure, BuildLimits, BuildStep } from "./build.ts";
 export { AppError, type AppErrorOptions, type ErrorCode, errorText, type Retry, toAppError } from "./errors.ts";
 export { NAME_PATTERN, newSecret, newUid, type Uid } from "./ids.ts";
-export { type Digest, type Image, type ImageConfig, isDigest, type LayerRef } from "./image.ts";
+export { type Digest, type Healthcheck, type Image, type ImageConfig, isDigest, type LayerRef } from "./image.ts";
 export { PERMISSIONS, type Permission, ROLE_PERMISSIONS, ROLES, type Role, roleAllows } from "./permissions.ts";
 export {
   BUILD_PHASES,

@@ -64,6 +64,14 @@ export type Metadata = z.infer<typeof Metadata>;
 
 const digest = z.custom<Digest>((value) => typeof value === "string" && isDigest(value), "must be sha256: and 64 hex digits");
 
+const HealthcheckSchema = z.object({
+  test: z.array(z.string()),
+  intervalNs: z.number().optional(),
+  timeoutNs: z.number().optional(),
+  startPeriodNs: z.number().optional(),
+  startIntervalNs: z.number().optional(),
+  retries: z.int().optional(),
+});
 export const ImageConfigSchema = z.object({
   architecture: z.enum(["amd64", "arm64"]),
   os: z.literal("linux"),
@@ -75,6 +83,11 @@ export const ImageConfigSchema = z.object({
   exposedPorts: z.array(z.string()),
   labels: z.record(z.string(), z.string()),
   stopSignal: z.string().optional(),
+  volumes: z.array(z.string()).optional(),
+  healthcheck: HealthcheckSchema.optional(),
+  shell: z.array(z.string()).optional(),
+  onBuild: z.array(z.string()).optional(),
+  author: z.string().optional(),
 });
 export const ImageSchema: z.ZodType<Image> = z.object({
   digest,

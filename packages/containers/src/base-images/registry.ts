@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AppError, type Image, type ImageConfig } from "@plimsoll/core";
+import { AppError, type Healthcheck, type Image, type ImageConfig } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
 import { z } from "zod";
 import type { ImageStore } from "../image-store.ts";
@@ -12,10 +12,11 @@ import type { ImageReference } from "./reference.ts";
 const Descriptor = z.object({ mediaType: z.string(), digest: z.string().regex(/^sha256:[0-9a-f]{64}$/), size: z.number() });
 const Index = z.object({ manifests: z.array(Descriptor).min(1) });
 const Manifest = z.object({ config: Descriptor, layers: z.array(Descriptor) });
-/** OCI image spec, config.md; the fields that we honour. */
+/** OCI image spec, config.md, and what Docker adds to it (Shell, OnBuild, Healthcheck); the fields that we honour. */
 const Config = z.object({
   architecture: z.string(),
   os: z.string(),
+  author: z.string().nullish(),
   config: z
     .object({
       Env: z.array(z.string()).nullish(),
@@ -26,6 +27,19 @@ const Config = z.object({
       ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
       Labels: z.record(z.string(), z.string()).nullish(),
       StopSignal: z.string().nullish(),
+      Volumes: z.record(z.string(), z.unknown()).nullish(),
+      Shell: z.array(z.string()).nullish(),
+      OnBuild: z.array(z.string()).nullish(),
+      Healthcheck: z
+        .object({
+          Test: z.array(z.string()).nullish(),
+          Interval: z.number().nullish(),
+          Timeout: z.number().nullish(),
+          StartPeriod: z.number().nullish(),
+          StartInterval: z.number().nullish(),
+          Retries: z.int().nullish(),
+        })
+        .nullish(),
     })
     .nullish(),
 });
@@ -101,7 +115,8 @@ function isDevice(path: string): boolean {
   return path.startsWith("dev/") && path.length > 4;
 }
 
-function toImageConfig({ architecture, config }: z.infer<typeof Config>): ImageConfig {
+/** Pure. Throws AppError `unsupported` for another architecture. */
+function toImageConfig({ architecture, author, config }: z.infer<typeof Config>): ImageConfig {
   if (architecture !== "amd64" && architecture !== "arm64")
     throw new AppError("unsupported", `The image is for ${architecture}; hosts run amd64 and arm64 images.`);
   return {
@@ -115,5 +130,24 @@ function toImageConfig({ architecture, config }: z.infer<typeof Config>): ImageC
     exposedPorts: Object.keys(config?.ExposedPorts ?? {}),
     labels: config?.Labels ?? {},
     ...(config?.StopSignal ? { stopSignal: config.StopSignal } : {}),
+    ...(config?.Volumes ? { volumes: Object.keys(config.Volumes) } : {}),
+    ...(config?.Shell ? { shell: config.Shell } : {}),
+    ...(config?.OnBuild ? { onBuild: config.OnBuild } : {}),
+    ...(config?.Healthcheck?.Test ? { healthcheck: toHealthcheck(config.Healthcheck.Test, config.Healthcheck) } : {}),
+    ...(author ? { author } : {}),
+  };
+}
+
+type OciHealthcheck = NonNullable<NonNullable<z.infer<typeof Config>["config"]>["Healthcheck"]>;
+
+/** Zero means as much as absent: inherited. */
+function toHealthcheck(test: readonly string[], { Interval, Timeout, StartPeriod, StartInterval, Retries }: OciHealthcheck): Healthcheck {
+  return {
+    test,
+    ...(Interval ? { intervalNs: Interval } : {}),
+    ...(Timeout ? { timeoutNs: Timeout } : {}),
+    ...(StartPeriod ? { startPeriodNs: StartPeriod } : {}),
+    ...(StartInterval ? { startIntervalNs: StartInterval } : {}),
+    ...(Retries ? { retries: Retries } : {}),
   };
 }
