@@ -1,48 +1,8 @@
 import { problemAt, type SourceLocation } from "../problem.ts";
+import type { ArgDeclaration, Command, FromInstruction, Instruction } from "./instruction.ts";
 import { readKeyValues, splitWords } from "./key-values.ts";
 import type { Escape, RawInstruction } from "./lines.ts";
 import { HARMLESS_FLAGS, KEYWORDS, nearest, REFUSED_FLAGS, REFUSED_INSTRUCTIONS } from "./refusals.ts";
-
-/** A command line: through `/bin/sh -c`, or as argv (JSON form). */
-export type Command = { readonly form: "shell"; readonly line: string } | { readonly form: "exec"; readonly argv: readonly string[] };
-
-export interface ArgDeclaration {
-  readonly name: string;
-  /** Unexpanded. */
-  readonly value?: string;
-}
-
-/** One instruction of a stage; words are as written, not yet expanded. */
-export type Instruction = { readonly at: SourceLocation } & (
-  | { readonly type: "run"; readonly command: Command }
-  | { readonly type: "cmd"; readonly command: Command }
-  | { readonly type: "entrypoint"; readonly command: Command }
-  | {
-      readonly type: "copy";
-      readonly sources: readonly string[];
-      readonly destination: string;
-      readonly from?: string;
-      readonly chown?: string;
-      readonly chmod?: string;
-    }
-  | { readonly type: "env"; readonly pairs: readonly (readonly [string, string])[] }
-  | { readonly type: "label"; readonly pairs: readonly (readonly [string, string])[] }
-  | { readonly type: "arg"; readonly args: readonly ArgDeclaration[] }
-  | { readonly type: "workdir"; readonly path: string }
-  | { readonly type: "user"; readonly user: string }
-  | { readonly type: "expose"; readonly ports: readonly string[] }
-);
-
-export interface FromInstruction {
-  readonly type: "from";
-  readonly at: SourceLocation;
-  /** Unexpanded. */
-  readonly base: string;
-  /** Lower case. */
-  readonly name?: string;
-  /** Unexpanded. */
-  readonly platform?: string;
-}
 
 const STAGE_NAME = /^[a-z][a-z0-9-_.]*$/;
 const SPACES = /[\t\v\f\r ]+/;
@@ -54,10 +14,12 @@ export function readInstruction(raw: RawInstruction, escapeChar: Escape): Instru
     case "FROM":
       return readFrom(raw);
     case "RUN":
+      readFlags(raw, []);
+      return { type: "run", at, command: readCommand(raw), mounts: [], network: "default", heredocs: [] };
     case "CMD":
     case "ENTRYPOINT":
       readFlags(raw, []);
-      return { type: keyword.toLowerCase() as "run" | "cmd" | "entrypoint", at, command: readCommand(raw) };
+      return { type: keyword.toLowerCase() as "cmd" | "entrypoint", at, command: readCommand(raw) };
     case "COPY":
       return readCopy(raw);
     case "ENV":
@@ -153,6 +115,10 @@ function readCopy(raw: RawInstruction): Instruction {
     at: raw.at,
     sources: words.slice(0, -1),
     destination,
+    heredocs: [],
+    link: false,
+    parents: false,
+    exclude: [],
     ...(from === undefined ? {} : { from }),
     ...(chown === undefined ? {} : { chown }),
     ...(chmod === undefined ? {} : { chmod }),

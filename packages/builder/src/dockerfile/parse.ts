@@ -1,5 +1,6 @@
 import { problemAt, type SourceLocation } from "../problem.ts";
-import { type FromInstruction, type Instruction, readInstruction } from "./instructions.ts";
+import type { FromInstruction, Instruction } from "./instruction.ts";
+import { readInstruction } from "./instructions.ts";
 import { type Escape, readLines } from "./lines.ts";
 
 export interface StageSource {

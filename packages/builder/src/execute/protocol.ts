@@ -1,7 +1,7 @@
 import type { BuildFailure, Digest, LayerRef } from "@plimsoll/core";
 import type { HostLayout } from "@plimsoll/host";
+import type { CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
-import type { CopyAction, RunAction, WorkdirAction } from "../plan/steps.ts";
 
 /**
  * What the agent and a build's worker say to each other: JSON objects, one a line, over the worker's standard input and output. The worker

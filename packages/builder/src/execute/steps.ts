@@ -6,8 +6,8 @@ import { FirstSeen } from "../cache/first-seen.ts";
 import { GitObjects } from "../context/git-objects.ts";
 import { IgnoreRules } from "../context/ignore.ts";
 import { ContextTree } from "../context/tree.ts";
+import type { RunAction } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
-import type { RunAction } from "../plan/steps.ts";
 import { trustCertificates } from "./certificates.ts";
 import { copyContext } from "./copy-context.ts";
 import { copyFromTree } from "./copy-layers.ts";
@@ -198,6 +198,7 @@ function merged(...layers: readonly (readonly string[])[]): readonly string[] {
   return [...new Map(layers.flat().map((entry) => [entry.split("=", 1)[0], entry])).values()];
 }
 
-function copyDestination(tree: RootedTree, { chown, chmod }: { readonly chown?: string; readonly chmod?: number }): Destination {
+function copyDestination(tree: RootedTree, { chown, chmod }: { readonly chown?: string; readonly chmod?: number | string }): Destination {
+  if (typeof chmod === "string") throw new Error("the plan refuses symbolic modes until they are executed here");
   return new Destination(tree, { owner: chown === undefined ? undefined : lookUpOwner(tree, chown), mode: chmod });
 }

@@ -1,8 +1,8 @@
 import type { Digest } from "@plimsoll/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { CopyAction, RunAction } from "./actions.ts";
 import { copyFromKey, copyKey, runKey, workdirKey } from "./keys.ts";
-import type { CopyAction, RunAction } from "./steps.ts";
 
 /** Many examples, on a machine that may be busy. */
 const SLOW = { timeout: 60_000 };
@@ -11,7 +11,17 @@ const digest = fc.stringMatching(/^[0-9a-f]{64}$/).map((hex): Digest => `sha256:
 const parents = fc.array(digest, { maxLength: 3 });
 const text = fc.string({ maxLength: 4 });
 const texts = fc.array(text, { maxLength: 3 });
-const run = fc.record({ type: fc.constant("run" as const), argv: texts, env: texts, proxies: texts, cwd: text, user: text });
+const run = fc.record({
+  type: fc.constant("run" as const),
+  argv: texts,
+  env: texts,
+  proxies: texts,
+  cwd: text,
+  user: text,
+  mounts: fc.constant([]),
+  network: fc.constant("default" as const),
+  files: fc.constant([]),
+});
 const copy = fc
   .record({
     sources: texts,
@@ -23,6 +33,10 @@ const copy = fc
     ({ chown, chmod, ...rest }): CopyAction => ({
       type: "copy",
       from: { kind: "context" },
+      inline: [],
+      link: false,
+      parents: false,
+      exclude: [],
       ...rest,
       ...(chown === undefined ? {} : { chown }),
       ...(chmod === undefined ? {} : { chmod }),
@@ -66,7 +80,7 @@ describe("step keys", () => {
         expect(new Set(keys).size).toBe(keys.length);
       }),
     );
-    const base = { type: "run", proxies: [], cwd: "/", user: "" } as const;
+    const base = { type: "run", proxies: [], cwd: "/", user: "", mounts: [], network: "default", files: [] } as const;
     expect(runKey([], { ...base, argv: ["a"], env: ["b"] }, "x")).not.toBe(runKey([], { ...base, argv: ["a", "b"], env: [] }, "x"));
     expect(runKey([], { ...base, argv: ["a b"], env: [] }, "x")).not.toBe(runKey([], { ...base, argv: ["a", "b"], env: [] }, "x"));
   });

@@ -1,12 +1,14 @@
 import { posix } from "node:path";
 import type { BuildStep, ImageConfig } from "@plimsoll/core";
-import type { Command, Instruction } from "../dockerfile/instructions.ts";
+import type { Command, Instruction } from "../dockerfile/instruction.ts";
 import type { Escape } from "../dockerfile/lines.ts";
 import { oneLine } from "../dockerfile/lines.ts";
 import { expandWords } from "../dockerfile/words.ts";
 import { problemAt, type SourceLocation } from "../problem.ts";
+import type { Action, CopyAction, RunAction, WorkdirAction } from "./actions.ts";
+import { refuseUnexecutable } from "./executable.ts";
 import { readPorts } from "./ports.ts";
-import { expandAt, type Origin, type PlannedStage, type StagePlan, wordProblem } from "./stages.ts";
+import { expandAt, type PlannedStage, type StagePlan, wordProblem } from "./stages.ts";
 
 export interface StepPlace {
   /** Unique in the build, in the file's order; 0 is the first FROM. */
@@ -17,36 +19,7 @@ export interface StepPlace {
 }
 
 /** Something that changes files. */
-export type Step = StepPlace & (RunAction | CopyAction | WorkdirAction);
-
-export interface RunAction {
-  readonly type: "run";
-  readonly argv: readonly string[];
-  /** `NAME=value`, sorted: ENV and declared ARG. */
-  readonly env: readonly string[];
-  /** `NAME=value`: proxies that the caller gave and nothing declared. Outside the cache key. */
-  readonly proxies: readonly string[];
-  readonly cwd: string;
-  readonly user: string;
-}
-
-export interface CopyAction {
-  readonly type: "copy";
-  readonly from: Origin | { readonly kind: "context" };
-  readonly sources: readonly string[];
-  /** Absolute; a slash at its end says that it is a directory. */
-  readonly destination: string;
-  /** `user`, `user:group`, names or numbers. */
-  readonly chown?: string;
-  readonly chmod?: number;
-}
-
-export interface WorkdirAction {
-  readonly type: "workdir";
-  readonly path: string;
-  /** Owner of what is made. Empty: root. */
-  readonly user: string;
-}
+export type Step = StepPlace & Action;
 
 export interface StageSteps {
   readonly stage: PlannedStage;
@@ -112,7 +85,9 @@ export function planSteps(plan: StagePlan, configs: ReadonlyMap<string, ImageCon
     const steps: Step[] = [];
     for (const instruction of stage.source.instructions) {
       const action = evaluator.apply(instruction);
-      if (action !== undefined) steps.push({ index: index++, at: instruction.at, label: label(instruction.at), ...action });
+      if (action === undefined) continue;
+      refuseUnexecutable(action, instruction.at);
+      steps.push({ index: index++, at: instruction.at, label: label(instruction.at), ...action });
     }
     states.set(stage.index, { config: evaluator.config, variables: evaluator.variables });
     result.push({ stage, from, steps, config: evaluator.config });
@@ -176,7 +151,7 @@ class StageEvaluator {
   }
 
   /** Applies one instruction; what changes files is returned as an action. */
-  apply(instruction: Instruction): RunAction | CopyAction | WorkdirAction | undefined {
+  apply(instruction: Instruction): Action | undefined {
     const { at } = instruction;
     switch (instruction.type) {
       case "run":
@@ -215,6 +190,8 @@ class StageEvaluator {
         // A CMD of the base was written for the base's entrypoint; one of this stage is meant for this one.
         this.config = { ...this.config, entrypoint: commandLine(instruction.command), cmd: this.cmdIsOurs ? this.config.cmd : [] };
         return undefined;
+      default:
+        throw problemAt(at, "unsupported", `${instruction.type.toUpperCase()} is not supported yet; remove the line.`);
     }
   }
 
@@ -229,6 +206,9 @@ class StageEvaluator {
       proxies: [...proxies].map(([name, value]) => `${name}=${value}`).sort(),
       cwd: this.config.workingDir || "/",
       user: this.config.user,
+      mounts: [],
+      network: "default",
+      files: [],
     };
   }
 
@@ -247,6 +227,10 @@ class StageEvaluator {
       from: origin,
       sources,
       destination: destinationPath(this.config.workingDir, this.expand(instruction.destination, at)),
+      inline: [],
+      link: false,
+      parents: false,
+      exclude: [],
       ...(owner === "" ? {} : { chown: owner }),
       ...(mode === "" ? {} : { chmod: readMode(mode, at) }),
     };

@@ -4,9 +4,10 @@ import type { StepCache, StepResult } from "../cache/step-cache.ts";
 import { PatternError } from "../context/pattern.ts";
 import { MissingSource, selectSource } from "../context/select.ts";
 import type { WorkerResult } from "../execute/protocol.ts";
+import type { CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
 import { type CopyContent, copyFromKey, copyKey, runKey, type StepKey, workdirKey } from "../plan/keys.ts";
 import type { Origin } from "../plan/stages.ts";
-import type { CopyAction, RunAction, StageSteps, Step, WorkdirAction } from "../plan/steps.ts";
+import type { StageSteps, Step } from "../plan/steps.ts";
 import { problemAt } from "../problem.ts";
 import { explainMissing, explainStep } from "./explain.ts";
 import type { Progress } from "./progress.ts";
@@ -118,6 +119,8 @@ export class Solver {
         return this.workdir(step, step, parents);
       case "copy":
         return step.from.kind === "context" ? this.copyContext(step, step, parents) : this.copyFrom(step, step, step.from, parents);
+      case "add":
+        throw new Error("the plan refuses ADD until it is executed here");
     }
   }
 
