@@ -9,3 +9,4 @@ export { DEFAULT_LOG_POLICY, type LogLine, type LogPolicy } from "./log-files.ts
 export type { BindMount } from "./oci-spec.ts";
 export { DEFAULT_RESTART_POLICY, planRestart, type RestartPlan, type RestartPolicy } from "./restart.ts";
 export { collectSandboxes, runSandbox, type SandboxRequest, type SandboxResult } from "./sandbox.ts";
+export { MissingMountSource, type SandboxMount } from "./sandbox-mounts.ts";

@@ -11,13 +11,16 @@ export interface Stubs {
   readonly times: ReadonlyMap<string, bigint>;
 }
 
+/** As many links as Linux follows in one path. */
+const MAX_LINKS = 40;
+
 /** Looks at the merged root before the run. */
 export function missingMountPoints(rootPath: string, destinations: readonly string[]): Stubs {
   using tree = new RootedTree(rootPath);
   const missing: string[] = [];
   const times = new Map<string, bigint>();
   for (const destination of destinations) {
-    const parts = destination.split("/").filter((part) => part !== "");
+    const parts = withoutLinks(tree, destination);
     for (let length = 1; length <= parts.length; length++) {
       const path = parts.slice(0, length).join("/");
       if (missing.includes(path)) continue;
@@ -48,6 +51,42 @@ function isEmptyStub(tree: RootedTree, path: string): boolean {
     return stats.isDirectory() ? tree.readdir(path).length === 0 : stats.isFile() && stats.size === 0;
   } catch (error) {
     if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return false;
+    throw error;
+  }
+}
+
+/** The destination without the links on its way, which may lead nowhere yet: crun makes no mount point behind such. */
+export function destinationIn(tree: RootedTree, destination: string): string {
+  return `/${withoutLinks(tree, destination).join("/")}`;
+}
+
+/** Where a mount point is made: the upper directory holds it there, and not behind the links that lead to it. */
+function withoutLinks(tree: RootedTree, destination: string): readonly string[] {
+  const pending = destination.split("/").filter(Boolean).reverse();
+  const done: string[] = [];
+  let links = 0;
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    if (name === ".") continue;
+    if (name === "..") {
+      done.pop();
+      continue;
+    }
+    const target = linkAt(tree, [...done, name].join("/"));
+    if (target === undefined || ++links > MAX_LINKS) {
+      done.push(name);
+      continue;
+    }
+    if (target.startsWith("/")) done.length = 0;
+    pending.push(...target.split("/").filter(Boolean).reverse());
+  }
+  return done;
+}
+
+function linkAt(tree: RootedTree, path: string): string | undefined {
+  try {
+    return tree.lstat(path).isSymbolicLink() ? tree.readlink(path).toString() : undefined;
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR", "ELOOP"].includes(errorCode(error) ?? "")) return undefined;
     throw error;
   }
 }

@@ -17,7 +17,8 @@ export interface ContainerSpec {
   /** Absent: a new one with nothing but lo. */
   readonly networkNamespace?: string;
   readonly cgroupsPath: string;
-  readonly binds: readonly BindMount[];
+  /** In this order; a later one may lie inside an earlier one. */
+  readonly binds: readonly (BindMount | TmpfsMount)[];
   /** RLIMIT_NOFILE of the host's process is at least this. */
   readonly openFiles: number;
 }
@@ -26,6 +27,13 @@ export interface BindMount {
   readonly source: string;
   readonly destination: string;
   readonly readOnly: boolean;
+}
+
+/** An empty file system in memory, on the account of who writes into it. */
+export interface TmpfsMount {
+  readonly type: "tmpfs";
+  readonly destination: string;
+  readonly sizeBytes?: number;
 }
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -86,12 +94,7 @@ export function ociSpec(container: ContainerSpec): object {
       { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: ["nosuid", "noexec", "nodev"] },
       { destination: "/sys", type: "sysfs", source: "sysfs", options: ["nosuid", "noexec", "nodev", "ro"] },
       { destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["nosuid", "noexec", "nodev", "ro"] },
-      ...container.binds.map(({ source, destination, readOnly }) => ({
-        destination,
-        type: "bind",
-        source,
-        options: ["bind", "nosuid", "nodev", readOnly ? "ro" : "rw"],
-      })),
+      ...container.binds.map(ociMount),
     ],
     linux: {
       namespaces: [
@@ -111,6 +114,15 @@ export function ociSpec(container: ContainerSpec): object {
       readonlyPaths: READONLY_PATHS,
     },
   };
+}
+
+function ociMount(mount: BindMount | TmpfsMount): object {
+  const { destination } = mount;
+  if ("source" in mount) {
+    return { destination, type: "bind", source: mount.source, options: ["bind", "nosuid", "nodev", mount.readOnly ? "ro" : "rw"] };
+  }
+  const size = mount.sizeBytes === undefined ? [] : [`size=${mount.sizeBytes}`];
+  return { destination, type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "mode=1777", ...size] };
 }
 
 function withDefaults(env: readonly string[], defaults: Readonly<Record<string, string>>): readonly string[] {

@@ -12,6 +12,7 @@ import { monitorOf } from "./monitor-process.ts";
 import { missingMountPoints, removeStubs } from "./mount-point-stubs.ts";
 import type { BindMount } from "./oci-spec.ts";
 import { openFilesLimit } from "./open-files-limit.ts";
+import type { SandboxMount } from "./sandbox-mounts.ts";
 import { hostSeccomp, type OciSeccomp } from "./seccomp.ts";
 import { makeBundle } from "./snapshot-launch.ts";
 import { SyncPipe } from "./sync-pipe.ts";
@@ -44,6 +45,8 @@ export interface SandboxRequest {
   readonly resolver?: ResolverConfig;
   /** Directories or files with container-side ids on disk. */
   readonly mounts?: readonly BindMount[];
+  /** What the step brings along, in this order; of these a later one may lie inside an earlier one. */
+  readonly brought?: readonly SandboxMount[];
   /** Killed after this time. Default: none. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -67,7 +70,7 @@ const BUNDLE_PREFIX = ".build-";
 
 /**
  * Runs the command to its end and takes everything but the upper directory away again, mounts and cgroup included. A failing command is a
- * result, not an error. Throws AppError `invalid` (user, directory or program is to blame) or `internal`. Safe to run side by side in one
+ * result, not an error. Throws AppError `invalid` (user, directory or program is to blame) or `internal`, and MissingMountSource. Safe to run side by side in one
  * process. Where the process dies in the middle, the container goes on until its cgroup is removed, and collectSandboxes takes the rest.
  *
  * Main thread only: it makes a mount namespace for the call, and goes back. The caller's own mounts are not touched.
@@ -166,9 +169,11 @@ function spawnMonitor(
         user: request.user,
         files: filesOf(request),
         ...(request.mounts === undefined ? {} : { idMapped: request.mounts }),
+        ...(request.brought === undefined ? {} : { brought: request.brought }),
         container: containerOf(request, cgroup),
       });
-      const stubs = missingMountPoints(rootPath, [...MOUNT_POINTS, ...(request.mounts ?? []).map(({ destination }) => destination)]);
+      const own = [...(request.mounts ?? []), ...(request.brought ?? [])].map(({ destination }) => destination);
+      const stubs = missingMountPoints(rootPath, [...MOUNT_POINTS, ...own]);
       // Real pipes that belong to the command's user, so that it can open /dev/stdout.
       for (const fd of [stdoutWrite, stderrWrite]) fchownSync(fd, userNamespace.uidBase + user.uid, userNamespace.uidBase + user.gid);
       const monitor = conmonArgv({ containerId: id, bundleDir, exitsDir: layout.exitsDir, crunDir: layout.crunDir, foreground: true });

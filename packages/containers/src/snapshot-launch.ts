@@ -2,7 +2,9 @@ import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorCode, type HostLayout, hideHybridCgroup, MS, mount, mountIdMapped, mountOverlay, RootedTree } from "@plimsoll/host";
 import { type ContainerUser, resolveUser } from "./container-user.ts";
+import { destinationIn } from "./mount-point-stubs.ts";
 import { type BindMount, type ContainerSpec, ociSpec } from "./oci-spec.ts";
+import { placeMounts, type SandboxMount } from "./sandbox-mounts.ts";
 
 /** All that is needed to make a container's root file system and bundle; plain data, so that it can cross a process boundary. */
 export interface BundleRequest {
@@ -18,6 +20,8 @@ export interface BundleRequest {
   readonly files: Readonly<Record<string, string>>;
   /** Directories or files with container-side ids on disk, shown with them inside. */
   readonly idMapped?: readonly BindMount[];
+  /** What a build step brings along, in this order, after all else. */
+  readonly brought?: readonly SandboxMount[];
   readonly container: Omit<ContainerSpec, "rootPath" | "user">;
 }
 
@@ -57,11 +61,17 @@ export function makeBundle(request: BundleRequest): { readonly rootPath: string;
     mountIdMapped(bind.source, source, container.userNamespace.path, { readOnly: bind.readOnly });
     return { ...bind, source };
   });
+  const broughtBinds = broughtInto(rootPath, placeMounts(request.brought ?? [], layout.mountsDir, container.userNamespace));
   const user = userIn(rootPath, request.user);
-  const spec = ociSpec({ ...container, rootPath, user, binds: [...container.binds, ...fileBinds, ...mappedBinds] });
+  const spec = ociSpec({ ...container, rootPath, user, binds: [...container.binds, ...fileBinds, ...mappedBinds, ...broughtBinds] });
   mkdirSync(request.bundleDir, { recursive: true, mode: 0o700 });
   writeFileSync(join(request.bundleDir, "config.json"), JSON.stringify(spec), { mode: 0o600 });
   return { rootPath, user };
+}
+
+function broughtInto(rootPath: string, mounts: ReturnType<typeof placeMounts>): ReturnType<typeof placeMounts> {
+  using tree = new RootedTree(rootPath);
+  return mounts.map((one) => ({ ...one, destination: destinationIn(tree, one.destination) }));
 }
 
 function userIn(rootPath: string, user: string): ContainerUser {

@@ -116,6 +116,12 @@ export class RootedTree implements Disposable {
     });
   }
 
+  /** Descriptor (O_PATH) of whatever is there, links followed inside the root: what a mount can be made of. The caller closes it. */
+  openPath(path: TreePath): number {
+    const bytes = clean(path);
+    return openat2(this.#root, bytes.length === 0 ? Buffer.from(".") : bytes, O_PATH, IN_ROOT);
+  }
+
   /** Content of a regular file, links followed inside the root. EFBIG when longer than `maxBytes` (default 16 MiB). */
   readFile(path: TreePath, maxBytes = 16 * 1024 * 1024): Buffer {
     const fd = this.openRead(path);
