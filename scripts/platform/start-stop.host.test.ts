@@ -5,6 +5,7 @@ import { minimalEnv, run, start } from "@plimsoll/exec";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { layoutOf } from "./layout.ts";
 import { postgresUrl } from "./postgres.ts";
+import { ensureDatabase } from "./postgres-client.ts";
 import { isAlive } from "./process-identity.ts";
 import { readRecords } from "./supervisor.ts";
 import { visitSupervisor } from "./supervisor-process.ts";
@@ -124,6 +125,8 @@ describe("npm start and npm stop", () => {
     await expect.poll(() => Object.values(records()).filter(isAlive).length, { timeout: 60_000 }).toBe(5);
     for (const [name, { pid }] of Object.entries(records())) expect(pid, name).not.toBe(before[name]?.pid);
     await expect.poll(() => existsSync(layout.apiSocket), { timeout: 60_000 }).toBe(true);
+    // A postmaster is started again until the last child of the one before, which was not shut down, has let go of its memory.
+    await ensureDatabase(layout, { timeoutMs: 60_000 });
     const after = records();
     await command("start");
     expect(records()).toEqual(after);

@@ -30,7 +30,10 @@ describe("collection of images and layers", () => {
 
   const layer = async (text: string): Promise<LayerRef> => {
     const temporary = rig.layers.temporary();
-    writeFileSync(join(temporary.upperDir, "content"), text);
+    const file = join(temporary.upperDir, "content");
+    writeFileSync(file, text);
+    // A layer's digest counts its files' times: the same text is the same layer only with the same time.
+    for (const path of [file, temporary.upperDir]) utimesSync(path, 1_000, 1_000);
     const sealed = await rig.layers.seal(temporary.upperDir);
     await temporary.discard();
     return sealed;
