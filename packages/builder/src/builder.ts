@@ -6,6 +6,7 @@ import type { BaseImages, ImageStore, LayerStore, ResolvedBase } from "@plimsoll
 import { AppError, type BuildEvent, type BuildFailure, type BuildLimits, type Digest, type Image, type ImageConfig } from "@plimsoll/core";
 import { type CgroupDriver, errorCode, type HostLayout } from "@plimsoll/host";
 import { type CacheBudget, type LayerUse, layersToEvict } from "./cache/budget.ts";
+import { CacheMounts, type CacheMountUse } from "./cache/cache-mounts.ts";
 import { StepCache } from "./cache/step-cache.ts";
 import { GitObjects } from "./context/git-objects.ts";
 import type { StepKey } from "./plan/keys.ts";
@@ -34,6 +35,8 @@ export interface BuildRequest {
   /** Name or number of a stage. Default: the last one. */
   readonly target?: string;
   readonly buildArgs?: Readonly<Record<string, string>>;
+  /** What RUN --mount=type=secret may ask for, by id. In no layer, key, log or history. */
+  readonly secrets?: Readonly<Record<string, string>>;
   readonly limits: BuildLimits;
 }
 
@@ -123,9 +126,11 @@ class HostBuilder implements Builder {
   /** Layers that running builds stand on. */
   private readonly held = new Map<string, Set<Digest>>();
   private readonly spare: SpareWorker;
+  private readonly cacheMounts: CacheMounts;
 
   constructor(options: BuilderOptions) {
     this.options = options;
+    this.cacheMounts = new CacheMounts(options.cacheDir);
     this.spare = new SpareWorker(join(options.cacheDir, "code"), options.spareWorkerMs ?? DEFAULT_SPARE_MS);
   }
 
@@ -169,22 +174,24 @@ class HostBuilder implements Builder {
     await layers.collectTemporary();
     const nowMs = clock.now().getTime();
     const before = new Date(nowMs - (options.maxIdleMs ?? DEFAULT_IDLE_MS));
-    const uses: (LayerUse & { readonly key: StepKey })[] = [];
+    const uses: (LayerUse & { readonly digest: Digest; readonly key: StepKey })[] = [];
     let removedEntries = 0;
+    const mounts = await this.cacheMountUses();
     // Nothing is waited for from the first look to the last entry that goes: no build takes one meanwhile.
     for (const namespaceUid of namesIn(join(cacheDir, "namespaces"))) {
       const { removed, entries } = this.cacheOf(namespaceUid).collect(before);
       removedEntries += removed;
-      if (entries.length === 0) this.forgetNamespace(namespaceUid, before);
+      if (entries.length === 0 && !mounts.some((mount) => mount.namespaceUid === namespaceUid)) this.forgetNamespace(namespaceUid, before);
       for (const { layer, key, lastUseMs } of entries) if (layer !== null) uses.push({ ...layer, key, namespaceUid, lastUseMs });
     }
     const budget: CacheBudget = {
       hostBytes: options.maxBytes ?? Number.POSITIVE_INFINITY,
       namespaceBytes: options.maxNamespaceBytes ?? Number.POSITIVE_INFINITY,
       keepSinceMs: nowMs - JUST_USED_MS,
-      inUse: this.layersInUse(options.inUse),
+      inUse: new Set<string>([...this.layersInUse(options.inUse), ...mounts.filter(({ inUse }) => inUse).map(({ name }) => name)]),
     };
-    const gone = new Set(layersToEvict(uses, budget).map(({ namespaceUid, digest }) => `${namespaceUid} ${digest}`));
+    const costing = [...uses, ...mounts.map((mount) => ({ ...mount, digest: mount.name }))];
+    const gone = new Set(layersToEvict(costing, budget).map(({ namespaceUid, digest }) => `${namespaceUid} ${digest}`));
     const kept = new Set<Digest>();
     for (const { namespaceUid, digest, key } of uses) {
       if (!gone.has(`${namespaceUid} ${digest}`)) kept.add(digest);
@@ -195,7 +202,20 @@ class HostBuilder implements Builder {
     }
     const evicted = new Set(uses.map(({ digest }) => digest).filter((digest) => !kept.has(digest)));
     const removedLayers = await this.removeLayers(evicted, options.inUse);
+    for (const { namespaceUid, name, lastUseMs, inUse } of mounts) {
+      if (inUse || (lastUseMs >= before.getTime() && !gone.has(`${namespaceUid} ${name}`))) continue;
+      if (await this.cacheMounts.remove(name)) removedEntries++;
+    }
     return { removedEntries, removedLayers, layers: new Set([...kept, ...this.layersInUse()]) };
+  }
+
+  private async cacheMountUses(): Promise<readonly CacheMountUse[]> {
+    const uses: CacheMountUse[] = [];
+    for (const namespaceUid of namesIn(join(this.options.cacheDir, "namespaces"))) {
+      await this.cacheMounts.collect(namespaceUid);
+      uses.push(...(await this.cacheMounts.list(namespaceUid)));
+    }
+    return uses;
   }
 
   /** A namespace that has nothing in the cache, and whose repositories had no new file for as long, is most likely gone. */
@@ -281,6 +301,9 @@ class HostBuilder implements Builder {
       worker,
       progress,
       limits: request.limits,
+      namespaceUid: request.namespace.uid,
+      cacheMounts: this.cacheMounts,
+      secrets: request.secrets ?? {},
       executing: this.executingOf(request.namespace.uid),
       held,
       signal,

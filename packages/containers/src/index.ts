@@ -4,7 +4,7 @@ export type { HostEntry, ResolverConfig } from "./etc-files.ts";
 export { ImageStore, imageDigest } from "./image-store.ts";
 export { type InstanceObservation, InstanceRuntime, type InstanceRuntimeOptions } from "./instance-runtime.ts";
 export type { InstanceDefinition, RunExit } from "./instance-state.ts";
-export { type ImportOptions, LayerStore, type TemporaryLayer } from "./layer-store.ts";
+export { type ImportOptions, LayerStore, removeTree, type TemporaryLayer } from "./layer-store.ts";
 export { DEFAULT_LOG_POLICY, type LogLine, type LogPolicy } from "./log-files.ts";
 export type { BindMount } from "./oci-spec.ts";
 export { DEFAULT_RESTART_POLICY, planRestart, type RestartPlan, type RestartPolicy } from "./restart.ts";

@@ -1,9 +1,8 @@
-import type { Digest } from "@plimsoll/core";
-
-/** A layer that a namespace's step cache names, and when it was of use last. */
+/** A layer that a namespace's step cache names, or a directory of its cache mounts, and when it was of use last. */
 export interface LayerUse {
   readonly namespaceUid: string;
-  readonly digest: Digest;
+  /** Of a cache mount: its name, which is no digest. */
+  readonly digest: string;
   readonly sizeBytes: number;
   readonly lastUseMs: number;
 }
@@ -14,8 +13,8 @@ export interface CacheBudget {
   readonly namespaceBytes: number;
   /** What was of use since then stays: a build that is under way or has just ended. */
   readonly keepSinceMs: number;
-  /** Layers that are on this host anyway (of images that run or may run, of bases): they cost the cache nothing, and stay. */
-  readonly inUse: ReadonlySet<Digest>;
+  /** Layers that are on this host anyway (of images that run or may run, of bases), and cache mounts that a step has: they cost the cache nothing, and stay. */
+  readonly inUse: ReadonlySet<string>;
 }
 
 /**

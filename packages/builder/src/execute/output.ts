@@ -1,4 +1,5 @@
 import { StringDecoder } from "node:string_decoder";
+import { Concealed } from "./concealed.ts";
 
 type Stream = "stdout" | "stderr";
 
@@ -29,12 +30,20 @@ export class CommandOutput {
   private readonly lines: string[] = [];
   private line = "";
 
-  constructor(budget: OutputBudget, send: (stream: Stream, text: string) => void) {
+  private readonly concealed: Readonly<Record<Stream, Concealed>>;
+
+  /** `secrets` are shown as `***`, whoever prints them. */
+  constructor(budget: OutputBudget, send: (stream: Stream, text: string) => void, secrets: readonly Buffer[] = []) {
     this.budget = budget;
     this.send = send;
+    this.concealed = { stdout: new Concealed(secrets), stderr: new Concealed(secrets) };
   }
 
   add(stream: Stream, chunk: Buffer): void {
+    this.take(stream, this.concealed[stream].add(chunk));
+  }
+
+  private take(stream: Stream, chunk: Buffer): void {
     this.remember(chunk.toString("utf8"));
     const kept = chunk.subarray(0, this.budget.remainingBytes);
     const wasOpen = this.budget.remainingBytes > 0;
@@ -51,7 +60,10 @@ export class CommandOutput {
 
   /** Sends what is left. Nothing may be added afterwards. */
   end(): void {
-    for (const stream of ["stdout", "stderr"] as const) this.queue(stream, this.decoders[stream].end());
+    for (const stream of ["stdout", "stderr"] as const) {
+      this.take(stream, this.concealed[stream].end());
+      this.queue(stream, this.decoders[stream].end());
+    }
     if (this.droppedBytes > 0) this.queue("stderr", `[${this.droppedBytes} bytes of output not kept]\n`);
     this.flush();
   }

@@ -39,19 +39,36 @@ export interface BuildNetworkPath {
   readonly nameservers: readonly string[];
 }
 
+/** What a mount of RUN is made of, besides what the action says. */
+export type MountInput =
+  | { readonly kind: "nothing" }
+  | { readonly kind: "layers"; readonly layers: readonly Digest[] }
+  /** A directory of the host with container-side ids. */
+  | { readonly kind: "directory"; readonly path: string }
+  /** Base64; null where there is none. */
+  | { readonly kind: "secret"; readonly value: string | null };
+
+/** Which files a COPY takes out of where it copies from. */
+export type Taking = Pick<CopyAction, "sources"> & Partial<Pick<CopyAction, "parents" | "exclude">>;
+
 /** Layers are named bottom first. */
 export type WorkerRequest = { readonly id: number } & (
   | {
       readonly type: "run";
       readonly action: RunAction;
       readonly parents: readonly Digest[];
-      readonly network: BuildNetworkPath;
+      /** Absent: none. */
+      readonly network?: BuildNetworkPath;
+      /** For each mount of the action, in its order. */
+      readonly mounts: readonly MountInput[];
     }
   | { readonly type: "workdir"; readonly action: WorkdirAction; readonly parents: readonly Digest[] }
   | { readonly type: "copy-context"; readonly action: CopyAction; readonly parents: readonly Digest[]; readonly context: ContextSource }
   | { readonly type: "copy-layers"; readonly action: CopyAction; readonly parents: readonly Digest[]; readonly origin: readonly Digest[] }
   /** Only says what a COPY --from would take. */
-  | { readonly type: "inspect"; readonly action: CopyAction; readonly origin: readonly Digest[] }
+  | ({ readonly type: "inspect"; readonly origin: readonly Digest[] } & Taking)
+  /** Copies a file or directory of layers into a directory of ours. */
+  | { readonly type: "fill"; readonly directory: string; readonly origin: readonly Digest[]; readonly source: string }
 );
 
 /** What a request came to. `layer` is null where nothing changed, and for `inspect`. */

@@ -1,5 +1,5 @@
-import { readdirSync, statSync } from "node:fs";
-import { LayerStore, runSandbox } from "@plimsoll/containers";
+import { chmodSync, chownSync, readdirSync, statSync } from "node:fs";
+import { LayerStore, runSandbox, type SandboxMount, type TemporaryLayer } from "@plimsoll/containers";
 import { AppError, type Digest, type LayerRef } from "@plimsoll/core";
 import { type CgroupDriver, cgroupDriver, RootedTree } from "@plimsoll/host";
 import { FirstSeen } from "../cache/first-seen.ts";
@@ -15,7 +15,7 @@ import { Destination } from "./destination.ts";
 import { CommandOutput, type OutputBudget } from "./output.ts";
 import { mountLayers } from "./overlay.ts";
 import { lookUpOwner } from "./owners.ts";
-import type { BuildNetworkPath, ContextSource, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
+import type { ContextSource, MountInput, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
 
 /** A command that ended other than with 0. */
 export class CommandFailed extends Error {
@@ -65,7 +65,7 @@ export class StepExecutor implements AsyncDisposable {
   async execute(request: WorkerRequest): Promise<WorkerResult> {
     switch (request.type) {
       case "run":
-        return { layer: await this.onFreshLayer((upper) => this.run(request.id, request.action, request.parents, request.network, upper)) };
+        return { layer: await this.onFreshLayer((upper) => this.run(request, upper)) };
       case "workdir": {
         const { path, user } = request.action;
         const layer = await this.onTree(request.parents, async (tree) => {
@@ -95,7 +95,10 @@ export class StepExecutor implements AsyncDisposable {
         return { layer, contents };
       }
       case "inspect":
-        return { layer: null, contents: this.onOrigin(request.origin, (origin) => copyFromTree(origin, request.action.sources)) };
+        return { layer: null, contents: this.onOrigin(request.origin, (origin) => copyFromTree(origin, request.sources)) };
+      case "fill":
+        this.onOrigin(request.origin, (origin) => fillDirectory(origin, request.source, request.directory));
+        return { layer: null };
     }
   }
 
@@ -104,14 +107,12 @@ export class StepExecutor implements AsyncDisposable {
   }
 
   private async run(
-    id: number,
-    action: RunAction,
-    parents: readonly Digest[],
-    network: BuildNetworkPath,
+    { id, action, parents, network, mounts }: WorkerRequest & { readonly type: "run" },
     upper: { readonly upperDir: string; readonly workDir: string },
   ): Promise<void> {
     const { init, onOutput } = this.options;
-    const output = new CommandOutput(this.budget, (stream, text) => onOutput(id, stream, text));
+    await using brought = this.bring(action, mounts);
+    const output = new CommandOutput(this.budget, (stream, text) => onOutput(id, stream, text), brought.secrets);
     const trusted = trustCertificates(init.certificates);
     const result = await runSandbox({
       layout: init.layout,
@@ -120,15 +121,16 @@ export class StepExecutor implements AsyncDisposable {
       layers: this.dirsOf(parents),
       ...upper,
       userNamespace: init.userNamespace,
-      networkNamespace: network.path,
+      ...(network === undefined ? {} : { networkNamespace: network.path }),
       cgroupPath: init.cgroupPath,
       args: action.argv,
       // In this order: what the image sets itself counts.
-      env: merged(trusted.env, action.proxies, action.env),
+      env: merged(trusted.env, action.proxies, action.env, brought.env),
       mounts: trusted.mounts,
+      brought: brought.mounts,
       user: action.user,
       cwd: action.cwd,
-      resolver: { nameservers: network.nameservers, search: [], options: [] },
+      resolver: { nameservers: network?.nameservers ?? [], search: [], options: [] },
       onOutput: (stream, chunk) => output.add(stream, chunk),
     })
       .catch((error: unknown) => {
@@ -136,6 +138,58 @@ export class StepExecutor implements AsyncDisposable {
       })
       .finally(() => output.end());
     if (result.exitCode !== 0) throw new CommandFailed(result.exitCode, result.outOfMemory, output.tail());
+  }
+
+  /** What a command brings along, by its action and what the mounts are made of. What it writes into bind mounts goes with disposal. */
+  private bring(
+    action: RunAction,
+    inputs: readonly MountInput[],
+  ): AsyncDisposable & { readonly mounts: readonly SandboxMount[]; readonly env: readonly string[]; readonly secrets: readonly Buffer[] } {
+    const temporaries: TemporaryLayer[] = [];
+    const temporary = () => {
+      const made = this.layers.temporary();
+      temporaries.push(made);
+      return made;
+    };
+    const mounts: SandboxMount[] = [];
+    const env: string[] = [];
+    const secrets: Buffer[] = [];
+    for (const [index, mount] of action.mounts.entries()) {
+      const input = inputs[index] ?? { kind: "nothing" };
+      const destination = "target" in mount ? mount.target : undefined;
+      if (mount.type === "tmpfs") {
+        mounts.push({ type: "tmpfs", destination: mount.target, ...(mount.sizeBytes === undefined ? {} : { sizeBytes: mount.sizeBytes }) });
+      } else if (mount.type === "bind" && input.kind === "layers") {
+        // Nothing at all is an empty directory, which an overlay can stand on.
+        const layers = input.layers.length === 0 ? [temporary().upperDir] : this.dirsOf(input.layers);
+        const upper = mount.readOnly ? {} : { upper: temporary() };
+        mounts.push({ type: "tree", layers, ...upper, source: mount.source, destination: mount.target });
+      } else if (mount.type === "cache" && input.kind === "directory") {
+        // What it began with was taken from the source already.
+        const source = mount.from === undefined ? mount.source : "/";
+        mounts.push({ type: "directory", root: input.path, source, destination: mount.target, readOnly: mount.readOnly });
+      } else if (mount.type === "secret" && input.kind === "secret") {
+        if (input.value === null) continue;
+        const content = Buffer.from(input.value, "base64");
+        secrets.push(content);
+        const { mode, uid, gid } = mount;
+        if (destination !== undefined) mounts.push({ type: "file", content, destination, mode, uid, gid });
+        if (mount.env !== undefined) env.push(`${mount.env}=${content.toString("utf8")}`);
+      } else {
+        throw new Error(`a mount of type ${mount.type} came without what it is made of`);
+      }
+    }
+    for (const { path, content } of action.files) {
+      mounts.push({ type: "file", content: Buffer.from(content), destination: path, mode: 0o755, uid: 0, gid: 0 });
+    }
+    return {
+      mounts,
+      env,
+      secrets,
+      [Symbol.asyncDispose]: async () => {
+        for (const one of temporaries) await one.discard();
+      },
+    };
   }
 
   private async copyContext(sources: readonly string[], target: string, context: ContextSource, destination: Destination): Promise<void> {
@@ -191,6 +245,18 @@ export class StepExecutor implements AsyncDisposable {
       return this.layers.dirOf(digest);
     });
   }
+}
+
+/** A new directory of ours gets what a source is: the contents and attributes of a directory, or one file. */
+function fillDirectory(origin: RootedTree, source: string, directory: string): void {
+  using tree = new RootedTree(directory);
+  const destination = new Destination(tree);
+  copyFromTree(origin, [source], { destination, target: "/" });
+  destination.finish();
+  const stats = origin.stat(source);
+  if (!stats.isDirectory()) return;
+  chownSync(directory, stats.uid, stats.gid);
+  chmodSync(directory, stats.mode & 0o7777);
 }
 
 /** Environments laid over each other; of equal names the last counts. */

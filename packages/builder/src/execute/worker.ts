@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { MissingMountSource } from "@plimsoll/containers";
 import { AppError, errorText } from "@plimsoll/core";
 import { cgroupDriver, errorCode, MS, mount } from "@plimsoll/host";
 import { PatternError } from "../context/pattern.ts";
@@ -52,6 +53,7 @@ function describe(error: unknown): WorkerFailure {
   if (error instanceof MissingSource || error instanceof DestinationProblem || error instanceof UnknownOwner) {
     return { reason: "context", message: error.message };
   }
+  if (error instanceof MissingMountSource) return { reason: "context", message: `there is no ${error.source} to mount` };
   if (error instanceof PatternError) return { reason: "dockerfile", message: `a source pattern ${error.message}` };
   if (error instanceof AppError && error.code === "unsupported") return { reason: "context", message: error.message };
   if (error instanceof AppError && error.code === "invalid") return { reason: "context", message: error.message };

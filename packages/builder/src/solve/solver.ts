@@ -1,5 +1,6 @@
 import type { LayerStore, ResolvedBase } from "@plimsoll/containers";
 import { AppError, type BuildLimits, type Digest, type Image, type ImageConfig, type LayerRef } from "@plimsoll/core";
+import type { CacheMounts } from "../cache/cache-mounts.ts";
 import type { StepCache, StepResult } from "../cache/step-cache.ts";
 import { PatternError } from "../context/pattern.ts";
 import { MissingSource, selectSource } from "../context/select.ts";
@@ -7,11 +8,12 @@ import type { WorkerResult } from "../execute/protocol.ts";
 import type { CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
 import { type CopyContent, copyFromKey, copyKey, runKey, type StepKey, workdirKey } from "../plan/keys.ts";
 import type { Origin } from "../plan/stages.ts";
-import type { StageSteps, Step } from "../plan/steps.ts";
+import type { StageSteps, Step, StepPlace } from "../plan/steps.ts";
 import { problemAt } from "../problem.ts";
 import { explainMissing, explainStep } from "./explain.ts";
 import type { Progress } from "./progress.ts";
 import type { Recipe } from "./recipe.ts";
+import { RunMounts } from "./run-mounts.ts";
 import { StepFailed, type WorkerClient, WorkerOutOfMemory } from "./worker-client.ts";
 
 /** The promise's outcome, or the signal's reason as soon as it is aborted; what the promise stands for goes on. */
@@ -23,6 +25,8 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }
+
+type Made = WorkerResult & { readonly wasKnown?: true };
 
 /** Steps of independent stages that may be executed at one time. */
 const SIDE_BY_SIDE = 2;
@@ -38,6 +42,10 @@ export interface SolverOptions {
   readonly worker: WorkerClient;
   readonly progress: Progress;
   readonly limits: BuildLimits;
+  readonly namespaceUid: string;
+  readonly cacheMounts: CacheMounts;
+  /** Of the app, by name. */
+  readonly secrets: Readonly<Record<string, string>>;
   /** Keys that any build of this namespace executes now; whoever needs one of them waits. */
   readonly executing: Map<StepKey, Promise<void>>;
   /** Where it says which layers this build stands on: from then on they are not collected. */
@@ -62,9 +70,16 @@ export class Solver {
   private readonly made = new Set<Digest>();
   private free = SIDE_BY_SIDE;
   private readonly waiting: (() => void)[] = [];
+  private readonly mounts: RunMounts;
 
   constructor(options: SolverOptions) {
     this.options = options;
+    this.mounts = new RunMounts({
+      ...options,
+      layersOf: (origin) => this.layersOf(origin),
+      contextContents: (step, sources) => this.contextContents(step, sources),
+      contextLayer: (action, contents) => this.contextLayer(action, contents),
+    });
   }
 
   /** Throws BuildProblem for what the pusher can act on, the signal's reason, or anything else for what the operator must see. */
@@ -114,7 +129,7 @@ export class Solver {
   private solveStep(step: Step, parents: readonly Digest[]): Promise<StepResult> {
     switch (step.type) {
       case "run":
-        return this.cached(step, runKey(parents, step, this.options.architecture), () => this.run(step, step, parents));
+        return this.run(step, step, parents);
       case "workdir":
         return this.workdir(step, step, parents);
       case "copy":
@@ -124,9 +139,21 @@ export class Solver {
     }
   }
 
-  private async run(step: Step, action: RunAction, parents: readonly Digest[]): Promise<WorkerResult> {
-    const network = await this.options.worker.network();
-    return this.execute(step, { type: "run", action, parents, network });
+  /** Like a COPY --from: first by the whole of what is mounted, then by the content of it. */
+  private async run(step: Step, action: RunAction, parents: readonly Digest[]): Promise<StepResult> {
+    const { architecture, cache, worker } = this.options;
+    const sources = await this.mounts.sources(step, action);
+    return this.cached(step, runKey(parents, action, architecture, sources.inputs), async () => {
+      const contents = await this.mounts.contents(action, sources);
+      const byContent = contents === undefined ? undefined : runKey(parents, action, architecture, contents);
+      const known = byContent === undefined ? undefined : this.lookUp(byContent);
+      if (known !== undefined) return { ...known, wasKnown: true };
+      await using mounts = await this.mounts.prepare(step, action, sources);
+      const network = action.network === "none" ? {} : { network: await worker.network() };
+      const result = await this.execute(step, { type: "run", action, parents, mounts: mounts.inputs, ...network });
+      if (byContent !== undefined) cache.put(byContent, { layer: result.layer });
+      return result;
+    });
   }
 
   private workdir(step: Step, action: WorkdirAction, parents: readonly Digest[]): Promise<StepResult> {
@@ -139,16 +166,16 @@ export class Solver {
 
   private async copyContext(step: Step, action: CopyAction, parents: readonly Digest[]): Promise<StepResult> {
     const { recipe } = this.options;
-    const contents = await this.contextContents(step, action);
+    const contents = await this.contextContents(step, action.sources);
     return this.cached(step, copyKey(parents, action, contents), () =>
       this.execute(step, { type: "copy-context", action, parents, context: recipe.source }),
     );
   }
 
-  private async contextContents(step: Step, action: CopyAction): Promise<readonly CopyContent[]> {
+  private async contextContents(step: StepPlace, sources: readonly string[]): Promise<readonly CopyContent[]> {
     const { context, rules } = this.options.recipe;
     try {
-      const selected = await Promise.all(action.sources.map((source) => selectSource(context, source)));
+      const selected = await Promise.all(sources.map((source) => selectSource(context, source)));
       return selected.flat().map(({ name, node: { kind, id } }) => ({ name: kind === "directory" ? "" : name, kind, content: id }));
     } catch (error) {
       if (error instanceof MissingSource) throw explainMissing(step, error, rules);
@@ -169,7 +196,7 @@ export class Solver {
     const everMade = copyFromKey(parents, action, []);
     return this.cached(step, whole, async () => {
       if (cache.get(everMade) !== undefined) {
-        const { contents } = await worker.request({ type: "inspect", action, origin: layers }, () => undefined);
+        const { contents } = await worker.request({ type: "inspect", sources: action.sources, origin: layers }, () => undefined);
         const known = contents === undefined ? undefined : this.lookUp(copyKey(parents, action, contents));
         if (known !== undefined) return { ...known, wasKnown: true };
       }
@@ -184,14 +211,37 @@ export class Solver {
     return this.options.worker.request(request, (stream, text) => this.options.progress.output(step.index, stream, text));
   }
 
-  /** The result under the key, made by `make` where it is not known. */
-  private async cached(step: Step, key: StepKey, make: () => Promise<WorkerResult & { readonly wasKnown?: true }>): Promise<StepResult> {
-    const { progress, executing, cache } = this.options;
-    for (let known = this.lookUp(key); ; known = this.lookUp(key)) {
-      if (known !== undefined) {
-        progress.cached(step.index);
-        return known;
+  /** The result under the key, made by `make` where it is not known, and told as the step's. */
+  private async cached(step: Step, key: StepKey, make: () => Promise<Made>): Promise<StepResult> {
+    const { progress } = this.options;
+    let told = false;
+    const result = await this.once(key, async () => {
+      told = true;
+      await this.enter();
+      const started = progress.started(step.index);
+      try {
+        let made = await make();
+        // Equal content was in the store already, and was collected before it was ours.
+        if (!this.hold(made.layer)) made = await make();
+        if (made.layer !== null && made.wasKnown !== true) this.made.add(made.layer.digest);
+        started.done(made.wasKnown === true ? "cached" : "done");
+        return made;
+      } catch (error) {
+        started.done("failed");
+        throw error;
+      } finally {
+        this.leave();
       }
+    });
+    if (!told) progress.cached(step.index);
+    return result;
+  }
+
+  /** The result under the key, made once for all builds of the namespace that want it now. */
+  private async once(key: StepKey, make: () => Promise<Made>): Promise<StepResult> {
+    const { executing, cache } = this.options;
+    for (let known = this.lookUp(key); ; known = this.lookUp(key)) {
+      if (known !== undefined) return known;
       const elsewhere = executing.get(key);
       if (elsewhere === undefined) break;
       await orAborted(elsewhere, this.options.signal);
@@ -199,27 +249,22 @@ export class Solver {
     const done = Promise.withResolvers<void>();
     executing.set(key, done.promise);
     try {
-      await this.enter();
-      const started = progress.started(step.index);
-      try {
-        let { layer, wasKnown } = await make();
-        // Equal content was in the store already, and was collected before it was ours.
-        if (!this.hold(layer)) ({ layer, wasKnown } = await make());
-        this.hold(layer);
-        cache.put(key, { layer });
-        if (layer !== null && wasKnown !== true) this.made.add(layer.digest);
-        started.done(wasKnown === true ? "cached" : "done");
-        return { layer };
-      } catch (error) {
-        started.done("failed");
-        throw error;
-      } finally {
-        this.leave();
-      }
+      const { layer } = await make();
+      this.hold(layer);
+      cache.put(key, { layer });
+      return { layer };
     } finally {
       executing.delete(key);
       done.resolve();
     }
+  }
+
+  /** Files of the context as a layer of their own, for a mount. */
+  private async contextLayer(action: CopyAction, contents: readonly CopyContent[]): Promise<Digest | undefined> {
+    const { recipe, worker } = this.options;
+    const request = { type: "copy-context", action, parents: [], context: recipe.source } as const;
+    const { layer } = await this.once(copyKey([], action, contents), () => worker.request(request, () => undefined));
+    return layer?.digest;
   }
 
   /** A result whose layer has been collected is none. */
