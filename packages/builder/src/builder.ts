@@ -270,9 +270,16 @@ class HostBuilder implements Builder {
     const recipe = await readRecipe(objects, request);
     const { dockerfile } = recipe;
     const buildArgs = request.buildArgs ?? {};
-    const plan = planStages(dockerfile, { architecture, buildArgs, ...(request.target === undefined ? {} : { target: request.target }) });
-    progress.plan(dockerfile.file, plan.stages.find(({ index }) => index === plan.target)?.label ?? "", listSteps(plan));
-    const bases = await this.resolveBases(plan, progress, signal);
+    const planOptions = { architecture, buildArgs, ...(request.target === undefined ? {} : { target: request.target }) };
+    const told = planStages(dockerfile, planOptions);
+    progress.plan(dockerfile.file, told.stages.find(({ index }) => index === told.target)?.label ?? "", listSteps(told));
+    for (const step of fromStepsOf(told, ({ kind }) => kind !== "image")) progress.cached(step);
+    const bases = new Map(await this.resolveImages(told, told.images, progress, signal));
+    const triggers = triggersOf(bases);
+    const plan = triggers === undefined ? told : planStages(dockerfile, { ...planOptions, triggers });
+    // What ONBUILD of the bases copies from may be images that nobody had named before.
+    const unnamed = plan.images.filter(({ reference }) => !bases.has(reference));
+    for (const [reference, base] of await this.resolveImages(plan, unnamed, progress, signal)) bases.set(reference, base);
     for (const { image } of bases.values()) for (const { digest } of image.layers) held.add(digest);
     const configs = new Map([...bases].map(([reference, { image }]) => [reference, image.config]));
     const stages = planSteps(plan, configs, { escape: dockerfile.escape, buildArgs, architecture });
@@ -319,16 +326,17 @@ class HostBuilder implements Builder {
     };
   }
 
-  /** All images of the plan, side by side; told as the FROM steps of the stages that stand on them. */
-  private async resolveBases(plan: StagePlan, progress: Progress, signal: AbortSignal): Promise<ReadonlyMap<string, ResolvedBase>> {
+  /** Images of the plan, side by side; told as the FROM steps of the stages that stand on them. */
+  private async resolveImages(
+    plan: StagePlan,
+    images: StagePlan["images"],
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, ResolvedBase>> {
     const before = this.options.baseImages.kept();
-    const steps = fromSteps(plan);
-    const stepsOf = (wanted: (base: PlannedStage["base"]) => boolean) =>
-      plan.stages.filter(({ base }) => wanted(base)).map(({ index }) => steps.get(index) ?? 0);
-    for (const step of stepsOf(({ kind }) => kind !== "image")) progress.cached(step);
     const resolved = await Promise.all(
-      plan.images.map(async ({ reference, at }) => {
-        const told = progress.soon(stepsOf((base) => base.kind === "image" && base.reference === reference));
+      images.map(async ({ reference, at }) => {
+        const told = progress.soon(fromStepsOf(plan, (base) => base.kind === "image" && base.reference === reference));
         try {
           const base = await orAborted(this.options.baseImages.resolve(reference, { signal }), signal);
           if (base.note !== undefined) progress.notice(base.note);
@@ -374,6 +382,18 @@ function failureOf(error: unknown): BuildOutcome & { kind: "failure" } {
     return { kind: "failure", failure: error.failure, ...(error.cause === undefined ? {} : { cause: error.cause }) };
   const message = "The platform could not run this build; its operator finds the reason in the agent's log. Push again to repeat it.";
   return { kind: "failure", failure: { reason: "internal", message }, cause: error };
+}
+
+function fromStepsOf(plan: StagePlan, wanted: (base: PlannedStage["base"]) => boolean): readonly number[] {
+  const steps = fromSteps(plan);
+  return plan.stages.filter(({ base }) => wanted(base)).flatMap(({ index }) => steps.get(index) ?? []);
+}
+
+/** What ONBUILD of images has kept for those who build on them; undefined where none has. */
+function triggersOf(bases: ReadonlyMap<string, ResolvedBase>): ReadonlyMap<string, readonly string[]> | undefined {
+  const kept = [...bases].map(([reference, { image }]) => [reference, image.config.onBuild ?? []] as const);
+  const some = kept.filter(([, triggers]) => triggers.length > 0);
+  return some.length === 0 ? undefined : new Map(some);
 }
 
 function hostArchitecture(): ImageConfig["architecture"] {

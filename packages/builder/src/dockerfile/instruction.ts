@@ -45,7 +45,7 @@ export interface CopyInstruction extends Placing {
 export interface AddInstruction extends Placing {
   readonly type: "add";
   readonly checksum?: string;
-  readonly keepGitDir: boolean;
+  readonly keepGitDir?: boolean;
   readonly unpack?: boolean;
 }
 

@@ -1,4 +1,4 @@
-import type { Escape } from "./lines.ts";
+import type { Escape } from "./directives.ts";
 import { isSpace } from "./words.ts";
 
 /** Words as they stand: split at unquoted blanks, quotes and escapes kept for the expansion that follows. */

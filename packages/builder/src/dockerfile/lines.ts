@@ -1,8 +1,8 @@
 import { problemAt, type SourceLocation } from "../problem.ts";
-import { expandWords } from "./words.ts";
-
-/** The character that escapes and continues lines; `# escape=` chooses. */
-export type Escape = "\\" | "`";
+import { type Escape, readDirectives } from "./directives.ts";
+import { splitFlags } from "./flag-words.ts";
+import { type Heredoc, type HeredocMark, readMarks } from "./heredoc.ts";
+import { WordError } from "./word-error.ts";
 
 /** One instruction as it stands in the file: continuations joined, comments and blank lines inside it dropped. */
 export interface RawInstruction {
@@ -12,6 +12,10 @@ export interface RawInstruction {
   readonly flags: readonly string[];
   /** What follows, trimmed. */
   readonly rest: string;
+  /** All of it: keyword, flags and rest as written. */
+  readonly text: string;
+  /** Of RUN, COPY and ADD, also behind ONBUILD; in the order of their marks. */
+  readonly heredocs: readonly Heredoc[];
   readonly at: SourceLocation;
 }
 
@@ -22,15 +26,12 @@ export interface RawDockerfile {
 
 /** More is no recipe but a mistake or an attack. */
 const MAX_DOCKERFILE_BYTES = 1024 * 1024;
-const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/;
-const DIRECTIVES = new Set(["syntax", "escape", "check"]);
-const HEREDOC = /^\d*<<-?\s*[^<]+$/;
-const HEREDOC_KEYWORDS = new Set(["RUN", "COPY", "ADD"]);
+const HEREDOC_LINE = /^(?:ONBUILD\s+)*(?:RUN|COPY|ADD)\s/i;
 const SPACES = /[\t\v\f\r ]+/;
 
 /**
  * Splits a Dockerfile into instructions (rules: BuildKit's frontend/dockerfile/parser). Throws BuildProblem with file and line for a
- * file without instructions, a repeated or bad directive, and heredocs.
+ * file without instructions, a repeated or bad directive, and a heredoc without an end.
  */
 export function readLines(text: string, file: string): RawDockerfile {
   if (text.length > MAX_DOCKERFILE_BYTES) {
@@ -42,25 +43,7 @@ export function readLines(text: string, file: string): RawDockerfile {
   }
   const lines = text.replace(/^\uFEFF/, "").split("\n");
   const escapeChar = readDirectives(lines, file);
-  const continued = continuation(escapeChar);
-  const instructions: RawInstruction[] = [];
-
-  for (let index = 0; index < lines.length; ) {
-    const line = index + 1;
-    const first = (lines[index++] ?? "").replace(/[\r\n]+$/, "").trimStart();
-    if (isComment(first) || (line === 1 && first.startsWith("#!"))) continue;
-    let [logical, more] = continued(first);
-    if (!more && logical === "") continue;
-    while (more && index < lines.length) {
-      const next = (lines[index++] ?? "").replace(/[\r\n]+$/, "");
-      if (isComment(next) || next.trim() === "") continue;
-      const [part, again] = continued(next);
-      logical += part;
-      more = again;
-    }
-    if (logical.trim() === "") continue;
-    instructions.push(readInstruction(logical, { file, line }, escapeChar));
-  }
+  const instructions = new LineReader(lines, file, escapeChar).all();
   if (instructions.length === 0) {
     throw problemAt(
       { file, line: 1 },
@@ -71,23 +54,96 @@ export function readLines(text: string, file: string): RawDockerfile {
   return { escape: escapeChar, instructions };
 }
 
-function readInstruction(logical: string, where: { file: string; line: number }, escapeChar: Escape): RawInstruction {
-  const trimmed = logical.trim();
-  const at: SourceLocation = { ...where, instruction: oneLine(trimmed) };
-  if (trimmed.includes("\0")) throw problemAt(at, "dockerfile", "A NUL character cannot be part of an instruction; remove it.");
-  const split = trimmed.match(SPACES);
-  const keyword = (split === null ? trimmed : trimmed.slice(0, split.index)).toUpperCase();
-  const { flags, rest } = readFlags(split === null ? "" : trimmed.slice((split.index ?? 0) + split[0].length), escapeChar);
-  if (HEREDOC_KEYWORDS.has(keyword) && !isJsonList(rest) && hasHeredoc(rest)) {
-    throw problemAt(
-      at,
-      "unsupported",
-      keyword === "RUN"
-        ? "Heredocs (<<EOF) are not supported yet; join the commands with && and line continuations, or COPY a script and RUN it."
-        : "Heredocs (<<EOF) are not supported yet; put the content into a file of the repository and COPY it.",
-    );
+/** The one instruction that an ONBUILD trigger holds, as if it stood at `at`. Throws BuildProblem. */
+export function readTriggerLine(text: string, at: SourceLocation): RawInstruction {
+  const [only, ...more] = new LineReader(text.split("\n"), at.file, "\\", at).all();
+  if (only === undefined || more.length > 0) {
+    throw problemAt(at, "dockerfile", "ONBUILD needs exactly one instruction; write one ONBUILD per instruction.");
   }
-  return { keyword, flags, rest: rest.trim(), at };
+  return only;
+}
+
+class LineReader {
+  private readonly lines: readonly string[];
+  private readonly file: string;
+  private readonly escape: Escape;
+  /** Where everything is said to be, instead of at its own line. */
+  private readonly place: SourceLocation | undefined;
+  private next = 0;
+
+  constructor(lines: readonly string[], file: string, escapeChar: Escape, place?: SourceLocation) {
+    this.lines = lines;
+    this.file = file;
+    this.escape = escapeChar;
+    this.place = place;
+  }
+
+  all(): RawInstruction[] {
+    const instructions: RawInstruction[] = [];
+    for (let found = this.logicalLine(); found !== undefined; found = this.logicalLine()) {
+      if (found.text.trim() === "") continue;
+      instructions.push(this.instruction(found.text, found.line));
+    }
+    return instructions;
+  }
+
+  /** The next line with what continues it. */
+  private logicalLine(): { text: string; line: number } | undefined {
+    while (this.next < this.lines.length) {
+      const line = this.next + 1;
+      const first = this.take().trimStart();
+      if (isComment(first) || (line === 1 && first.startsWith("#!"))) continue;
+      let [text, more] = this.continued(first);
+      if (!more && text === "") continue;
+      while (more && this.next < this.lines.length) {
+        const following = this.take();
+        if (isComment(following) || following.trim() === "") continue;
+        const [part, again] = this.continued(following);
+        text += part;
+        more = again;
+      }
+      return { text, line };
+    }
+    return undefined;
+  }
+
+  private instruction(logical: string, line: number): RawInstruction {
+    const text = logical.trim();
+    const at: SourceLocation = this.place ?? { file: this.file, line, instruction: oneLine(text) };
+    if (text.includes("\0")) throw problemAt(at, "dockerfile", "A NUL character cannot be part of an instruction; remove it.");
+    const split = text.match(SPACES);
+    const keyword = (split === null ? text : text.slice(0, split.index)).toUpperCase();
+    const { flags, rest } = splitFlags(split === null ? "" : text.slice((split.index ?? 0) + split[0].length), this.escape);
+    const marks = HEREDOC_LINE.test(text) && !isJsonList(lastArguments(keyword, rest, this.escape)) ? readMarksAt(logical, at) : [];
+    return { keyword, flags, rest: rest.trim(), text, heredocs: marks.map((mark) => this.heredoc(mark, at)), at };
+  }
+
+  /** The lines up to the mark's name; they are taken as they stand. */
+  private heredoc(mark: HeredocMark, at: SourceLocation): Heredoc {
+    const from = this.next;
+    const end = this.lines.length - (this.lines.at(-1) === "" ? 1 : 0);
+    while (this.next < end) {
+      const bare = (this.lines[this.next++] ?? "").replace(/[\r\n]+$/, "");
+      if ((mark.chomp ? bare.replace(/^\t+/, "") : bare) !== mark.name) continue;
+      const body = this.lines.slice(from, this.next - 1);
+      const content = body.map((one) => `${one}\n`).join("");
+      if (content.includes("\0")) throw problemAt(at, "dockerfile", "A NUL character cannot be part of a heredoc; copy a file instead.");
+      return { ...mark, content };
+    }
+    const name = mark.name.slice(0, 40);
+    throw problemAt(at, "dockerfile", `The heredoc <<${name} has no end; write a line with nothing but ${name} below its content.`);
+  }
+
+  private take(): string {
+    return (this.lines[this.next++] ?? "").replace(/[\r\n]+$/, "");
+  }
+
+  /** `foo \` continues, `foo \\` does not; blanks after the escape character are tolerated. */
+  private continued(line: string): [string, boolean] {
+    const end = line.replace(/[ \t]+$/, "");
+    if (!end.endsWith(this.escape) || end.at(-2) === this.escape) return [line, false];
+    return [end.slice(0, -1), true];
+  }
 }
 
 /** An instruction on one line, shortened for people. */
@@ -96,39 +152,29 @@ export function oneLine(text: string, limit = 200): string {
   return flat.length <= limit ? flat : `${flat.slice(0, limit - 1)}…`;
 }
 
-/** Directives stand at the very top; any other line, comments included, ends their zone. */
-function readDirectives(lines: readonly string[], file: string): Escape {
-  let escapeChar: Escape = "\\";
-  const seen = new Set<string>();
-  const start = lines[0]?.startsWith("#!") ? 1 : 0;
-  for (let index = start; index < lines.length; index++) {
-    const match = DIRECTIVE.exec((lines[index] ?? "").replace(/\r$/, "").trimStart());
-    const name = match?.[1]?.toLowerCase();
-    if (name === undefined || !DIRECTIVES.has(name)) break;
-    const at = { file, line: index + 1, instruction: (lines[index] ?? "").trim() };
-    if (seen.has(name)) throw problemAt(at, "dockerfile", `The directive "${name}" may be given once only; remove this line.`);
-    seen.add(name);
-    if (name !== "escape") continue;
-    const value = match?.[2] ?? "";
-    if (value !== "\\" && value !== "`") {
-      throw problemAt(at, "dockerfile", `The escape character must be \\ or \`, not "${value}".`);
-    }
-    escapeChar = value;
-  }
-  return escapeChar;
-}
-
-/** `foo \` continues, `foo \\` does not; blanks after the escape character are tolerated. */
-function continuation(escapeChar: Escape): (line: string) => [string, boolean] {
-  return (line) => {
-    const end = line.replace(/[ \t]+$/, "");
-    if (!end.endsWith(escapeChar) || end.at(-2) === escapeChar) return [line, false];
-    return [end.slice(0, -1), true];
-  };
-}
-
 function isComment(line: string): boolean {
   return line.trimStart().startsWith("#");
+}
+
+function readMarksAt(line: string, at: SourceLocation): readonly HeredocMark[] {
+  try {
+    return readMarks(line);
+  } catch (error) {
+    if (!(error instanceof WordError)) throw error;
+    throw problemAt(at, "dockerfile", `The name of a heredoc (<<) cannot be read: ${error.message}. Close the quote.`);
+  }
+}
+
+/** What follows keyword and flags; behind ONBUILD those of the instruction in it. */
+function lastArguments(keyword: string, rest: string, escapeChar: Escape): string {
+  let [name, args] = [keyword, rest];
+  while (name === "ONBUILD") {
+    const match = /^(\S+)\s+(.*)$/s.exec(args.trim());
+    if (match === null) return "";
+    name = (match[1] ?? "").toUpperCase();
+    args = splitFlags(match[2] ?? "", escapeChar).rest;
+  }
+  return args;
 }
 
 function isJsonList(rest: string): boolean {
@@ -137,47 +183,5 @@ function isJsonList(rest: string): boolean {
     return Array.isArray(JSON.parse(rest));
   } catch {
     return false;
-  }
-}
-
-function hasHeredoc(rest: string): boolean {
-  if (!rest.includes("<<")) return false;
-  try {
-    return expandWords(rest, { get: () => undefined }, { escape: "\\", rawQuotes: true, rawEscapes: true, keepUnset: true }).some((word) =>
-      HEREDOC.test(word),
-    );
-  } catch {
-    return false; // Not readable as shell words, so no heredoc to BuildKit either.
-  }
-}
-
-/** Reads leading `--flag` words; `--` ends them. Quotes and escapes are taken away as BuildKit does. */
-function readFlags(line: string, escapeChar: Escape): { flags: string[]; rest: string } {
-  const flags: string[] = [];
-  let position = 0;
-  for (;;) {
-    while (position < line.length && /\s/.test(line[position] ?? "")) position++;
-    if (!line.startsWith("--", position)) return { flags, rest: line.slice(position) };
-    let word = "";
-    let quote = "";
-    for (; position < line.length; position++) {
-      let char = line[position] ?? "";
-      if (quote === "" && /\s/.test(char)) break;
-      if (quote === "" && (char === "'" || char === '"')) {
-        quote = char;
-        continue;
-      }
-      if (char === quote) {
-        quote = "";
-        continue;
-      }
-      if (char === escapeChar) {
-        if (position + 1 === line.length) continue;
-        char = line[++position] ?? "";
-      }
-      word += char;
-    }
-    if (word === "--") return { flags, rest: line.slice(position) };
-    flags.push(word);
   }
 }

@@ -1,7 +1,8 @@
 import { problemAt, type SourceLocation } from "../problem.ts";
+import type { Escape } from "./directives.ts";
 import type { FromInstruction, Instruction } from "./instruction.ts";
 import { readInstruction } from "./instructions.ts";
-import { type Escape, readLines } from "./lines.ts";
+import { readLines } from "./lines.ts";
 
 export interface StageSource {
   readonly from: FromInstruction;

@@ -13,6 +13,8 @@ export interface WordOptions {
   readonly rawQuotes?: boolean;
   /** Escape characters stay in the result. */
   readonly rawEscapes?: boolean;
+  /** Quotes are characters like any other; the text between them is expanded. */
+  readonly plainQuotes?: boolean;
   /** Variables without a value stay as written. */
   readonly keepUnset?: boolean;
 }
@@ -97,7 +99,7 @@ class Lexer {
         const value = this.readDollar();
         text += value;
         words.addExpanded(value);
-      } else if (char === "'" || char === '"') {
+      } else if (!this.options.plainQuotes && (char === "'" || char === '"')) {
         const value = char === "'" ? this.readSingleQuoted() : this.readDoubleQuoted();
         text += value;
         words.addRaw(value);

@@ -1,4 +1,4 @@
-import type { Origin } from "./stages.ts";
+import type { Origin } from "./origins.ts";
 
 /** Where files are taken from: a stage, an image, or the build context. */
 export type FileOrigin = Origin | { readonly kind: "context" };

@@ -4,8 +4,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseDockerfile } from "../dockerfile/parse.ts";
 import { BuildProblem } from "../problem.ts";
+import { DEFAULT_PATH } from "./evaluator.ts";
 import { planStages } from "./stages.ts";
-import { DEFAULT_PATH, fromSteps, listSteps, planSteps, type StageSteps } from "./steps.ts";
+import { fromSteps, listSteps, planSteps, type StageSteps } from "./steps.ts";
 
 /** Many examples, on a machine that may be busy. */
 const SLOW = { timeout: 60_000 };
@@ -172,7 +173,7 @@ describe("planSteps", () => {
   it.each([
     ["USER $NONE", "empty here"],
     ["EXPOSE 70000", "is no port"],
-    ["EXPOSE 1:2", "is no port"],
+    ["EXPOSE 1:x", "is no port"],
     ["COPY --chmod=999 a b", "no mode"],
     ["COPY --chmod=u+x a b", "octal"],
     ["COPY https://x.test/y z", "not URLs"],

@@ -1,10 +1,13 @@
+import type { Instruction } from "../dockerfile/instruction.ts";
+import { readTrigger } from "../dockerfile/instructions.ts";
+import { oneLine } from "../dockerfile/lines.ts";
 import type { Dockerfile, StageSource } from "../dockerfile/parse.ts";
-import { WordError } from "../dockerfile/word-error.ts";
-import { expandWord, type Variables } from "../dockerfile/words.ts";
 import { problemAt, type SourceLocation } from "../problem.ts";
+import { expandAt } from "./expand.ts";
+import { type Origin, readOrigin } from "./origins.ts";
+import { isHostPlatform } from "./platforms.ts";
 
-/** Where files come from: a stage of this file, or an image. */
-export type Origin = { readonly kind: "stage"; readonly index: number } | { readonly kind: "image"; readonly reference: string };
+export type { Origin };
 
 /** A stage that the target needs. */
 export interface PlannedStage {
@@ -12,8 +15,13 @@ export interface PlannedStage {
   /** Its name, or its number as text. */
   readonly label: string;
   readonly base: Origin | { readonly kind: "scratch" };
+  /** Its own instructions, behind those that ONBUILD of the stage below brings. */
   readonly source: StageSource;
-  /** What `COPY --from` means in this stage, by the flag's text. */
+  /** What ONBUILD of its base image brings: these come first. Their place is the FROM. */
+  readonly triggers: readonly Instruction[];
+  /** Only triggers of a base image need it: it was not among the steps that people were told of. */
+  readonly isLate: boolean;
+  /** What `--from` of COPY and of mounts means in this stage, by the flag's text. */
   readonly origins: ReadonlyMap<string, Origin>;
 }
 
@@ -34,36 +42,38 @@ export interface PlanOptions {
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** Of this host; images are built for no other. */
   readonly architecture: "amd64" | "arm64";
+  /** ONBUILD triggers of base images, by reference: known when they are resolved, then the stages are planned once more. */
+  readonly triggers?: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Resolves names and arguments of FROM and COPY --from, and keeps the stages that the target reaches. Pure. Throws BuildProblem. */
+/** Resolves names and arguments of FROM and `--from`, and keeps the stages that the target reaches. Pure. Throws BuildProblem. */
 export function planStages(dockerfile: Dockerfile, options: PlanOptions): StagePlan {
   const globalArgs = readGlobalArgs(dockerfile, options);
   const byName = new Map<string, number>();
   const all: PlannedStage[] = [];
-  for (const [index, source] of dockerfile.stages.entries()) {
-    const base = readBase(dockerfile, source, globalArgs, options, byName);
-    all.push({ index, label: source.from.name ?? String(index), base, source, origins: readOrigins(dockerfile, index, byName) });
+  for (const [index, written] of dockerfile.stages.entries()) {
+    const base = readBase(dockerfile, written, globalArgs, options, byName);
+    const source = base.kind === "stage" ? withParentsTriggers(written, dockerfile.stages[base.index]) : written;
+    const triggers = base.kind === "image" ? triggersOf(written, options.triggers?.get(base.reference) ?? []) : [];
+    const origins = readOrigins(dockerfile, [...triggers, ...source.instructions], index, byName);
+    all.push({ index, label: source.from.name ?? String(index), base, source, triggers, origins, isLate: false });
     if (source.from.name !== undefined) byName.set(source.from.name, index);
   }
   const target = findTarget(dockerfile, options.target, byName);
-  const reached = reach(all, target);
-  const stages = all.filter(({ index }) => reached.has(index));
+  const early = reach(all, target, ({ base, source, origins }) => [base, ...originsOf(source.instructions, origins)]);
+  const reached = reach(all, target, ({ base, origins }) => [base, ...origins.values()]);
+  const stages = all.filter(({ index }) => reached.has(index)).map((stage) => ({ ...stage, isLate: !early.has(stage.index) }));
   return { stages, target, images: listImages(stages), globalArgs };
 }
 
-/** Expands a word for one instruction; a bad word becomes a problem at its place. */
-export function expandAt(word: string, variables: Variables, escapeChar: "\\" | "`", at: SourceLocation): string {
-  try {
-    return expandWord(word, variables, { escape: escapeChar });
-  } catch (error) {
-    throw wordProblem(error, word, at);
-  }
+/** ONBUILD of a stage counts for the stages right above it, as it would for builds on its image. */
+function withParentsTriggers(stage: StageSource, parent: StageSource | undefined): StageSource {
+  const texts = (parent?.instructions ?? []).flatMap((instruction) => (instruction.type === "onbuild" ? [instruction.trigger] : []));
+  return texts.length === 0 ? stage : { from: stage.from, instructions: [...triggersOf(stage, texts), ...stage.instructions] };
 }
 
-export function wordProblem(error: unknown, word: string, at: SourceLocation): unknown {
-  if (!(error instanceof WordError)) return error;
-  return problemAt(at, "dockerfile", `"${word.slice(0, 100)}" cannot be read: ${error.message}.`);
+function triggersOf({ from }: StageSource, texts: readonly string[]): readonly Instruction[] {
+  return texts.map((text) => readTrigger(text, { ...from.at, instruction: oneLine(`ONBUILD ${text}`) }));
 }
 
 function readGlobalArgs(dockerfile: Dockerfile, options: PlanOptions): Map<string, string> {
@@ -73,6 +83,7 @@ function readGlobalArgs(dockerfile: Dockerfile, options: PlanOptions): Map<strin
   for (const side of ["BUILD", "TARGET"]) {
     args.set(`${side}PLATFORM`, platform).set(`${side}OS`, "linux").set(`${side}ARCH`, options.architecture).set(`${side}VARIANT`, "");
   }
+  args.set("TARGETSTAGE", options.target || dockerfile.stages.at(-1)?.from.name || "default");
   for (const name of args.keys()) if (Object.hasOwn(given, name)) args.set(name, given[name] ?? "");
   for (const { args: declared, at } of dockerfile.globalArgs) {
     for (const { name, value } of declared) {
@@ -100,7 +111,10 @@ function readBase(
   }
   if (from.platform !== undefined) {
     const platform = expandAt(from.platform, globalArgs, escapeChar, from.at);
-    if (platform !== `linux/${options.architecture}` && platform !== options.architecture) {
+    if (platform === "") {
+      throw problemAt(from.at, "dockerfile", `"${from.platform}" is empty here; write --platform=$BUILDPLATFORM, or remove the flag.`);
+    }
+    if (!isHostPlatform(platform, options.architecture)) {
       throw problemAt(
         from.at,
         "unsupported",
@@ -113,47 +127,33 @@ function readBase(
   return index === undefined ? { kind: "image", reference: name } : { kind: "stage", index };
 }
 
-function readOrigins(dockerfile: Dockerfile, current: number, byName: ReadonlyMap<string, number>): Map<string, Origin> {
+function readOrigins(
+  dockerfile: Dockerfile,
+  instructions: readonly Instruction[],
+  current: number,
+  byName: ReadonlyMap<string, number>,
+): Map<string, Origin> {
   const origins = new Map<string, Origin>();
-  for (const instruction of dockerfile.stages[current]?.instructions ?? []) {
-    if (instruction.type !== "copy" || instruction.from === undefined) continue;
-    origins.set(instruction.from, readOrigin(dockerfile, instruction.from, instruction.at, current, byName));
+  for (const instruction of instructions) {
+    for (const { from, flag } of originNames(instruction)) {
+      origins.set(from, readOrigin(dockerfile, { from, flag, at: instruction.at, current }, byName));
+    }
   }
   return origins;
 }
 
-function readOrigin(
-  dockerfile: Dockerfile,
-  from: string,
-  at: SourceLocation,
-  current: number,
-  byName: ReadonlyMap<string, number>,
-): Origin {
-  if (expandAt(from, { get: () => undefined }, dockerfile.escape, at) !== from) {
-    throw problemAt(
-      at,
-      "dockerfile",
-      "COPY --from takes no variables; give the image a stage of its own (FROM $IMAGE AS name) and copy from that name.",
-    );
-  }
-  if (from === "") throw problemAt(at, "dockerfile", "COPY --from= names nothing; remove the flag to copy from the repository.");
-  if (from.toLowerCase() === "scratch")
-    throw problemAt(at, "dockerfile", "COPY --from=scratch has nothing to copy; name a stage or an image.");
-  if (/^\d+$/.test(from)) {
-    const index = Number(from);
-    if (index < current) return { kind: "stage", index };
-    const reason =
-      index >= dockerfile.stages.length
-        ? `the last stage has number ${dockerfile.stages.length - 1}`
-        : "only stages above this one can be copied from";
-    throw problemAt(at, "dockerfile", `There is no stage ${from} to copy from here: ${reason}.`);
-  }
-  const index = byName.get(from.toLowerCase());
-  if (index !== undefined) return { kind: "stage", index };
-  const later = dockerfile.stages.findIndex(({ from: { name } }) => name === from.toLowerCase());
-  if (later === current) throw problemAt(at, "dockerfile", `Stage ${from} cannot copy from itself; a plain RUN cp does that.`);
-  if (later >= 0) throw problemAt(at, "dockerfile", `Stage ${from} is defined below; move it above the stage that copies from it.`);
-  return { kind: "image", reference: from };
+/** What an instruction names to take files from. */
+function originNames(instruction: Instruction): readonly { readonly from: string; readonly flag: string }[] {
+  if (instruction.type === "copy") return instruction.from === undefined ? [] : [{ from: instruction.from, flag: "COPY --from" }];
+  if (instruction.type !== "run") return [];
+  const fields = instruction.mounts.flatMap(({ fields }) => fields.filter(({ key }) => key === "from"));
+  // `scratch` is no place: what is mounted from it begins empty.
+  const named = fields.flatMap(({ value }) => (value === undefined || value === "" || value === "scratch" ? [] : [value]));
+  return named.map((from) => ({ from, flag: "RUN --mount from" }));
+}
+
+function originsOf(instructions: readonly Instruction[], origins: ReadonlyMap<string, Origin>): readonly Origin[] {
+  return instructions.flatMap(originNames).flatMap(({ from }) => origins.get(from) ?? []);
 }
 
 function findTarget(dockerfile: Dockerfile, target: string | undefined, byName: ReadonlyMap<string, number>): number {
@@ -166,14 +166,18 @@ function findTarget(dockerfile: Dockerfile, target: string | undefined, byName: 
   throw problemAt(at, "dockerfile", `${dockerfile.file} has no stage "${target.slice(0, 100)}"; ${known}.`);
 }
 
-function reach(all: readonly PlannedStage[], target: number): Set<number> {
+function reach(
+  all: readonly PlannedStage[],
+  target: number,
+  needs: (stage: PlannedStage) => readonly PlannedStage["base"][],
+): ReadonlySet<number> {
   const reached = new Set<number>();
   const pending = [target];
   for (let index = pending.pop(); index !== undefined; index = pending.pop()) {
     const stage = all[index];
     if (stage === undefined || reached.has(index)) continue;
     reached.add(index);
-    for (const origin of [stage.base, ...stage.origins.values()]) if (origin.kind === "stage") pending.push(origin.index);
+    for (const origin of needs(stage)) if (origin.kind === "stage") pending.push(origin.index);
   }
   return reached;
 }
@@ -183,11 +187,10 @@ function listImages(stages: readonly PlannedStage[]): StagePlan["images"] {
   const add = (origin: PlannedStage["base"], at: SourceLocation) => {
     if (origin.kind === "image" && !images.has(origin.reference)) images.set(origin.reference, at);
   };
-  for (const { base, source, origins } of stages) {
+  for (const { base, source, triggers, origins } of stages) {
     add(base, source.from.at);
-    for (const instruction of source.instructions) {
-      const origin = instruction.type === "copy" && instruction.from !== undefined ? origins.get(instruction.from) : undefined;
-      if (origin !== undefined) add(origin, instruction.at);
+    for (const instruction of [...triggers, ...source.instructions]) {
+      for (const origin of originsOf([instruction], origins)) add(origin, instruction.at);
     }
   }
   return [...images].map(([reference, at]) => ({ reference, at }));

@@ -1,0 +1,227 @@
+import type { Healthcheck, ImageConfig } from "@plimsoll/core";
+import type { Escape } from "../dockerfile/directives.ts";
+import type { ArgDeclaration, Command, HealthcheckInstruction, Instruction, RunInstruction } from "../dockerfile/instruction.ts";
+import { expandWords } from "../dockerfile/words.ts";
+import { problemAt, type SourceLocation } from "../problem.ts";
+import type { Action, RunAction, WorkdirAction } from "./actions.ts";
+import { addAction, copyAction } from "./copy-actions.ts";
+import { wordProblem } from "./expand.ts";
+import { readPorts } from "./ports.ts";
+import { runCommand } from "./run-actions.ts";
+import { runMounts } from "./run-mounts.ts";
+import { absolute, expandIn, type Scope } from "./scope.ts";
+import { checkSignal } from "./signals.ts";
+import type { PlannedStage } from "./stages.ts";
+
+/** What a stage hands to the one that builds on it. */
+export interface StageState {
+  readonly config: ImageConfig;
+  /** What words expand with and RUN sees: ENV and ARG in one, the later one counts. */
+  readonly variables: ReadonlyMap<string, string>;
+}
+
+export interface StepOptions {
+  readonly escape: Escape;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly architecture: "amd64" | "arm64";
+}
+
+/** As in BuildKit, for images without one. */
+export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PROXIES = /^(?:https?|ftp|no|all)_proxy$/i;
+const DEFAULT_SHELL = ["/bin/sh", "-c"] as const;
+
+/** The state that a stage begins with on an image. Its ONBUILD triggers are the stage's first instructions, and are not handed on. */
+export function stateOfImage({ onBuild: _, ...config }: ImageConfig): StageState {
+  const env = config.env.some((entry) => entry.startsWith("PATH=")) ? config.env : [...config.env, `PATH=${DEFAULT_PATH}`];
+  return { config: { ...config, env }, variables: new Map(env.map(splitEnv)) };
+}
+
+/** Applies a stage's instructions one after the other: to its image config, and to what later ones see. */
+export class StageEvaluator {
+  private config: ImageConfig;
+  private variables: ReadonlyMap<string, string>;
+  private cmdIsOurs = false;
+  private readonly stage: PlannedStage;
+  private readonly globalArgs: ReadonlyMap<string, string>;
+  private readonly options: StepOptions;
+
+  constructor(stage: PlannedStage, { config, variables }: StageState, globalArgs: ReadonlyMap<string, string>, options: StepOptions) {
+    const { onBuild: _, ...inherited } = config;
+    this.stage = stage;
+    this.config = inherited;
+    this.variables = variables;
+    this.globalArgs = globalArgs;
+    this.options = options;
+  }
+
+  get state(): StageState {
+    return { config: this.config, variables: this.variables };
+  }
+
+  /** What changes files is returned as an action. Throws BuildProblem. */
+  apply(instruction: Instruction): Action | undefined {
+    const scope = this.scope(instruction.at);
+    switch (instruction.type) {
+      case "run":
+        return this.run(instruction, scope);
+      case "copy":
+        return copyAction(instruction, scope);
+      case "add":
+        return addAction(instruction, scope);
+      case "workdir":
+        return this.workdir(instruction.path, scope);
+      case "env":
+        return this.env(instruction.pairs, scope);
+      case "arg":
+        return this.arg(instruction.args, instruction.at);
+      case "label":
+        return this.set({ labels: { ...this.config.labels, ...Object.fromEntries(expandPairs(instruction.pairs, scope)) } });
+      case "user":
+        return this.user(instruction.user, scope);
+      case "expose":
+        return this.expose(instruction.ports, scope);
+      case "volume":
+        return this.volume(instruction.paths, scope);
+      case "stopsignal":
+        return this.set({ stopSignal: checkSignal(expandIn(scope, instruction.signal), instruction.at) });
+      case "shell":
+        return this.set({ shell: instruction.argv });
+      case "healthcheck":
+        return this.set({ healthcheck: healthcheck(instruction) });
+      case "maintainer":
+        return this.set({ author: instruction.name });
+      case "onbuild":
+        return this.set({ onBuild: [...(this.config.onBuild ?? []), instruction.trigger] });
+      case "cmd":
+        this.cmdIsOurs = true;
+        return this.set({ cmd: this.commandLine(instruction.command) });
+      case "entrypoint":
+        // A CMD of the base was written for the base's entrypoint; one of this stage is meant for this one.
+        return this.set({ entrypoint: this.commandLine(instruction.command), cmd: this.cmdIsOurs ? this.config.cmd : [] });
+    }
+  }
+
+  private set(change: Partial<ImageConfig>): undefined {
+    this.config = { ...this.config, ...change };
+  }
+
+  private scope(at: SourceLocation): Scope {
+    const { workingDir } = this.config;
+    return { at, variables: this.variables, escape: this.options.escape, workingDir, origins: this.stage.origins };
+  }
+
+  private run(instruction: RunInstruction, scope: Scope): RunAction {
+    const given = Object.entries(this.options.buildArgs).filter(([name]) => PROXIES.test(name) && !this.variables.has(name));
+    // Programs disagree on the case, so each is set in both, as BuildKit does.
+    const proxies = new Map(given.flatMap(([name, value]) => [name.toUpperCase(), name.toLowerCase()].map((spelled) => [spelled, value])));
+    return {
+      type: "run",
+      ...runCommand(instruction, this.shell()),
+      env: [...this.variables].map(([name, value]) => `${name}=${value}`).sort(),
+      proxies: [...proxies].map(([name, value]) => `${name}=${value}`).sort(),
+      cwd: this.config.workingDir || "/",
+      user: this.config.user,
+      mounts: runMounts(instruction.mounts, scope),
+      network: instruction.network,
+    };
+  }
+
+  private workdir(path: string, scope: Scope): WorkdirAction {
+    const workingDir = absolute(scope, expandIn(scope, path));
+    this.set({ workingDir });
+    return { type: "workdir", path: workingDir, user: this.config.user };
+  }
+
+  private env(pairs: readonly (readonly [string, string])[], scope: Scope): undefined {
+    const variables = new Map(this.variables);
+    const env = [...this.config.env];
+    // All values of one instruction see the environment before it.
+    for (const [name, value] of expandPairs(pairs, scope)) {
+      variables.set(name, value);
+      const known = env.findIndex((entry) => splitEnv(entry)[0] === name);
+      if (known < 0) env.push(`${name}=${value}`);
+      else env[known] = `${name}=${value}`;
+    }
+    this.variables = variables;
+    this.set({ env });
+  }
+
+  /** A value given by the caller, else the default, else the global ARG's. Each declaration sees the ones before it. */
+  private arg(args: readonly ArgDeclaration[], at: SourceLocation): undefined {
+    for (const { name, value } of args) {
+      const given = Object.hasOwn(this.options.buildArgs, name) ? this.options.buildArgs[name] : undefined;
+      const chosen = given ?? (value === undefined ? this.globalArgs.get(name) : expandIn(this.scope(at), value));
+      if (chosen !== undefined) this.variables = new Map(this.variables).set(name, chosen);
+    }
+  }
+
+  private user(word: string, scope: Scope): undefined {
+    const user = expandIn(scope, word);
+    if (user.trim() === "") {
+      throw problemAt(scope.at, "dockerfile", `"${word}" is empty here, which would mean root; give the variable a value.`);
+    }
+    this.set({ user });
+  }
+
+  private expose(ports: readonly string[], { at, variables, escape: escapeChar }: Scope): undefined {
+    const exposed = new Set(this.config.exposedPorts);
+    for (const word of ports) {
+      let expanded: readonly string[];
+      try {
+        expanded = expandWords(word, variables, { escape: escapeChar });
+      } catch (error) {
+        throw wordProblem(error, word, at);
+      }
+      for (const text of expanded) for (const port of readPorts(text, at)) exposed.add(port);
+    }
+    this.set({ exposedPorts: [...exposed] });
+  }
+
+  private volume(words: readonly string[], scope: Scope): undefined {
+    const volumes = new Set(this.config.volumes);
+    for (const word of words) {
+      const path = expandIn(scope, word);
+      if (path === "") throw problemAt(scope.at, "dockerfile", `"${word.slice(0, 100)}" is empty here; give the variable a value.`);
+      volumes.add(path);
+    }
+    this.set({ volumes: [...volumes] });
+  }
+
+  private shell(): readonly string[] {
+    const { shell } = this.config;
+    return shell === undefined || shell.length === 0 ? DEFAULT_SHELL : shell;
+  }
+
+  private commandLine(command: Command): readonly string[] {
+    return command.form === "exec" ? command.argv : [...this.shell(), command.line];
+  }
+}
+
+function healthcheck(instruction: HealthcheckInstruction): Healthcheck {
+  if (instruction.kind === "none") return { test: ["NONE"] };
+  const { command, intervalNs, timeoutNs, startPeriodNs, startIntervalNs, retries } = instruction;
+  return {
+    test: command.form === "exec" ? ["CMD", ...command.argv] : ["CMD-SHELL", command.line],
+    ...(intervalNs === undefined ? {} : { intervalNs }),
+    ...(timeoutNs === undefined ? {} : { timeoutNs }),
+    ...(startPeriodNs === undefined ? {} : { startPeriodNs }),
+    ...(startIntervalNs === undefined ? {} : { startIntervalNs }),
+    ...(retries === undefined ? {} : { retries }),
+  };
+}
+
+function expandPairs(pairs: readonly (readonly [string, string])[], scope: Scope): [string, string][] {
+  return pairs.map(([name, value]) => {
+    const expanded = expandIn(scope, name);
+    if (expanded === "" || expanded.includes("=")) {
+      throw problemAt(scope.at, "dockerfile", `"${name.slice(0, 100)}" gives no usable name; write NAME=value.`);
+    }
+    return [expanded, expandIn(scope, value)];
+  });
+}
+
+function splitEnv(entry: string): [string, string] {
+  const equals = entry.indexOf("=");
+  return equals < 0 ? [entry, ""] : [entry.slice(0, equals), entry.slice(equals + 1)];
+}

@@ -1,0 +1,50 @@
+import type { Dockerfile } from "../dockerfile/parse.ts";
+import { problemAt, type SourceLocation } from "../problem.ts";
+import { expandAt } from "./expand.ts";
+
+/** Where files come from: a stage of this file, or an image. */
+export type Origin = { readonly kind: "stage"; readonly index: number } | { readonly kind: "image"; readonly reference: string };
+
+export interface OriginName {
+  readonly from: string;
+  /** `COPY --from`, for messages. */
+  readonly flag: string;
+  readonly at: SourceLocation;
+  /** Index of the stage that it stands in. */
+  readonly current: number;
+}
+
+/**
+ * The stage or image that a `--from` names: a number is a stage, a name is the stage of that name if there is one above, else an image.
+ * Throws BuildProblem.
+ */
+export function readOrigin(dockerfile: Dockerfile, name: OriginName, byName: ReadonlyMap<string, number>): Origin {
+  const { from, flag, at, current } = name;
+  if (expandAt(from, { get: () => undefined }, dockerfile.escape, at) !== from) {
+    throw problemAt(
+      at,
+      "dockerfile",
+      `${flag} takes no variables; give the image a stage of its own (FROM $IMAGE AS name) and take from that name.`,
+    );
+  }
+  if (from === "") throw problemAt(at, "dockerfile", `${flag}= names nothing; remove it to take from the repository.`);
+  if (from.toLowerCase() === "scratch") throw problemAt(at, "dockerfile", `${flag}=scratch has nothing to take; name a stage or an image.`);
+  if (from.includes("://")) {
+    const message = `${flag}=${from.slice(0, 100)} names a build context; only stages and images can be named. Write the image's name, or ADD to fetch it.`;
+    throw problemAt(at, "unsupported", message);
+  }
+  if (/^\d+$/.test(from)) return numbered(dockerfile, name);
+  const index = byName.get(from.toLowerCase());
+  if (index !== undefined) return { kind: "stage", index };
+  const later = dockerfile.stages.findIndex(({ from: { name } }) => name === from.toLowerCase());
+  if (later === current) throw problemAt(at, "dockerfile", `Stage ${from} cannot copy from itself; a plain RUN cp does that.`);
+  if (later >= 0) throw problemAt(at, "dockerfile", `Stage ${from} is defined below; move it above the stage that takes from it.`);
+  return { kind: "image", reference: from };
+}
+
+function numbered({ stages }: Dockerfile, { from, at, current }: OriginName): Origin {
+  const index = Number(from);
+  if (index < current) return { kind: "stage", index };
+  const reason = index >= stages.length ? `the last stage has number ${stages.length - 1}` : "only stages above this one can be taken from";
+  throw problemAt(at, "dockerfile", `There is no stage ${from.slice(0, 20)} to take from here: ${reason}.`);
+}
