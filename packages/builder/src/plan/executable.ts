@@ -25,13 +25,7 @@ export type Feature =
 
 /** The one place that knows what cannot be executed yet. Whoever teaches the executor a feature removes its entry. */
 const NOT_EXECUTED_YET: ReadonlySet<Feature> = new Set<Feature>([
-  "run.mount.bind",
-  "run.mount.cache",
-  "run.mount.tmpfs",
-  "run.mount.secret",
   "run.mount.ssh",
-  "run.network.none",
-  "run.files",
   "copy.inline",
   "copy.chmod.symbolic",
   "copy.link",
