@@ -25,5 +25,6 @@ try {
   }
 } catch (error) {
   console.error(`agent: ${errorText(error)}`);
-  process.exitCode = 1;
+  // At once: what it had begun would keep it alive, half an agent that nobody starts again.
+  process.exit(1);
 }

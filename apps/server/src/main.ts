@@ -43,5 +43,6 @@ try {
   await main(process.argv[2]);
 } catch (error) {
   console.error(`server: ${errorText(error)}`);
-  process.exitCode = 1;
+  // At once: what it had begun to serve would keep it alive, half a server that nobody starts again.
+  process.exit(1);
 }
