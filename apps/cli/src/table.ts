@@ -50,9 +50,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [
       NAMESPACE,
       { name: "ssh-port", value: "port", about: "where the platform's git listens", fallback: "2222" },
+      {
+        name: "directory",
+        value: "path",
+        about: "the app is this directory of the repository, . for all of it; its remote is plimsoll-<app>",
+      },
       { name: "no-key", about: "leave SSH keys alone" },
     ],
-    examples: ["plim init shop -n acme/store && git push plimsoll main"],
+    examples: [
+      "plim init shop -n acme/store && git push plimsoll main",
+      "plim init --directory services/api && git push plimsoll-api main",
+    ],
     load: () => import("./commands/init.ts").then(({ init }) => init),
   },
 

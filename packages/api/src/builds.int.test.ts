@@ -10,6 +10,7 @@ beforeAll(async () => {
   const git = {
     fetch: () => Promise.reject(new Error("nobody pushes here")),
     readCommit: async (_: string, commit: string) => (commit === KNOWN ? { subject: "Try it", author: "Ana" } : undefined),
+    commitFiles: () => ({ read: async () => undefined }),
   };
   fixture = await startFixture({ git });
   const team = await fixture.team("acme");

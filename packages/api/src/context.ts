@@ -1,5 +1,6 @@
 import type { Clock, Logger } from "@plimsoll/config";
 import type { Resource } from "@plimsoll/core";
+import type { ReadCommitFile } from "@plimsoll/core/app-file";
 import type { Database, Tx } from "@plimsoll/db";
 import type { Sealing } from "./agent/sealing.ts";
 import type { Login } from "./auth/login.ts";
@@ -15,6 +16,8 @@ export interface GitFrontDoor {
   fetch(request: Request): Promise<Response>;
   /** A commit that an app's repository has, whether or not a branch holds it; undefined when it has none of this id. */
   readCommit(appUid: string, commit: string): Promise<{ readonly subject: string; readonly author: string } | undefined>;
+  /** The text files of such a commit, read as they are asked for. */
+  commitFiles(appUid: string, commit: string): { readonly read: ReadCommitFile };
 }
 
 /** What the API asks of the rest of the server. */

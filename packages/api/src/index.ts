@@ -2,7 +2,7 @@ export { createHostToken } from "./agent/enroll.ts";
 export { createApi, type PlimsollApi } from "./app.ts";
 export { type AppAdmission, admitApp } from "./apps/admit.ts";
 export { patchApp, scaleApp } from "./apps/change-app.ts";
-export { appCharges, type ProcessCharge, totalCharge } from "./apps/charge.ts";
+export { admitCommit, commitSource, describeCommit } from "./apps/commit-source.ts";
 export { createApp, INSTANCES_FINALIZER } from "./apps/create-app.ts";
 export { deleteApp } from "./apps/delete-app.ts";
 export { deployImage, rollback } from "./apps/deploy.ts";

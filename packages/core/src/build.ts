@@ -22,6 +22,7 @@ export interface BuildFailure {
     | "timeout"
     | "cancelled"
     | "interrupted"
+    | "quota_exceeded"
     | "internal";
   /** One or two sentences: what happened and what to do. */
   readonly message: string;

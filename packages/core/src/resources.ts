@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CommitConfig } from "./app-file/commit-config.ts";
 import type { BuildFailure, BuildLimits } from "./build.ts";
 import { NAME_PATTERN } from "./ids.ts";
 import { type Digest, type Image, isDigest } from "./image.ts";
@@ -114,6 +115,7 @@ export const BuildFailureSchema: z.ZodType<BuildFailure> = z.object({
     "timeout",
     "cancelled",
     "interrupted",
+    "quota_exceeded",
     "internal",
   ]),
   message: z.string(),
@@ -159,6 +161,15 @@ export const DEFAULT_WEB_PROCESS: ProcessSpec = {
   stopGraceMs: 10_000,
 };
 
+/** A process other than `web` serves nothing unless it says so. */
+export const DEFAULT_OTHER_PROCESS: ProcessSpec = {
+  replicas: DEFAULT_WEB_PROCESS.replicas,
+  cpuMillis: DEFAULT_WEB_PROCESS.cpuMillis,
+  memoryBytes: DEFAULT_WEB_PROCESS.memoryBytes,
+  readiness: { kind: "none" },
+  stopGraceMs: DEFAULT_WEB_PROCESS.stopGraceMs,
+};
+
 const EnvValues = z.record(EnvName, z.string().max(32_768));
 
 export const TeamSpec = z.object({ displayName: z.string().max(100), quota: QuotaVector });
@@ -176,13 +187,27 @@ export const NamespaceStatus = z.object({
   used: QuotaVector,
 });
 
+/** A directory of a repository: relative, without `..`. */
+export const RepositoryPath = z
+  .string()
+  .max(512)
+  .regex(/^(?!\/)(?!(?:.*\/)?\.\.?(?:\/|$))[^\0]+$/, "must be a path in the repository, without a leading / and without .. in it");
+
 export const AppSpec = z.object({
   source: z.discriminatedUnion("kind", [
-    z.object({ kind: z.literal("git"), dockerfile: z.string().max(512).optional(), target: z.string().max(128).optional() }),
+    z.object({
+      kind: z.literal("git"),
+      /** Of the repository, where the app file is read and what is built; absent: its root. */
+      directory: RepositoryPath.optional(),
+      dockerfile: z.string().max(512).optional(),
+      target: z.string().max(128).optional(),
+    }),
     z.object({ kind: z.literal("image"), reference: z.string().max(512) }),
   ]),
   processes: z.record(ObjectName, ProcessSpec),
   env: EnvValues,
+  /** What the live commit's own description has set: names that go when a later commit does not set them. */
+  appFile: z.object({ path: z.string(), env: z.array(EnvName) }).optional(),
   /** Names of sealed secrets and the version a new release takes; values are written through the secrets route only. */
   secrets: z.record(EnvName, z.int()),
 });
@@ -203,8 +228,12 @@ export const GitSource = z.object({
   ref: z.string(),
   subject: z.string(),
   author: z.string(),
+  /** The context, in the repository; absent: its root. */
+  directory: z.string().optional(),
   dockerfile: z.string().optional(),
   target: z.string().optional(),
+  /** Values of ARG instructions. */
+  args: z.record(z.string(), z.string()).optional(),
 });
 export const BuildSource = z.discriminatedUnion("kind", [GitSource, z.object({ kind: z.literal("image"), reference: z.string() })]);
 export type BuildSource = z.infer<typeof BuildSource>;
@@ -220,6 +249,8 @@ export const BuildSpec = z.object({
   requestedBy: z.string(),
   /** False: it is to make an image and nothing else; no release comes of it, and it supersedes nothing. */
   deploy: z.boolean().optional(),
+  /** What its commit says of processes and environment: part of the app from its release on. */
+  config: CommitConfig.optional(),
   /** Set by whoever wants it stopped; the build controller and the agent obey. */
   cancelled: z.boolean(),
 });
@@ -262,6 +293,10 @@ export const DeploymentSpec = z.object({
   reason: z.enum(["push", "image", "config", "rollback"]),
   pushId: z.string().optional(),
   createdBy: z.string(),
+  /** What the app was before this release's commit described it anew: it is that again when the rollout fails. */
+  replaces: z
+    .object({ generation: z.int(), processes: AppSpec.shape.processes, env: AppSpec.shape.env, appFile: AppSpec.shape.appFile })
+    .optional(),
 });
 export const DeploymentStatus = z.object({
   phase: z.enum(DEPLOYMENT_PHASES),

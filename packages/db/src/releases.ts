@@ -1,4 +1,4 @@
-import type { BuildSource, Image, Resource, Spec } from "@plimsoll/core";
+import type { BuildSource, CommitConfig, Image, Resource, Spec } from "@plimsoll/core";
 import type { Tx } from "./transaction.ts";
 
 export interface ReleaseRequest {
@@ -45,6 +45,7 @@ export interface DeploymentRequest {
   readonly reason: Spec<"Deployment">["reason"];
   readonly pushId?: string;
   readonly createdBy: string;
+  readonly replaces?: Spec<"Deployment">["replaces"];
 }
 
 /** Starts the rollout of a release; the app's reconciler is woken when this commits. */
@@ -64,6 +65,7 @@ export async function createDeployment(tx: Tx, request: DeploymentRequest): Prom
       reason: request.reason,
       ...(request.pushId === undefined ? {} : { pushId: request.pushId }),
       createdBy: request.createdBy,
+      ...(request.replaces === undefined ? {} : { replaces: request.replaces }),
     },
     status: {
       phase: "starting",
@@ -81,6 +83,8 @@ export interface BuildRequest {
   readonly requestedBy: string;
   /** False: an image is all that is wanted. */
   readonly deploy?: boolean;
+  /** What the commit says of the app's processes and environment. */
+  readonly config?: CommitConfig;
 }
 
 /** Asks for a build; the build controller places it when the namespace's build quota and a host have room. */
@@ -100,6 +104,7 @@ export async function createBuild(tx: Tx, request: BuildRequest): Promise<Resour
       ...(request.pushId === undefined ? {} : { pushId: request.pushId }),
       requestedBy: request.requestedBy,
       ...(request.deploy === undefined ? {} : { deploy: request.deploy }),
+      ...(request.config === undefined ? {} : { config: request.config }),
       cancelled: false,
     },
     status: { phase: "pending", attempt: 0 },

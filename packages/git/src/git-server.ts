@@ -1,10 +1,11 @@
 import { AppError, errorText } from "@plimsoll/core";
+import { commitFiles } from "./commit-files.ts";
 import { createGit, gitEnvironment } from "./git-command.ts";
 import { type GitProcess, GitProcesses } from "./git-process.ts";
 import { installHook } from "./hook/install.ts";
 import { HookServer } from "./hook/server.ts";
 import { PushKeeper } from "./keep-pushes.ts";
-import type { FinishedPush, GitClock, GitLogger, GitPorts, Principal, PushToFinish, RepositoryRef } from "./ports.ts";
+import type { CommitFiles, FinishedPush, GitClock, GitLogger, GitPorts, Principal, PushToFinish, RepositoryRef } from "./ports.ts";
 import { type Commit, readCommit } from "./push-refs.ts";
 import { type PushSession, receivePush } from "./receive-push.ts";
 import { Repositories } from "./repositories.ts";
@@ -57,6 +58,8 @@ export interface GitServer {
   scanPushes(): Promise<{ readonly recorded: number }>;
   /** A commit of an app's repository, whether or not a ref holds it; undefined when it has none of this id. */
   readCommit(appUid: string, commit: string): Promise<Commit | undefined>;
+  /** The files of such a commit, read as they are asked for. */
+  commitFiles(appUid: string, commit: string): CommitFiles;
   /** Removes the repository of a deleted app. Idempotent. */
   removeRepository(appUid: string): Promise<void>;
 }
@@ -164,6 +167,7 @@ export function createGitServer(options: GitServerOptions): GitServer {
     scanPushes: () => keeper.scan(),
     readCommit: async (appUid, commit) =>
       (await repositories.has(appUid)) ? readCommit(git, repositories.path(appUid), commit) : undefined,
+    commitFiles: (appUid, commit) => commitFiles(git, repositories.path(appUid), commit),
     removeRepository: (appUid) => repositories.remove(appUid),
   };
 }

@@ -1,5 +1,6 @@
 export { createGitServer, type GitServer, type GitServerOptions } from "./git-server.ts";
 export type {
+  CommitFiles,
   FinishedPush,
   GitClock,
   GitLogger,

@@ -1,4 +1,5 @@
 import { type AppError, errorText, toAppError } from "@plimsoll/core";
+import { commitFiles } from "./commit-files.ts";
 import type { Git } from "./git-command.ts";
 import type { FinishedPush, GitLogger, GitPorts, PushToFinish } from "./ports.ts";
 import { dropPushes, moveBranch, prunablePushes, readCommit, readKeptFacts, readRefs } from "./push-refs.ts";
@@ -77,7 +78,7 @@ export class PushKeeper {
       return false;
     }
     try {
-      await this.#ports.recordPush({ id, appUid, commit, ...facts, ...read });
+      await this.#ports.recordPush({ id, appUid, commit, ...facts, ...read }, commitFiles(this.#git, repository, commit));
       this.#logger.info("recorded a push that a crash had left unrecorded", { appUid, push: id });
       return true;
     } catch (error) {

@@ -62,9 +62,9 @@ export interface GitPorts {
   openRepository(principal: Principal, ref: RepositoryRef, access: "read" | "write"): Promise<{ readonly appUid: string }>;
   /**
    * Records the push and asks for its build, and marks older unfinished pushes of the app as superseded, in one transaction.
-   * Idempotent by id. An AppError with retry "never" means that it is not recorded and never will be; every other error is retried.
+   * Idempotent by id. `files` reads what the commit has. An AppError with retry "never" means that it is not recorded and never will be; every other error is retried.
    */
-  recordPush(push: PushRecord): Promise<void>;
+  recordPush(push: PushRecord, files: CommitFiles): Promise<void>;
   /** Which of these pushes of the app are recorded, and whether each is still `open` or `over` (deployed or refused). */
   knownPushes(appUid: string, ids: readonly string[]): Promise<ReadonlyMap<string, "open" | "over">>;
   /**
@@ -73,6 +73,12 @@ export interface GitPorts {
    * without a word when `signal` is aborted.
    */
   followPush(pushId: string, signal: AbortSignal): AsyncIterable<PushProgress>;
+}
+
+/** Reads text files of one commit. */
+export interface CommitFiles {
+  /** The file's text by its path in the repository; undefined when no file is there, or a link. AppError `invalid` when it is large. */
+  read(path: string): Promise<string | undefined>;
 }
 
 export interface GitLogger {

@@ -1,4 +1,5 @@
 import { type AppError, errorText, newUid, toAppError } from "@plimsoll/core";
+import { commitFiles } from "./commit-files.ts";
 import type { Git } from "./git-command.ts";
 import { type PlannedCommand, planPush } from "./plan-push.ts";
 import type { FinishedPush, GitClock, GitLogger, GitPorts, Principal, PushRecord, PushToFinish, RepositoryRef } from "./ports.ts";
@@ -162,7 +163,7 @@ async function recordPush(repository: string, push: PushRecord, deps: ReceiveDep
     await keepPush(deps.git, repository, push);
     for (let attempt = 0; ; attempt++) {
       try {
-        await deps.ports.recordPush(push);
+        await deps.ports.recordPush(push, commitFiles(deps.git, repository, push.commit));
         return undefined;
       } catch (error) {
         const failure = toAppError(error);

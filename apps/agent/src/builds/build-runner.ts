@@ -42,7 +42,7 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
     ...(options.certificatesFile === undefined ? {} : { certificatesFile: options.certificatesFile }),
   });
 
-  const run: RunBuild = async (assignment, repository, onEvent, signal) => {
+  const run: RunBuild = async (assignment, repository, onEvent, signal, secrets) => {
     const { source } = assignment;
     if (source.kind === "image") return pullImage(baseImages, source.reference, onEvent, signal);
     if (repository === undefined) throw new AppError("internal", "a build from git was started without its repository");
@@ -53,6 +53,9 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
         repository,
         commit: source.commit,
         limits: assignment.limits,
+        secrets,
+        ...(source.directory === undefined ? {} : { contextDir: source.directory }),
+        ...(source.args === undefined ? {} : { buildArgs: source.args }),
         ...(source.dockerfile === undefined ? {} : { dockerfile: source.dockerfile }),
         ...(source.target === undefined ? {} : { target: source.target }),
       },

@@ -291,7 +291,7 @@ export function sourceWords(source: NonNullable<Resource<"Build">["spec"]["sourc
 function sourceOf({ spec: { source } }: Resource<"App">): string {
   return source.kind === "image"
     ? `image ${plain(source.reference)}`
-    : `git push${source.dockerfile === undefined ? "" : `, ${plain(source.dockerfile)}`}`;
+    : ["git push", source.directory, source.dockerfile].flatMap((part) => (part === undefined ? [] : [plain(part)])).join(", ");
 }
 
 function releaseWords({ metadata, spec }: Resource<"Release">): string {

@@ -1,36 +1,67 @@
-import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { basename, join, relative, resolve } from "node:path";
 import { AppError } from "@plimsoll/core/errors";
 import { NAME_PATTERN } from "@plimsoll/core/ids";
+import type { Client } from "../client.ts";
 import type { Run } from "../command.ts";
 import { usageError } from "../failure.ts";
 import { parseCount } from "../input.ts";
-import { git, placeName } from "../place.ts";
+import { type AppPlace, git, placeName } from "../place.ts";
 import { registerOwnKey } from "../ssh-keys.ts";
 
 export const init: Run = async (call) => {
   const top = (await git(["rev-parse", "--show-toplevel"]).catch(noRepository)).trim();
   const port = parseCount(call.option("ssh-port") ?? "2222", "--ssh-port", { from: 1, to: 65_535 });
-  const app = call.argument("app") ?? appNameFrom(basename(top));
+  const directory = call.option("directory") === undefined ? undefined : directoryOf(top, call.option("directory") ?? "");
+  const app = call.argument("app") ?? appNameFrom(basename(directory === undefined ? top : join(top, directory)));
   if (!NAME_PATTERN.test(app))
     throw usageError(`An app is named with 1 to 40 of a-z, 0-9 and -, starting with a letter, not \`${app}\`.`, "init");
   const client = await call.client();
   const place = await call.place();
   if (!call.has("no-key")) await registerOwnKey(client, call.note);
+  if (directory !== undefined) await setDirectory(client, { ...place, app }, directory);
+  // Several apps of one repository have a remote each.
+  const remote = directory === undefined ? "plimsoll" : `plimsoll-${app}`;
   const url = `ssh://git@${new URL(client.url).hostname}:${port}/${placeName(place)}/${app}.git`;
-  const before = (await git(["remote", "get-url", "plimsoll"], { cwd: top }).catch(() => "")).trim();
-  if (before === "") await git(["remote", "add", "plimsoll", url], { cwd: top });
-  else if (before !== url) await git(["remote", "set-url", "plimsoll", url], { cwd: top });
+  const before = (await git(["remote", "get-url", remote], { cwd: top }).catch(() => "")).trim();
+  if (before === "") await git(["remote", "add", remote, url], { cwd: top });
+  else if (before !== url) await git(["remote", "set-url", remote, url], { cwd: top });
   const branch = (await git(["symbolic-ref", "--short", "HEAD"], { cwd: top }).catch(() => "main")).trim();
-  const hasDockerfile = existsSync(join(top, "Dockerfile"));
+  const hasDockerfile = existsSync(join(top, directory ?? "", "Dockerfile"));
   call.show({ remote: url, ...place, app }, () =>
     [
-      before === "" || before === url ? `Remote plimsoll is ${url}` : `Remote plimsoll is now ${url} (it was ${before})`,
+      before === "" || before === url ? `Remote ${remote} is ${url}` : `Remote ${remote} is now ${url} (it was ${before})`,
+      ...(directory === undefined ? [] : [`${app} is what is in ${directory === "" ? "the whole repository" : directory}.`]),
       ...(hasDockerfile ? [] : ["There is no Dockerfile in this folder yet: a push needs one."]),
-      `Next: git push plimsoll ${branch === "main" || branch === "master" ? branch : `${branch}:main`}`,
+      `Next: git push ${remote} ${branch === "main" || branch === "master" ? branch : `${branch}:main`}`,
     ].join("\n"),
   );
 };
+
+/** A directory that was typed, from the top of the repository; empty for the top itself. */
+function directoryOf(top: string, typed: string): string {
+  const directory = relative(realpathSync(top), resolve(typed));
+  if (directory.startsWith("..")) throw usageError(`${typed} is not in the repository at ${top}.`, "init");
+  if (!statSync(resolve(typed), { throwIfNoEntry: false })?.isDirectory()) throw usageError(`There is no directory ${typed}.`, "init");
+  return directory;
+}
+
+/** Makes the app where it is not there yet: its first push is to be of this directory already. */
+async function setDirectory(client: Client, { app, ...place }: AppPlace, directory: string): Promise<void> {
+  const found = await client
+    .call("GET /api/v1/namespaces/:team/:namespace/apps/:name", { params: { ...place, name: app } })
+    .catch((error: unknown) => {
+      if (error instanceof AppError && error.code === "not_found") return undefined;
+      throw error;
+    });
+  if (found?.spec.source.kind === "image")
+    throw new AppError("precondition_failed", `App ${app} runs an image from a registry; give another name: plim init other --directory …`);
+  const { directory: _, ...rest } = found?.spec.source ?? { kind: "git" as const };
+  const source = { ...rest, ...(directory === "" ? {} : { directory }) };
+  if (found === undefined)
+    await client.call("POST /api/v1/namespaces/:team/:namespace/apps", { params: { ...place }, body: { name: app, spec: { source } } });
+  else await client.call("PATCH /api/v1/namespaces/:team/:namespace/apps/:app", { params: { ...place, app }, body: { source } });
+}
 
 function noRepository(): never {
   throw new AppError("invalid", "This is no git repository yet: git init -b main && git add . && git commit -m first");

@@ -1,7 +1,7 @@
-import { authorize, callerOf, createApp } from "@plimsoll/api";
+import { admitCommit, authorize, callerOf, commitSource, createApp, describeCommit } from "@plimsoll/api";
 import { AppError, PLATFORM_SCOPE } from "@plimsoll/core";
 import { createBuild, type Database, PLATFORM } from "@plimsoll/db";
-import type { GitPorts, Principal, PushRecord, RepositoryRef } from "@plimsoll/git";
+import type { CommitFiles, GitPorts, Principal, PushRecord, RepositoryRef } from "@plimsoll/git";
 import type { Notifier } from "../notifier.ts";
 import type { Settings } from "../settings.ts";
 import { followPush } from "./follow-push.ts";
@@ -32,7 +32,7 @@ export function createGitPorts(db: Database, settings: Settings, notifier: Notif
         ? openForBuild(db, principal as BuildPrincipal, ref, access)
         : openForUser(db, settings, principal, ref, access),
 
-    recordPush: (push) => recordPush(db, push),
+    recordPush: (push, files) => recordPush(db, settings, push, files),
 
     async knownPushes(appUid, ids) {
       const states = new Map<string, "open" | "over">();
@@ -87,9 +87,13 @@ async function openForBuild(db: Database, principal: BuildPrincipal, ref: Reposi
   return { appUid: app.metadata.uid };
 }
 
-/** The push, its build, and the end of older ones that nothing has been built of: one transaction. */
-async function recordPush(db: Database, push: PushRecord): Promise<void> {
+/** The push, its build as the commit describes it, and the end of older ones that nothing has been built of: one transaction. */
+async function recordPush(db: Database, settings: Settings, push: PushRecord, files: CommitFiles): Promise<void> {
+  // Before the transaction: it asks git.
+  const says = await describeCommit((await db.objects(PLATFORM).get("App", push.appUid)).spec, files.read);
   await db.write({ scope: PLATFORM }, async (tx) => {
+    const found = await tx.objects.get("App", push.appUid);
+    await tx.quotas.lock(found.metadata.teamUid ?? "", found.metadata.namespaceUid ?? "");
     const app = await tx.objects.lock("App", push.appUid);
     const isNew = await tx.pushes.record({
       id: push.id,
@@ -103,19 +107,12 @@ async function recordPush(db: Database, push: PushRecord): Promise<void> {
     });
     if (!isNew) return;
     const namespace = await tx.objects.get("Namespace", app.metadata.namespaceUid ?? "");
-    const recipe = app.spec.source.kind === "git" ? app.spec.source : undefined;
+    await admitCommit({ tx, settings }, { namespace, app }, says);
     const build = await createBuild(tx, {
       namespace,
       app,
-      source: {
-        kind: "git",
-        commit: push.commit,
-        ref: `refs/heads/${push.branch}`,
-        subject: push.subject.slice(0, 200),
-        author: push.author.slice(0, 200),
-        ...(recipe?.dockerfile === undefined ? {} : { dockerfile: recipe.dockerfile }),
-        ...(recipe?.target === undefined ? {} : { target: recipe.target }),
-      },
+      source: commitSource(app.spec, { ...push, ref: `refs/heads/${push.branch}` }, says),
+      ...(says.config === undefined ? {} : { config: says.config }),
       pushId: push.id,
       requestedBy: push.pusher.name,
     });

@@ -188,6 +188,8 @@ export function outcomeOf(snapshot: PushSnapshot, nowMs: number): PushOutcome | 
   }
   switch (build?.status.phase) {
     case "failed":
+      if (build.status.failure?.reason === "quota_exceeded")
+        return { ok: false, kind: "quota_exceeded", message: build.status.failure.message, ...liveRelease };
       return { ok: false, kind: "build_failed", build: build.spec.number, ...liveRelease };
     case "cancelled":
       return { ok: false, kind: "cancelled", ...liveRelease };

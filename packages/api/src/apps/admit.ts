@@ -1,9 +1,9 @@
-import { type QuotaExcess, quotaExcess, type Resource } from "@plimsoll/core";
+import { type ProcessCharge, type QuotaExcess, quotaExcess, type Resource, totalCharge } from "@plimsoll/core";
 import { chargeQuota, givenByTeam } from "@plimsoll/db";
 import type { Context } from "../context.ts";
-import type { ProcessCharge } from "./charge.ts";
-import { totalCharge } from "./charge.ts";
 import { quotaRefusal } from "./refusal.ts";
+
+type QuotaContext = Pick<Context, "tx" | "settings">;
 
 export interface AppAdmission {
   readonly namespace: Resource<"Namespace">;
@@ -18,7 +18,14 @@ export interface AppAdmission {
  * namespace until the transaction ends, so concurrent requests never pass the line together. A dimension that does not grow is never
  * refused: a quota lowered below its use stops nothing.
  */
-export async function admitApp(context: Context, admission: AppAdmission): Promise<void> {
+export async function admitApp(context: QuotaContext, admission: AppAdmission): Promise<void> {
+  await assertQuota(context, admission);
+  const { namespace, app, charges } = admission;
+  await chargeQuota(context.tx, namespace, app.metadata.uid, totalCharge(charges));
+}
+
+/** Throws `quota_exceeded` where admitApp would, and charges nothing: for what is decided later. */
+export async function assertQuota(context: QuotaContext, admission: AppAdmission): Promise<void> {
   const { tx } = context;
   const { app, charges } = admission;
   const { uid: namespaceUid, teamUid = "" } = admission.namespace.metadata;
@@ -42,5 +49,4 @@ export async function admitApp(context: Context, admission: AppAdmission): Promi
       owners: await tx.identities.ownersOf(teamUid),
       platformOrigin: context.settings.platformOrigin,
     });
-  await chargeQuota(tx, namespace, app.metadata.uid, asked);
 }

@@ -34,5 +34,10 @@ export async function apply(context: Context, place: Place, wanted: z.output<typ
   const secrets = parsed.data.secrets ?? app.spec.secrets;
   if (JSON.stringify(Object.entries(secrets).sort()) !== JSON.stringify(Object.entries(app.spec.secrets).sort()))
     throw new AppError("invalid", "Secrets are not applied; leave `secrets` out, and set values with `plim secret`.");
-  return replaceSpec(context, open, defaultAppSpec({ ...parsed.data, secrets: app.spec.secrets }), labels);
+  return replaceSpec(context, open, defaultAppSpec({ ...kept(app), ...parsed.data, secrets: app.spec.secrets }), labels);
+}
+
+/** What a description need not know of: what the live commit has set itself. */
+function kept({ spec: { appFile } }: Resource<"App">) {
+  return appFile === undefined ? {} : { appFile };
 }

@@ -4,6 +4,7 @@ import { createBuild } from "@plimsoll/db";
 import type { z } from "zod";
 import type { Caller } from "../caller.ts";
 import { type Api, audit } from "../context.ts";
+import { commitSource, describeCommit } from "./commit-source.ts";
 import { openApp } from "./open-app.ts";
 
 /**
@@ -25,25 +26,20 @@ export async function buildCommit(
     );
   // Before the transaction: it asks git.
   const commit = await api.git?.readCommit(app.metadata.uid, wanted.commit);
-  if (commit === undefined)
+  if (api.git === undefined || commit === undefined)
     throw new AppError("precondition_failed", `App ${appName} has no commit ${wanted.commit}; push it to refs/for-build/head first.`);
+  const says = await describeCommit(app.spec, api.git.commitFiles(app.metadata.uid, wanted.commit).read);
   return api.db.write({ scope: caller.scope }, async (tx) => {
     const context = { tx, caller, settings: api.settings };
     const open = await openApp(context, namespace, appName);
-    const recipe = open.app.spec.source.kind === "git" ? open.app.spec.source : undefined;
-    const dockerfile = wanted.dockerfile ?? recipe?.dockerfile;
-    const target = wanted.target ?? recipe?.target;
+    const source = commitSource(open.app.spec, { ...commit, commit: wanted.commit, ref: "refs/for-build/head" }, says);
     const build = await createBuild(tx, {
       namespace: open.namespace,
       app: open.app,
       source: {
-        kind: "git",
-        commit: wanted.commit,
-        ref: "refs/for-build/head",
-        subject: commit.subject.slice(0, 200),
-        author: commit.author.slice(0, 200),
-        ...(dockerfile === undefined ? {} : { dockerfile }),
-        ...(target === undefined ? {} : { target }),
+        ...source,
+        ...(wanted.dockerfile === undefined ? {} : { dockerfile: wanted.dockerfile }),
+        ...(wanted.target === undefined ? {} : { target: wanted.target }),
       },
       requestedBy: caller.name,
       deploy: false,

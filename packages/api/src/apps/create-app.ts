@@ -1,9 +1,8 @@
 import type { NewApp } from "@plimsoll/contracts";
-import { AppError, type Resource } from "@plimsoll/core";
+import { AppError, appCharges, type Resource } from "@plimsoll/core";
 import { createBuild } from "@plimsoll/db";
 import { audit, type Context } from "../context.ts";
 import { admitApp } from "./admit.ts";
-import { appCharges } from "./charge.ts";
 import { defaultAppSpec } from "./spec.ts";
 
 /** Held until nothing of the app runs any more. */

@@ -1,8 +1,7 @@
-import { AppError, type Resource } from "@plimsoll/core";
+import { AppError, appCharges, type Resource } from "@plimsoll/core";
 import { createBuild, createDeployment } from "@plimsoll/db";
 import { audit, type Context } from "../context.ts";
 import { admitApp } from "./admit.ts";
-import { appCharges } from "./charge.ts";
 import { openApp } from "./open-app.ts";
 import { currentRelease, releaseOf } from "./roll-out.ts";
 import { assertImageReference } from "./spec.ts";

@@ -1,5 +1,12 @@
-import { AppError, formatBytes, formatQuantity, type QuotaDimension, type QuotaExcess, type QuotaVector } from "@plimsoll/core";
-import type { ProcessCharge } from "./charge.ts";
+import {
+  AppError,
+  formatBytes,
+  formatQuantity,
+  type ProcessCharge,
+  type QuotaDimension,
+  type QuotaExcess,
+  type QuotaVector,
+} from "@plimsoll/core";
 
 export interface Refusal {
   /** What needs it: `Release v16`, `shop`. */

@@ -1,8 +1,7 @@
-import { AppError, type Image, isDeploymentOver, type Resource, type Spec } from "@plimsoll/core";
+import { AppError, appCharges, type Image, isDeploymentOver, type Resource, type Spec } from "@plimsoll/core";
 import { createDeployment, createRelease, releaseChanges } from "@plimsoll/db";
 import { audit, type Context } from "../context.ts";
 import { admitApp } from "./admit.ts";
-import { appCharges } from "./charge.ts";
 import type { OpenApp } from "./open-app.ts";
 
 /** The release that the app is on, or on its way to: what a change of configuration builds on. */

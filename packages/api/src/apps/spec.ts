@@ -1,19 +1,10 @@
 import type { AppPatch } from "@plimsoll/contracts";
-import { AppError, AppSpec, DEFAULT_WEB_PROCESS, type ProcessSpec, type Spec } from "@plimsoll/core";
+import { AppError, AppSpec, DEFAULT_OTHER_PROCESS, DEFAULT_WEB_PROCESS, type Spec } from "@plimsoll/core";
 import { invalidInput } from "../http/problem.ts";
 
 const MAX_PROCESSES = 20;
 const MAX_ENV_NAMES = 500;
 const MAX_ENV_BYTES = 256 * 1024;
-
-/** A process other than `web` serves nothing unless it says so. */
-const DEFAULT_OTHER_PROCESS: ProcessSpec = {
-  replicas: DEFAULT_WEB_PROCESS.replicas,
-  cpuMillis: DEFAULT_WEB_PROCESS.cpuMillis,
-  memoryBytes: DEFAULT_WEB_PROCESS.memoryBytes,
-  readiness: { kind: "none" },
-  stopGraceMs: DEFAULT_WEB_PROCESS.stopGraceMs,
-};
 
 /** The whole spec of a new app, from what its maker said. */
 export function defaultAppSpec(given: Partial<Spec<"App">> = {}): Spec<"App"> {
@@ -22,6 +13,7 @@ export function defaultAppSpec(given: Partial<Spec<"App">> = {}): Spec<"App"> {
     processes: given.processes ?? { web: DEFAULT_WEB_PROCESS },
     env: given.env ?? {},
     secrets: given.secrets ?? {},
+    ...(given.appFile === undefined ? {} : { appFile: given.appFile }),
   });
 }
 

@@ -4,6 +4,7 @@ import { AppError, type Resource } from "@plimsoll/core";
 import { changeRouting, recordEvent, type Tx } from "@plimsoll/db";
 import { TRAFFIC_LABEL, trafficLabel } from "./deployment-status.ts";
 import type { RolloutPlan, RolloutWorld } from "./rollout-world.ts";
+import { lockBooks, settledSpec, settleSpec } from "./settle-spec.ts";
 
 /** Nothing in it would change anything. */
 export function isNothing(plan: RolloutPlan, { app }: RolloutWorld): boolean {
@@ -16,7 +17,9 @@ export function isNothing(plan: RolloutPlan, { app }: RolloutWorld): boolean {
  * from an older state is refused as `conflict`. Hosts and pushes concerned are woken.
  */
 export async function applyRollout(tx: Tx, world: RolloutWorld, plan: RolloutPlan): Promise<void> {
-  const { app } = world;
+  const spec = settledSpec(world, plan);
+  if (spec !== undefined) await lockBooks(tx, world.app);
+  const app = spec === undefined ? world.app : await settleSpec(tx, world.app, spec);
   for (const one of plan.create) await createInstance(tx, world, one);
   for (const instance of plan.stop) await setDesired(tx, instance, "stopped");
   for (const instance of plan.lose) {

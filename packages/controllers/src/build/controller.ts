@@ -1,10 +1,11 @@
 import { isBuildOver, type Resource } from "@plimsoll/core";
-import { createDeployment, createRelease, type Database, PLATFORM, recordEvent, releaseQuota, type Tx } from "@plimsoll/db";
+import { type Database, PLATFORM, recordEvent, releaseQuota, type Tx } from "@plimsoll/db";
 import { DONE, type Done, type ReconcileContext, type Reconciler, type RequeueAfter, requeueAfter } from "@plimsoll/reconcile";
 import type { Moment } from "../app/world.ts";
 import { hostStates } from "../host-states.ts";
 import { placePending } from "./place-build.ts";
 import { type BuildPlan, type BuildWorld, planBuild } from "./plan-build.ts";
+import { releaseBuild } from "./release-build.ts";
 
 export interface BuildReconcilerOptions {
   readonly db: Database;
@@ -52,7 +53,7 @@ export class BuildReconciler implements Reconciler {
         await write((tx) => end(tx, world, plan));
         return DONE;
       case "release":
-        await write((tx) => release(tx, build));
+        await write((tx) => release(tx, build, world.nowMs));
         return DONE;
       case "settle":
         await write((tx) => settle(tx, build));
@@ -129,31 +130,9 @@ async function end(tx: Tx, { build, app, nowMs }: BuildWorld, plan: Extract<Buil
   if (plan.phase === "failed") await noteFailure(tx, build, plan.message);
 }
 
-/**
- * The image becomes a release and its rollout begins, once: the build is held and looked at again first, and says afterwards which
- * release was made of it.
- */
-async function release(tx: Tx, { metadata: { uid, ownerUid = "", namespaceUid = "" } }: Resource<"Build">): Promise<void> {
-  const namespace = await tx.objects.get("Namespace", namespaceUid);
-  await releaseQuota(tx, namespace, uid);
-  const app = await tx.objects.lock("App", ownerUid);
-  const build = await tx.objects.lock("Build", uid);
-  const { image, release: made, hostUid } = build.status;
-  if (made !== undefined || image === undefined) return;
-  const { source, pushId, requestedBy: createdBy } = build.spec;
-  const release = await createRelease(tx, {
-    namespace,
-    app,
-    image,
-    source,
-    createdBy,
-    buildUid: uid,
-    ...(hostUid === undefined ? {} : { builtOn: hostUid }),
-  });
-  const reason = source.kind === "git" ? "push" : "image";
-  await createDeployment(tx, { namespace, app, release, reason, createdBy, ...(pushId === undefined ? {} : { pushId }) });
-  await tx.objects.updateStatus(build, { ...build.status, release: release.spec.number });
-  if (pushId !== undefined) tx.wake("push", pushId);
+async function release(tx: Tx, build: Resource<"Build">, nowMs: number): Promise<void> {
+  if (!(await releaseBuild(tx, build, nowMs))) return;
+  if (build.spec.pushId !== undefined) tx.wake("push", build.spec.pushId);
   await wakePending(tx);
 }
 

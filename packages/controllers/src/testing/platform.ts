@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createLogger } from "@plimsoll/config";
-import { type Image, newUid, type ProcessSpec, type QuotaVector, type Resource } from "@plimsoll/core";
+import { type CommitConfig, type Image, newUid, type ProcessSpec, type QuotaVector, type Resource } from "@plimsoll/core";
 import { createBuild, createDeployment, createRelease, type Database, openDatabase, PLATFORM } from "@plimsoll/db";
 import { sql } from "@plimsoll/db/testing";
 import { createTestDatabase } from "@plimsoll/testkit";
@@ -121,13 +121,20 @@ export class TestPlatform {
   }
 
   /** A push with its build, as the git front door records it. */
-  async push(appUid: string): Promise<{ readonly pushId: string; readonly build: Resource<"Build"> }> {
+  async push(appUid: string, config?: CommitConfig): Promise<{ readonly pushId: string; readonly build: Resource<"Build"> }> {
     return this.db.write({ scope: PLATFORM }, async (tx) => {
       const app = await tx.objects.lock("App", appUid);
       const pushId = newUid("psh");
       const commit = createHash("sha1").update(randomUUID()).digest("hex");
       const source = { kind: "git" as const, commit, ref: "refs/heads/main", subject: "Change", author: "Ana" };
-      const build = await createBuild(tx, { namespace: this.namespace, app, source, pushId, requestedBy: "Ana" });
+      const build = await createBuild(tx, {
+        namespace: this.namespace,
+        app,
+        source,
+        pushId,
+        requestedBy: "Ana",
+        ...(config === undefined ? {} : { config }),
+      });
       await tx.pushes.record({
         id: pushId,
         appUid,

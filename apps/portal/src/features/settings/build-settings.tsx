@@ -12,7 +12,7 @@ import { useAction } from "#ui/use-action.ts";
 import { namespacePath } from "#watch/collections.ts";
 import classes from "./settings.module.css";
 
-/** Which Dockerfile and which target of it are built. */
+/** Which directory of the repository is built, by which Dockerfile, up to which target. */
 export function BuildSettings({ at, app }: { readonly at: AppRef; readonly app: Resource<"App"> }) {
   const t = useTranslations("settings.build");
   const { source } = app.spec;
@@ -24,27 +24,51 @@ export function BuildSettings({ at, app }: { readonly at: AppRef; readonly app: 
     );
   }
   return (
-    <GitSettings key={`${source.dockerfile}\n${source.target}`} at={at} dockerfile={source.dockerfile ?? ""} target={source.target ?? ""} />
+    <GitSettings
+      key={`${source.directory}\n${source.dockerfile}\n${source.target}`}
+      at={at}
+      directory={source.directory ?? ""}
+      dockerfile={source.dockerfile ?? ""}
+      target={source.target ?? ""}
+    />
   );
 }
 
-function GitSettings({ at, ...saved }: { readonly at: AppRef; readonly dockerfile: string; readonly target: string }) {
+interface GitSettingsProps {
+  readonly at: AppRef;
+  readonly directory: string;
+  readonly dockerfile: string;
+  readonly target: string;
+}
+
+function GitSettings({ at, ...saved }: GitSettingsProps) {
   const t = useTranslations("settings.build");
   const { can } = useSession();
   const mayChange = can(at.team, "apps.update");
+  const [directory, setDirectory] = useState(saved.directory);
   const [dockerfile, setDockerfile] = useState(saved.dockerfile);
   const [target, setTarget] = useState(saved.target);
   const save = useAction(() =>
     request("PATCH", `${namespacePath(at.team, at.namespace)}/apps/${at.app}`, {
-      source: { kind: "git", ...(dockerfile ? { dockerfile } : {}), ...(target ? { target } : {}) },
+      source: { kind: "git", ...(directory ? { directory } : {}), ...(dockerfile ? { dockerfile } : {}), ...(target ? { target } : {}) },
     }),
   );
   const submit = (event: FormEvent) => {
     event.preventDefault();
     void save.run();
   };
+  const unchanged = directory === saved.directory && dockerfile === saved.dockerfile && target === saved.target;
   return (
     <form className={classes.form} onSubmit={submit}>
+      <TextInput
+        label={t("directory")}
+        description={t("directoryHint")}
+        className={classes.mono}
+        placeholder="."
+        disabled={!mayChange}
+        value={directory}
+        onChange={(event) => setDirectory(event.currentTarget.value)}
+      />
       <TextInput
         label={t("dockerfile")}
         className={classes.mono}
@@ -63,7 +87,7 @@ function GitSettings({ at, ...saved }: { readonly at: AppRef; readonly dockerfil
       />
       <ProblemNote problem={save.problem} />
       <div>
-        <Button type="submit" loading={save.busy} disabled={!mayChange || (dockerfile === saved.dockerfile && target === saved.target)}>
+        <Button type="submit" loading={save.busy} disabled={!mayChange || unchanged}>
           {t("save")}
         </Button>
       </div>

@@ -1,4 +1,5 @@
-import { addQuota, type QuotaVector, type Spec, ZERO_QUOTA } from "@plimsoll/core";
+import { addQuota, type QuotaVector, ZERO_QUOTA } from "./quota.ts";
+import type { Spec } from "./resources.ts";
 
 /** What one process asks for: its instances and what each of them takes. */
 export interface ProcessCharge {

@@ -1,0 +1,99 @@
+import type { Resource } from "@plimsoll/core";
+import { run } from "@plimsoll/exec";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { api, inDemo, untilServing } from "../support/api.ts";
+import { type App, createApp, type PushResult } from "../support/app.ts";
+import { insidePlatform, type Platform, type StartedPlatform, usePlatform } from "../support/platform.ts";
+
+/** Repositories as people have them, really pushed, built and served. */
+let started: StartedPlatform | undefined;
+let platform: Platform;
+const apps: App[] = [];
+
+beforeAll(async () => {
+  started = await usePlatform();
+  platform = started.platform;
+  await untilServing(platform);
+});
+afterAll(async () => {
+  for (const app of apps) await app.remove().catch(() => app.close());
+  await started?.stop();
+});
+
+async function makeApp(name: string): Promise<App> {
+  const app = await createApp(platform, name);
+  apps.push(app);
+  return app;
+}
+
+const resource = (name: string) => api<Resource<"App">>(platform, "GET", inDemo(`/apps/${name}`));
+
+/** What somebody who opens the app's URL gets. */
+async function open({ host }: App, path = "/"): Promise<string> {
+  const url = `http://127.0.0.1:${platform.place.httpPort}${path}`;
+  const { stdout } = await run(insidePlatform(platform, ["curl", "-sS", "--max-time", "20", "-H", `Host: ${host}`, url]));
+  return stdout;
+}
+
+/** What the pusher saw, without what git puts before it. */
+const said = ({ text }: PushResult) => text.replaceAll(/^remote: ?/gm, "").replaceAll(/ +$/gm, "");
+
+function isLive(pushed: PushResult): void {
+  expect(pushed.code, pushed.text).toBe(0);
+  expect(said(pushed)).toMatch(/^Live /m);
+}
+
+const DOCKERFILE = `FROM node:22
+ARG GREETING=none
+ENV GREETING=$GREETING
+COPY *.mjs /app/
+WORKDIR /app
+CMD ["node", "web.mjs"]
+`;
+const WEB = `import { createServer } from "node:http";
+createServer((request, response) => response.end([process.env.GREETING, process.env.MODE, process.env.PORT].join(" "))).listen(Number(process.env.PORT));
+process.on("SIGTERM", () => process.exit(0));
+`;
+const WORKER = `setInterval(() => console.log("works"), 200);
+process.on("SIGTERM", () => process.exit(0));
+`;
+
+describe("a repository that describes its app", () => {
+  it("is refused before anything is built, with file, line and what is right", async () => {
+    const app = await makeApp("described");
+    const files = { Dockerfile: DOCKERFILE, "web.mjs": WEB, "worker.mjs": WORKER };
+    const pushed = await app.push({ ...files, "plimsoll.yaml": "processes:\n  web:\n    replica: 2\n    memory: much\n" });
+    expect(pushed.code).toBe(1);
+    expect(said(pushed)).toContain("plimsoll.yaml:3:5: there is no key `processes.web.replica`; did you mean `replicas`?\n");
+    expect(said(pushed)).toContain("plimsoll.yaml:4:13: processes.web.memory is an amount in MiB or GiB, like 512 MiB\n");
+    expect(said(await app.push({ "plimsoll.yaml": "secrets: [TOKEN]\n" }))).toContain("plim secrets set described TOKEN");
+    expect(said(await app.push({ "plimsoll.yaml": "processes: { web: { memory: 900 GiB } }\n" }))).toMatch(
+      /described as plimsoll.yaml describes it needs 1 × 900 GiB[\s\S]*quota exceeded/,
+    );
+    const { items } = await api<{ items: unknown[] }>(platform, "GET", inDemo("/builds?app=described"));
+    expect(items).toEqual([]);
+  });
+
+  it("has the processes, the environment and the build that its file names", async () => {
+    const app = await makeApp("described");
+    const yaml = (processes: string) => `build:\n  args: { GREETING: hello }\nenv: { MODE: 1.10 }\nprocesses:\n${processes}`;
+    const web = "  web: { port: 3000, ready: /, memory: 96 MiB, cpu: 0.1 }\n";
+    const worker = "  worker: { command: node worker.mjs, memory: 96 MiB, cpu: 0.1 }\n";
+    const files = { Dockerfile: DOCKERFILE, "web.mjs": WEB, "worker.mjs": WORKER };
+    isLive(await app.push({ ...files, "plimsoll.yaml": yaml(web + worker) }));
+    expect(await open(app)).toBe("hello 1.10 3000");
+    expect((await resource("described")).status.processes).toEqual({ web: { desired: 1, ready: 1 }, worker: { desired: 1, ready: 1 } });
+    isLive(await app.push({ "plimsoll.yaml": yaml(web) }));
+    await expect.poll(async () => Object.keys((await resource("described")).spec.processes), { timeout: 30_000 }).toEqual(["web"]);
+  });
+
+  it("may be a directory of a repository with several", async () => {
+    const app = await makeApp("part");
+    const source = { kind: "git", directory: "services/part" };
+    await api(platform, "POST", inDemo("/apps"), { name: "part", spec: { source } });
+    const part = { Dockerfile: DOCKERFILE, "web.mjs": WEB, Procfile: "web: MODE=procfile exec node web.mjs\n" };
+    const below = Object.fromEntries(Object.entries(part).map(([name, text]) => [`services/part/${name}`, text]));
+    isLive(await app.push({ ...below, "plimsoll.yaml": "processes: { other: {} }\n", Dockerfile: "FROM nowhere\n" }));
+    expect(await open(app)).toBe("none procfile 8080");
+  });
+});
