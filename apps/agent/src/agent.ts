@@ -141,6 +141,7 @@ class Agent implements RunningAgent {
         await this.#collecting;
         return this.#runner.run(...build);
       },
+      privateKey: identity.privateKey,
       log,
       onIdle: () => this.#sync.trigger(),
     });

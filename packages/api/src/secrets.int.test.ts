@@ -1,9 +1,10 @@
 import { openBox } from "@plimsoll/contracts";
 import type { Resource } from "@plimsoll/core";
+import { createBuild } from "@plimsoll/db";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PUBLIC_ROUTES } from "./routes/index.ts";
 import { type Fixture, startFixture, type TestUser } from "./testing/fixture.ts";
-import { placeInstance, releaseApp } from "./testing/seed.ts";
+import { placeBuild, placeInstance, releaseApp } from "./testing/seed.ts";
 import { readSse } from "./testing/sse.ts";
 
 const CANARY = "canary-7f3e9b1c-0d52";
@@ -77,6 +78,21 @@ describe("a secret", () => {
     expect(theirs).toMatchObject({ instances: [], namespaces: [], builds: [] });
     const again = await fixture.json<Desired>("GET", "/api/agent/v1/desired", { token: bound.credential });
     expect(again.instances[0]?.sealedEnv).toBe(sealed);
+  });
+
+  it("reaches the host that a build was placed on, sealed to its key, when that claims it", async () => {
+    const [placed, other] = [await fixture.host("host-a"), await fixture.host("host-b")];
+    const build = await fixture.commit(async ({ tx }) => {
+      const app = await tx.objects.getByName("App", namespace.metadata.uid, "shop");
+      const source = { kind: "image" as const, reference: "shop:2" };
+      return placeBuild(tx, await createBuild(tx, { namespace, app, source, requestedBy: "Ana" }), placed);
+    });
+    const claim = (host: typeof placed) =>
+      fixture.request("POST", `/api/agent/v1/builds/${build.metadata.uid}/claim`, { token: host.credential });
+    expect((await claim(other)).status).toBe(404);
+    const { sealedSecrets } = (await (await claim(placed)).json()) as { sealedSecrets: string };
+    expect(JSON.parse(openBox(sealedSecrets, placed.privateKey))).toEqual({ DB_PASSWORD: CANARY });
+    expect(() => openBox(sealedSecrets, other.privateKey)).toThrow();
   });
 
   it("of a name that is taken, or of none, is refused in words", async () => {

@@ -198,6 +198,7 @@ B
 RUN --mount=type=secret,id=TOKEN cat /run/secrets/TOKEN && stat -c '%u %g %a' /run/secrets/TOKEN && ls /run/secrets
 RUN --mount=type=secret,id=TOKEN,target=/etc/token,uid=1000,gid=1001,mode=0440 stat -c '%u %g %a' /etc/token
 RUN --mount=type=secret,id=TOKEN,env=MY_TOKEN test "$MY_TOKEN" = ${VALUE.slice(0, 3)}* || echo "got $MY_TOKEN" && test ! -e /run/secrets
+RUN --mount=type=secret,id=other test "$(cat /run/secrets/other)" = "not asked for" && echo found by its spelling
 RUN --mount=type=secret,id=OPTIONAL test ! -e /run/secrets && touch /kept
 `,
         },
@@ -207,6 +208,7 @@ RUN --mount=type=secret,id=OPTIONAL test ! -e /run/secrets && touch /kept
       expect(run.log).toContain("***0 0 400\nTOKEN\n");
       expect(run.log).toContain("1000 1001 440\n");
       expect(run.log).toContain("got ***\n");
+      expect(run.log).toContain("found by its spelling\n");
       expect(JSON.stringify(run.events)).not.toContain(VALUE);
       expect(JSON.stringify(image)).not.toContain(VALUE);
       expect(holding(host.dir, VALUE)).toEqual([]);

@@ -24,6 +24,7 @@ const SECRET_FIELDS = [
   "env",
   "secretEnv",
   "sealedEnv",
+  "sealedSecrets",
 ];
 
 /** The log of one program. Level from PLIMSOLL_LOG_LEVEL, default info. */

@@ -171,7 +171,13 @@ export const HostReport = z.object({
 export type HostReport = z.infer<typeof HostReport>;
 
 /** Answer to a build claim: `epoch` must come with every later word about this build. */
-export const BuildClaim = z.object({ epoch: z.int(), leaseMs: z.int(), gitToken: z.string() });
+export const BuildClaim = z.object({
+  epoch: z.int(),
+  leaseMs: z.int(),
+  gitToken: z.string(),
+  /** The app's secrets by name as JSON, sealed to the host's key: what RUN --mount=type=secret may ask for. Absent: it has none. */
+  sealedSecrets: z.string().optional(),
+});
 export type BuildClaim = z.infer<typeof BuildClaim>;
 
 export const BuildResult = z.discriminatedUnion("outcome", [

@@ -54,6 +54,7 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
         commit: source.commit,
         limits: assignment.limits,
         secrets,
+        secrets,
         ...(source.directory === undefined ? {} : { contextDir: source.directory }),
         ...(source.args === undefined ? {} : { buildArgs: source.args }),
         ...(source.dockerfile === undefined ? {} : { dockerfile: source.dockerfile }),

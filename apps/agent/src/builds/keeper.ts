@@ -1,5 +1,5 @@
 import type { Logger } from "@plimsoll/config";
-import type { BuildAssignment } from "@plimsoll/contracts";
+import { type BuildAssignment, type BuildClaim, openBox } from "@plimsoll/contracts";
 import { AppError, type BuildEvent, type BuildFailure, type Image } from "@plimsoll/core";
 import type { ServerApi } from "../api-client.ts";
 import type { GitMirrors } from "./mirror.ts";
@@ -16,12 +16,16 @@ export type RunBuild = (
   repository: string | undefined,
   onEvent: (event: BuildEvent) => void,
   signal: AbortSignal,
+  /** The app's, for commands that ask for them by name. */
+  secrets: Readonly<Record<string, string>>,
 ) => Promise<BuildOutcome>;
 
 export interface BuildKeeperOptions {
   readonly api: ServerApi;
   readonly mirrors: GitMirrors;
   readonly runBuild: RunBuild;
+  /** Of this host: what secrets come sealed to. */
+  readonly privateKey: string;
   readonly log: Logger;
   /** Called when a build is over: its limits need not be held any more. */
   readonly onIdle: () => void;
@@ -67,7 +71,7 @@ export class BuildKeeper {
   }
 
   async #run(assignment: BuildAssignment, abort: AbortController): Promise<void> {
-    const { api, mirrors, runBuild, log } = this.#options;
+    const { api, mirrors, log } = this.#options;
     const { uid } = assignment;
     const claim = await api.claimBuild(uid).catch((error: unknown) => {
       // Somebody else has it, or it is over by now: the next desired state says so.
@@ -80,7 +84,7 @@ export class BuildKeeper {
       isLost: (error) => error instanceof AppError && ["stale_lease", "not_found"].includes(error.code),
       onLost: () => abort.abort(),
     });
-    const outcome = await this.#outcome(assignment, claim.gitToken, runBuild, mirrors, (event) => progress.add(event), abort.signal);
+    const outcome = await this.#outcome(assignment, claim, mirrors, (event) => progress.add(event), abort.signal);
     const lastWords = await progress.close();
     const result =
       outcome.kind === "image"
@@ -92,8 +96,7 @@ export class BuildKeeper {
 
   async #outcome(
     assignment: BuildAssignment,
-    gitToken: string,
-    runBuild: RunBuild,
+    { gitToken, sealedSecrets }: BuildClaim,
     mirrors: GitMirrors,
     onEvent: (event: BuildEvent) => void,
     signal: AbortSignal,
@@ -108,7 +111,9 @@ export class BuildKeeper {
               ),
             )
           : undefined;
-      return await runBuild(assignment, repository, onEvent, signal);
+      const { runBuild, privateKey } = this.#options;
+      const secrets = sealedSecrets === undefined ? {} : (JSON.parse(openBox(sealedSecrets, privateKey)) as Record<string, string>);
+      return await runBuild(assignment, repository, onEvent, signal, secrets);
     } catch (error) {
       this.#options.log.error("build failed for a reason of ours", { build: assignment.uid, error });
       const message =

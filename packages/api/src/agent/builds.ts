@@ -1,4 +1,4 @@
-import type { BuildClaim, BuildProgress, BuildResult } from "@plimsoll/contracts";
+import { type BuildClaim, type BuildProgress, type BuildResult, sealBox } from "@plimsoll/contracts";
 import { AppError, isBuildOver, type Resource, type Status } from "@plimsoll/core";
 import { type Database, type Lease, PLATFORM, type Tx } from "@plimsoll/db";
 
@@ -9,10 +9,11 @@ const GIT_TOKEN_EXTRA_MS = 5 * 60_000;
 
 /**
  * The host takes the build that was placed on it: a lease whose epoch comes with every later word, and a token for reading the app's
- * repository. A host that claims again (it was restarted) begins anew: the log so far is dropped. `conflict` when the build is over,
+ * repository, and the app's secrets for its commands. A host that claims again (it was restarted) begins anew: the log so far is dropped. `conflict` when the build is over,
  * cancelled or another's.
  */
 export async function claimBuild(db: Database, hostUid: string, buildUid: string): Promise<BuildClaim> {
+  const sealedSecrets = await sealSecrets(db, hostUid, buildUid);
   return db.write({ scope: PLATFORM }, async (tx) => {
     const build = await lockPlaced(tx, hostUid, buildUid);
     if (isBuildOver(build.status.phase) || build.status.phase === "pending" || build.spec.cancelled)
@@ -29,8 +30,19 @@ export async function claimBuild(db: Database, hostUid: string, buildUid: string
     const startedAt = build.status.startedAt ?? new Date().toISOString();
     await tx.objects.updateStatus(build, { ...build.status, phase: "running", startedAt });
     tx.wake("build", buildUid);
-    return { epoch: lease.epoch, leaseMs: BUILD_LEASE_MS, gitToken: git.secret };
+    return { epoch: lease.epoch, leaseMs: BUILD_LEASE_MS, gitToken: git.secret, ...(sealedSecrets === undefined ? {} : { sealedSecrets }) };
   });
+}
+
+/** The app's secrets as they are now, for the host that the build was placed on and no other. */
+async function sealSecrets(db: Database, hostUid: string, buildUid: string): Promise<string | undefined> {
+  const objects = db.objects(PLATFORM);
+  const build = await objects.find("Build", buildUid);
+  if (build === undefined || build.status.hostUid !== hostUid) return undefined;
+  const { ownerUid = "", namespaceUid = "" } = build.metadata;
+  const [app, host] = await Promise.all([objects.find("App", ownerUid), objects.find("Host", hostUid)]);
+  if (app === undefined || host === undefined || Object.keys(app.spec.secrets).length === 0) return undefined;
+  return sealBox(JSON.stringify(await db.secrets.open(namespaceUid, ownerUid, app.spec.secrets)), host.spec.publicKey);
 }
 
 /** Appends progress under the epoch and prolongs the lease; `stale_lease` when the build is another's by now. Repeats are ignored. */

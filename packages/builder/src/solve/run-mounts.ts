@@ -107,12 +107,14 @@ export class RunMounts {
 
   private secretOf(step: StepPlace, mount: SecretMount): string | undefined {
     const { secrets } = this.options;
-    if (Object.hasOwn(secrets, mount.id)) return Buffer.from(secrets[mount.id] ?? "").toString("base64");
+    const spelled = spellings(mount.id);
+    const name = spelled.find((one) => Object.hasOwn(secrets, one));
+    if (name !== undefined) return Buffer.from(secrets[name] ?? "").toString("base64");
     if (!mount.required) return undefined;
     throw problemAt(
       step.at,
       "context",
-      `${step.label} needs the secret ${mount.id.slice(0, 100)}, which the app does not have; set it with "plim secrets set" and push again.`,
+      `${step.label} needs the secret ${mount.id.slice(0, 100)}, which the app does not have; set it (plim secrets set APP ${spelled.at(-1)?.slice(0, 100)}) and push again.`,
     );
   }
 
@@ -159,6 +161,12 @@ function keyOf(mount: CacheMount, source: MountSource | undefined): string {
       source.contents.map(({ content }) => `context:${content}`),
     );
   return cacheMountKey(mount, source?.kind === "layers" ? source.layers : undefined);
+}
+
+/** Names that an id may have among an app's secrets, which are spelled like variables: `npm-token` also finds NPM_TOKEN. */
+function spellings(id: string): readonly string[] {
+  const plain = id.replaceAll(/[^A-Za-z0-9_]/g, "_");
+  return [id, plain, plain.toUpperCase()];
 }
 
 function strictness({ sharing }: CacheMount): number {
