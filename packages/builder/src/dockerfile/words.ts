@@ -39,6 +39,10 @@ const isLetter = (char: string) => /^\p{L}$/u.test(char);
 const isDigit = (char: string) => /^\p{Nd}$/u.test(char);
 export const isSpace = (char: string) => /^[\s\u0085]$/.test(char) && char !== "\uFEFF";
 
+function unsetAdvice(name: string, value: string | undefined): string {
+  return `is not allowed to be ${value === undefined ? "unset" : "empty"}; give it a value with ARG ${name}=… above, or when building`;
+}
+
 class WordList {
   readonly words: string[] = [];
   private buffer = "";
@@ -228,7 +232,7 @@ class Lexer {
         return isSet ? word : "";
       case "?":
         if (isSet) return value;
-        throw new WordError(`${name}: ${word === "" ? `is not allowed to be ${value === undefined ? "unset" : "empty"}` : word}`);
+        throw new WordError(`${name}: ${word === "" ? unsetAdvice(name, value) : word}`);
       default: {
         const longest = word.startsWith(operator);
         return trimGlob(value ?? "", longest ? word.slice(1) : word, operator === "#" ? "start" : "end", longest);

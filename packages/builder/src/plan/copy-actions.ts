@@ -1,9 +1,9 @@
 import { contentOf } from "../dockerfile/heredoc.ts";
 import type { AddInstruction, CopyInstruction } from "../dockerfile/instruction.ts";
+import { WordError } from "../dockerfile/word-error.ts";
 import { expandWord } from "../dockerfile/words.ts";
 import { problemAt } from "../problem.ts";
 import type { AddAction, CopyAction, InlineFile } from "./actions.ts";
-import { wordProblem } from "./expand.ts";
 import { readMode } from "./modes.ts";
 import { isRemote, readSource } from "./remote-sources.ts";
 import { absolute, expandIn, type Scope } from "./scope.ts";
@@ -83,7 +83,7 @@ function placing(instruction: CopyInstruction | AddInstruction, scope: Scope) {
   return {
     inline: heredocs.map((heredoc): InlineFile => {
       const content = contentOf(heredoc);
-      return { name: heredoc.name, content: heredoc.expand ? expandBody(content, scope) : content };
+      return { name: heredoc.name, content: heredoc.expand ? expandBody(heredoc.name, content, scope) : content };
     }),
     destination: destinationPath(destination, scope),
     link,
@@ -94,11 +94,13 @@ function placing(instruction: CopyInstruction | AddInstruction, scope: Scope) {
 }
 
 /** Always `\`, whatever the file's escape character; quotes are text. As BuildKit does. */
-function expandBody(content: string, { variables, at }: Scope): string {
+function expandBody(name: string, content: string, { variables, at }: Scope): string {
   try {
     return expandWord(content, variables, { escape: "\\", plainQuotes: true });
   } catch (error) {
-    throw wordProblem(error, "the heredoc", at);
+    if (!(error instanceof WordError)) throw error;
+    const reason = error.message.replace(/\s+/g, " ");
+    throw problemAt(at, "dockerfile", `The text of <<${name} cannot be read: ${reason}. Write <<'${name}' to take it as it stands.`);
   }
 }
 

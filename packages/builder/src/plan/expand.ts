@@ -13,5 +13,5 @@ export function expandAt(word: string, variables: Variables, escapeChar: "\\" | 
 
 export function wordProblem(error: unknown, word: string, at: SourceLocation): unknown {
   if (!(error instanceof WordError)) return error;
-  return problemAt(at, "dockerfile", `"${word.slice(0, 100)}" cannot be read: ${error.message}.`);
+  return problemAt(at, "dockerfile", `"${word.slice(0, 100)}" cannot be read: ${error.message.replace(/\s+/g, " ")}.`);
 }

@@ -1,51 +1,14 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are words of Dockerfiles
-import type { ImageConfig } from "@plimsoll/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseDockerfile } from "../dockerfile/parse.ts";
 import { BuildProblem } from "../problem.ts";
+import { plan, problemOf } from "../testing/plan.ts";
 import { DEFAULT_PATH } from "./evaluator.ts";
-import { planStages } from "./stages.ts";
-import { fromSteps, listSteps, planSteps, type StageSteps } from "./steps.ts";
+import { fromSteps, listSteps, type StageSteps } from "./steps.ts";
 
 /** Many examples, on a machine that may be busy. */
 const SLOW = { timeout: 60_000 };
 
-const BASE: ImageConfig = {
-  architecture: "amd64",
-  os: "linux",
-  env: ["PATH=/bin", "BASE=b"],
-  entrypoint: ["/base"],
-  cmd: ["base-cmd"],
-  user: "",
-  workingDir: "/base",
-  exposedPorts: ["1/tcp"],
-  labels: { from: "base" },
-};
-
-interface Given {
-  readonly target?: string;
-  readonly buildArgs?: Record<string, string>;
-  readonly base?: Partial<ImageConfig>;
-}
-
-function plan(text: string, { target, buildArgs = {}, base = {} }: Given = {}) {
-  const dockerfile = parseDockerfile(text, "Dockerfile");
-  const stages = planStages(dockerfile, { architecture: "amd64", buildArgs, ...(target === undefined ? {} : { target }) });
-  const configs = new Map(stages.images.map(({ reference }) => [reference, { ...BASE, ...base }]));
-  const steps = planSteps(stages, configs, { escape: dockerfile.escape, buildArgs, architecture: "amd64" });
-  return { plan: stages, steps, last: steps.at(-1) as StageSteps };
-}
-
-const problem = (text: string, given?: Given) => {
-  try {
-    plan(text, given);
-  } catch (error) {
-    if (error instanceof BuildProblem) return error.failure;
-    throw error;
-  }
-  throw new Error("it was planned");
-};
 const runEnv = (stage: StageSteps) =>
   Object.fromEntries((stage.steps.find((step) => step.type === "run")?.env ?? []).map((entry) => entry.split(/=(.*)/s, 2)));
 
@@ -85,6 +48,10 @@ describe("planStages", () => {
   it.each([
     ["FROM $X", {}, "empty here"],
     ["FROM --platform=linux/arm64 a", {}, "this host's platform only"],
+    ["FROM --platform=linux/amd64/v3 a", {}, "this host's platform only"],
+    ["FROM --platform=windows/amd64 a", {}, "this host's platform only"],
+    ["FROM --platform=$NONE a", {}, "is empty here"],
+    ["FROM a\nCOPY --from=docker-image://x a b", {}, "build context"],
     ["FROM a\nCOPY --from=$X a b", {}, "takes no variables"],
     ["FROM a\nCOPY --from=0 a b", {}, "no stage 0"],
     ["FROM a\nCOPY --from=7 a b", {}, "last stage has number 0"],
@@ -93,13 +60,30 @@ describe("planStages", () => {
     ["FROM a AS b\nFROM c", { target: "d" }, "its stages are b"],
     ['FROM "a', {}, "never closed"],
   ])("explains %j", (text, given, advice) => {
-    const failure = problem(text, given);
+    const failure = problemOf(text, given);
     expect(failure).toMatchObject({ file: "Dockerfile", line: expect.any(Number) });
     expect(failure.message).toContain(advice);
   });
 });
 
 describe("planSteps", () => {
+  it("gives FROM and stages the platform and the target's name where they are declared", () => {
+    const text =
+      "ARG TARGETARCH\nFROM --platform=$TARGETPLATFORM a-$TARGETARCH AS web\nRUN x\nARG TARGETARCH BUILDPLATFORM TARGETSTAGE TARGETVARIANT\nRUN y";
+    const { plan: stages, last } = plan(text);
+    expect(stages.images[0]?.reference).toBe("a-amd64");
+    const [before, after] = last.steps.map((step) => (step.type === "run" ? step.env : []));
+    expect(before?.join()).not.toContain("TARGET");
+    expect(after).toEqual(expect.arrayContaining(["TARGETARCH=amd64", "BUILDPLATFORM=linux/amd64", "TARGETSTAGE=web", "TARGETVARIANT="]));
+  });
+
+  it.each(["linux/amd64", "amd64", "linux/x86_64", "x86_64", "linux", "linux/amd64/v1", "LINUX/AMD64"])(
+    "takes %s for this host",
+    (platform) => {
+      expect(plan(`FROM --platform=${platform} a`).plan.images).toHaveLength(1);
+    },
+  );
+
   it("gives one instruction one environment", () => {
     const { last } = plan("FROM a\nENV abc=hello\nENV abc=bye def=$abc\nENV ghi=$abc\nRUN x");
     expect(runEnv(last)).toMatchObject({ abc: "bye", def: "hello", ghi: "bye" });
@@ -175,12 +159,13 @@ describe("planSteps", () => {
     ["EXPOSE 70000", "is no port"],
     ["EXPOSE 1:x", "is no port"],
     ["COPY --chmod=999 a b", "no mode"],
-    ["COPY --chmod=u+x a b", "octal"],
-    ["COPY https://x.test/y z", "not URLs"],
+    ["COPY --chmod=u+q a b", "octal"],
+    ["COPY https://x.test/y z", "write ADD"],
+    ["COPY git@x.test:y z", "write ADD"],
     ["ENV ${NONE}=1", "no usable name"],
     ["WORKDIR ${X:=1}", "not supported"],
   ])("explains %s", (line, advice) => {
-    const failure = problem(`FROM a\n${line}`);
+    const failure = problemOf(`FROM a\n${line}`);
     expect(failure).toMatchObject({ file: "Dockerfile", line: 2, instruction: line });
     expect(failure.message).toContain(advice);
   });
@@ -200,6 +185,16 @@ describe("planSteps", () => {
         "one",
         "80/tcp",
         "--from=one",
+        "--mount=type=secret,id=$A,mode=0",
+        "--mount=from=one,target=x,source=..",
+        "--link",
+        "--exclude=*",
+        "--chmod=u+x",
+        "--checksum=sha256:0",
+        "https://x.test/a.git?ref=b#c:d",
+        "git@x.test:a#b",
+        "<<E",
+        "SIGINT",
         "--chown=$A",
         "a=b",
         "[",
@@ -207,7 +202,19 @@ describe("planSteps", () => {
       ),
       fc.string({ maxLength: 4 }),
     );
-    const keyword = fc.constantFrom("RUN", "COPY", "ENV", "ARG", "WORKDIR", "USER", "EXPOSE", "CMD", "ENTRYPOINT", "LABEL", "FROM");
+    const keyword = fc.constantFrom(
+      ...["RUN", "COPY", "ADD", "ENV", "ARG", "WORKDIR", "USER", "EXPOSE", "CMD", "ENTRYPOINT", "LABEL", "FROM", "VOLUME", "STOPSIGNAL"],
+      ...[
+        "SHELL",
+        "HEALTHCHECK",
+        "HEALTHCHECK CMD",
+        "MAINTAINER",
+        "ONBUILD RUN",
+        "ONBUILD",
+        "RUN --mount=type=cache,target=/c",
+        "RUN <<E\nx\nE\n#",
+      ],
+    );
     const line = fc.tuple(keyword, fc.array(word, { minLength: 1, maxLength: 4 })).map(([name, words]) => `${name} ${words.join(" ")}`);
     fc.assert(
       fc.property(fc.array(line, { maxLength: 8 }), fc.constantFrom(undefined, "one", "0", "x"), (lines, target) => {

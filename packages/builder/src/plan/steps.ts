@@ -4,7 +4,6 @@ import { oneLine } from "../dockerfile/lines.ts";
 import type { SourceLocation } from "../problem.ts";
 import type { Action } from "./actions.ts";
 import { StageEvaluator, type StageState, type StepOptions, stateOfImage } from "./evaluator.ts";
-import { refuseUnexecutable } from "./executable.ts";
 import type { PlannedStage, StagePlan } from "./stages.ts";
 
 export interface StepPlace {
@@ -66,7 +65,6 @@ export function planSteps(plan: StagePlan, configs: ReadonlyMap<string, ImageCon
     const apply = (instruction: Instruction, hasOwnIndex: boolean) => {
       const action = evaluator.apply(instruction);
       if (action === undefined) return;
-      refuseUnexecutable(action, instruction.at);
       if (hasOwnIndex) index++;
       steps.push({ index, at: instruction.at, label: label(instruction.at), ...action });
     };
