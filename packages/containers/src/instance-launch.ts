@@ -1,4 +1,3 @@
-import { constants } from "node:os";
 import { join } from "node:path";
 import { AppError } from "@plimsoll/core";
 import type { CgroupDriver, HostLayout } from "@plimsoll/host";
@@ -83,16 +82,6 @@ function commandOf({ image, command }: InstanceDefinition): readonly string[] {
   const args = [...image.config.entrypoint, ...(command ?? image.config.cmd)];
   if (args.length > 0) return args;
   throw new AppError("invalid", "The image has neither ENTRYPOINT nor CMD, and the process has no command: there is nothing to run.");
-}
-
-/** `SIGTERM`, `TERM`, `15`, `RTMIN+3`: as in an image's STOPSIGNAL. Anything else is SIGTERM. */
-export function stopSignal({ image }: InstanceDefinition): number {
-  const name = (image.config.stopSignal ?? "SIGTERM").toUpperCase().replace(/^SIG/, "");
-  const realTime = /^RTMIN\+(\d+)$/.exec(name)?.[1];
-  if (realTime !== undefined) return Math.min(64, 34 + Number(realTime));
-  const signals: Readonly<Record<string, number>> = constants.signals;
-  const number = /^\d+$/.test(name) ? Number(name) : signals[`SIG${name}`];
-  return number !== undefined && number >= 1 && number <= 64 ? number : constants.signals.SIGTERM;
 }
 
 function pairs(env: Readonly<Record<string, string>>): readonly string[] {

@@ -4,7 +4,7 @@ import { type CgroupDriver, type CgroupUsage, type HostLayout, signalProcess, wa
 import { INSTANCE_CAPABILITIES } from "./capabilities.ts";
 import { collectRemains } from "./instance-collection.ts";
 import { InstanceHandles, type InstanceObservation, viewOf } from "./instance-handles.ts";
-import { cgroupOf, stopSignal } from "./instance-launch.ts";
+import { cgroupOf } from "./instance-launch.ts";
 import { InstanceRuns, logDirOf, type RunParts } from "./instance-runs.ts";
 import { checkName, type InstanceDefinition, InstanceRecords } from "./instance-state.ts";
 import { adoptInstances, type InstanceWatch } from "./instance-watch.ts";
@@ -13,6 +13,7 @@ import type { LayerStore } from "./layer-store.ts";
 import { DEFAULT_LOG_POLICY, type FollowOptions, followLog, type LogLine, type LogPolicy, tailLog } from "./log-files.ts";
 import { usageOf } from "./run-exit.ts";
 import { hostSeccomp } from "./seccomp.ts";
+import { signalNumber } from "./stop-signal.ts";
 
 export type { InstanceObservation } from "./instance-handles.ts";
 
@@ -124,7 +125,7 @@ export class InstanceRuntime implements AsyncDisposable {
       this.#handles.update(handle, { stopping: true });
       const container = this.#runs.containerOf(handle);
       if (handle.state.startedAt !== undefined && container !== undefined) {
-        signalProcess(container, stopSignal(handle.definition));
+        signalProcess(container, signalNumber(handle.definition.image.config.stopSignal));
         await waitGone(container, options.graceMs ?? handle.definition.stopGraceMs);
       }
       await this.#runs.end(handle);
