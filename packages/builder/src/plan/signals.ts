@@ -7,7 +7,7 @@ export function checkSignal(text: string, at: SourceLocation): string {
     if (Number(text) >= 1 && Number(text) <= 64) return text;
   } else {
     const name = text.toUpperCase().replace(/^SIG/, "");
-    if (Object.hasOwn(constants.signals, `SIG${name}`)) return text;
+    if (Object.hasOwn(constants.signals, `SIG${name}`) || name === "CLD") return text;
     const realTime = /^RT(?:MIN(?:\+(\d{1,2}))?|MAX(?:-(\d{1,2}))?)$/.exec(name);
     if (realTime !== null && Number(realTime[1] ?? 0) <= 15 && Number(realTime[2] ?? 0) <= 14) return text;
   }

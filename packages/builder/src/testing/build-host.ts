@@ -230,7 +230,7 @@ function stepsOf(events: readonly BuildEvent[]): BuildRun["steps"] {
   return { cached: ended("cached"), done: ended("done"), failed: ended("failed") };
 }
 
-function fillBusybox(root: string): void {
+export function fillBusybox(root: string): void {
   for (const dir of ["bin", "etc", "tmp", "root", "proc", "sys", "dev"]) mkdirSync(join(root, dir));
   chmodSync(join(root, "tmp"), 0o1777);
   copyFileSync("/bin/busybox", join(root, "bin/busybox"));
