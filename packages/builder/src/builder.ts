@@ -78,6 +78,11 @@ export interface BuildOptions {
   readonly onEvent: (event: BuildEvent) => void;
   /** Aborted: everything of the build is killed within a second, and the outcome is `cancelled`. */
   readonly signal: AbortSignal;
+  /**
+   * Called with the outcome of a build that has made its image, as soon as it has: `build` resolves with the same once the build's process,
+   * cgroup and network are taken away too.
+   */
+  readonly onImage?: (outcome: BuildOutcome & { readonly kind: "image" }) => void;
 }
 
 export interface CollectOptions {
@@ -139,7 +144,7 @@ class HostBuilder implements Builder {
     return this.spare.close();
   }
 
-  async build(request: BuildRequest, { onEvent, signal }: BuildOptions): Promise<BuildOutcome> {
+  async build(request: BuildRequest, { onEvent, signal, onImage }: BuildOptions): Promise<BuildOutcome> {
     const progress = new Progress(onEvent, () => this.options.clock.now().getTime());
     const timeout = new AbortController();
     const timer = setTimeout(() => timeout.abort(new BuildProblem(timedOut(request.limits))), request.limits.timeoutMs);
@@ -152,12 +157,15 @@ class HostBuilder implements Builder {
       this.running.add(path);
       const held = new Set<Digest>();
       this.held.set(path, held);
-      const outcome = await this.run(request, progress, held, stop).finally(() => {
+      const tell = (outcome: BuildOutcome & { kind: "image" }) => {
+        progress.end({ type: "done", image: outcome.image, sizeBytes: outcome.sizeBytes, newBytes: outcome.newBytes });
+        onImage?.(outcome);
+        return outcome;
+      };
+      return await this.run(request, progress, held, stop, tell).finally(() => {
         this.running.delete(path);
         this.held.delete(path);
       });
-      progress.end({ type: "done", image: outcome.image, sizeBytes: outcome.sizeBytes, newBytes: outcome.newBytes });
-      return outcome;
     } catch (error) {
       const outcome = signal.aborted
         ? { kind: "failure" as const, failure: CANCELLED }
@@ -263,6 +271,7 @@ class HostBuilder implements Builder {
     progress: Progress,
     held: Set<Digest>,
     signal: AbortSignal,
+    tell: (outcome: BuildOutcome & { kind: "image" }) => BuildOutcome & { kind: "image" },
   ): Promise<BuildOutcome & { kind: "image" }> {
     const { layers, images, cacheDir, layout, cgroups, network } = this.options;
     const architecture = hostArchitecture();
@@ -320,12 +329,12 @@ class HostBuilder implements Builder {
     const solution = await solver.solve(plan.target);
     const image = await images.put(solution.config, solution.layers);
     const total = (refs: typeof image.layers) => refs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    return {
+    return tell({
       kind: "image",
       image,
       sizeBytes: total(image.layers),
       newBytes: total(image.layers.filter(({ digest }) => solution.made.has(digest))),
-    };
+    });
   }
 
   /** Images of the plan, side by side; told as the FROM steps of the stages that stand on them. */

@@ -53,6 +53,21 @@ describe("builder, with commands", () => {
     }
   };
 
+  it("tells its image before it takes its process away, and ends when that is gone", async () => {
+    const builds = () => host.cgroups.children(`tenants/${NAMESPACE.uid}/build`).length;
+    let left: number | undefined;
+    await host.build(
+      { Dockerfile: "FROM busybox\nRUN echo told early > /file\n" },
+      {
+        onEvent: ({ type }) => {
+          if (type === "done") left = builds();
+        },
+      },
+    );
+    expect(left).toBe(1);
+    expect(builds()).toBe(0);
+  });
+
   it("builds stages, then answers from the cache without starting anything", async () => {
     const first = await host.build(TWO_STAGES);
     const image = imageOf(first);

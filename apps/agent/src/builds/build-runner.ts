@@ -42,7 +42,7 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
     ...(options.certificatesFile === undefined ? {} : { certificatesFile: options.certificatesFile }),
   });
 
-  const run: RunBuild = async (assignment, repository, onEvent, signal, secrets) => {
+  const run: RunBuild = async ({ assignment, repository, secrets, signal, onEvent, onImage }) => {
     const { source } = assignment;
     if (source.kind === "image") return pullImage(baseImages, source.reference, onEvent, signal);
     if (repository === undefined) throw new AppError("internal", "a build from git was started without its repository");
@@ -54,13 +54,12 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
         commit: source.commit,
         limits: assignment.limits,
         secrets,
-        secrets,
         ...(source.directory === undefined ? {} : { contextDir: source.directory }),
         ...(source.args === undefined ? {} : { buildArgs: source.args }),
         ...(source.dockerfile === undefined ? {} : { dockerfile: source.dockerfile }),
         ...(source.target === undefined ? {} : { target: source.target }),
       },
-      { onEvent, signal },
+      { onEvent, onImage, signal },
     );
     if (outcome.kind === "failure" && outcome.cause !== undefined)
       log.error("a build failed for a reason of ours", { build: assignment.uid, error: outcome.cause });

@@ -10,15 +10,20 @@ export type BuildOutcome =
   | { readonly kind: "image"; readonly image: Image; readonly newBytes: number }
   | { readonly kind: "failure"; readonly failure: BuildFailure };
 
-/** Runs one assigned build on this host; `repository` is the mirror that holds its commit (absent for an image to be pulled). */
-export type RunBuild = (
-  assignment: BuildAssignment,
-  repository: string | undefined,
-  onEvent: (event: BuildEvent) => void,
-  signal: AbortSignal,
+export interface BuildWork {
+  readonly assignment: BuildAssignment;
+  /** The mirror that holds its commit; absent for an image to be pulled. */
+  readonly repository: string | undefined;
   /** The app's, for commands that ask for them by name. */
-  secrets: Readonly<Record<string, string>>,
-) => Promise<BuildOutcome>;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: BuildEvent) => void;
+  /** The image is made: what is left to do only takes the build's processes away. */
+  readonly onImage: (outcome: BuildOutcome) => void;
+}
+
+/** Runs one assigned build on this host. */
+export type RunBuild = (work: BuildWork) => Promise<BuildOutcome>;
 
 export interface BuildKeeperOptions {
   readonly api: ServerApi;
@@ -71,7 +76,7 @@ export class BuildKeeper {
   }
 
   async #run(assignment: BuildAssignment, abort: AbortController): Promise<void> {
-    const { api, mirrors, log } = this.#options;
+    const { api, log } = this.#options;
     const { uid } = assignment;
     const claim = await api.claimBuild(uid).catch((error: unknown) => {
       // Somebody else has it, or it is over by now: the next desired state says so.
@@ -84,23 +89,34 @@ export class BuildKeeper {
       isLost: (error) => error instanceof AppError && ["stale_lease", "not_found"].includes(error.code),
       onLost: () => abort.abort(),
     });
-    const outcome = await this.#outcome(assignment, claim, mirrors, (event) => progress.add(event), abort.signal);
+    let told: Promise<void> | undefined;
+    const tell = (outcome: BuildOutcome) => {
+      told ??= this.#tell(uid, claim, progress, outcome);
+      // Whoever waits for it below is told why it failed.
+      told.catch(() => undefined);
+    };
+    const outcome = await this.#outcome(assignment, claim, abort.signal, { onEvent: (event) => progress.add(event), onImage: tell });
+    tell(outcome);
+    await told;
+    log.info("build over", { build: uid, outcome: outcome.kind });
+  }
+
+  async #tell(uid: string, claim: BuildClaim, progress: ProgressSender, outcome: BuildOutcome): Promise<void> {
     const lastWords = await progress.close();
     const result =
       outcome.kind === "image"
         ? ({ outcome: "succeeded", image: outcome.image, newBytes: outcome.newBytes } as const)
         : ({ outcome: "failed", failure: outcome.failure } as const);
-    await withRetries(() => api.buildResult(uid, claim.epoch, result, lastWords));
-    log.info("build over", { build: uid, outcome: outcome.kind });
+    await withRetries(() => this.#options.api.buildResult(uid, claim.epoch, result, lastWords));
   }
 
   async #outcome(
     assignment: BuildAssignment,
     { gitToken, sealedSecrets }: BuildClaim,
-    mirrors: GitMirrors,
-    onEvent: (event: BuildEvent) => void,
     signal: AbortSignal,
+    listeners: Pick<BuildWork, "onEvent" | "onImage">,
   ): Promise<BuildOutcome> {
+    const { mirrors, runBuild, privateKey } = this.#options;
     try {
       const { source } = assignment;
       const repository =
@@ -111,9 +127,8 @@ export class BuildKeeper {
               ),
             )
           : undefined;
-      const { runBuild, privateKey } = this.#options;
       const secrets = sealedSecrets === undefined ? {} : (JSON.parse(openBox(sealedSecrets, privateKey)) as Record<string, string>);
-      return await runBuild(assignment, repository, onEvent, signal, secrets);
+      return await runBuild({ assignment, repository, secrets, signal, ...listeners });
     } catch (error) {
       this.#options.log.error("build failed for a reason of ours", { build: assignment.uid, error });
       const message =
