@@ -58,6 +58,17 @@ export class IgnoreRules {
     return new IgnoreRules(rules, file);
   }
 
+  /** Of patterns as a flag gives them, in their order. Throws PatternError. */
+  static of(patterns: readonly string[]): IgnoreRules {
+    if (patterns.length > MAX_RULES) throw new PatternError(`is one of more than ${MAX_RULES}`);
+    const rules = patterns.map((text, index): Rule => {
+      const includes = text.startsWith("!");
+      const pattern = clean(includes ? text.slice(1) : text);
+      return { includes, line: index + 1, text, segments: pattern.split("/"), match: pathMatcher(pattern) };
+    });
+    return new IgnoreRules(rules, "");
+  }
+
   /** The verdict on the context's root: nothing can ignore it. */
   root(): Verdict {
     return { hits: this.rules.map(() => false), ignored: false };

@@ -1,5 +1,4 @@
 import { posix } from "node:path";
-import { AppError } from "@plimsoll/core";
 import { hasWildcard, segmentMatcher } from "./pattern.ts";
 import type { ContextNode, ContextTree } from "./tree.ts";
 
@@ -51,34 +50,4 @@ async function matchBelow(tree: ContextTree, directory: ContextNode, segments: r
   if (rest.length === 0) return children.map((child) => child.path);
   const below = children.filter((child) => child.kind === "directory").map((child) => matchBelow(tree, child, rest));
   return (await Promise.all(below)).flat();
-}
-
-/** An entry of a selected directory. */
-export interface WalkEntry {
-  /** Relative to the selected node; empty for the node itself. */
-  readonly relative: string;
-  readonly node: ContextNode;
-}
-
-/**
- * Everything below a node, the node first, directories before what they hold. Throws AppError `unsupported` for a submodule: git holds
- * only its commit id.
- */
-export async function* walk(tree: ContextTree, root: ContextNode): AsyncGenerator<WalkEntry> {
-  const pending: WalkEntry[] = [{ relative: "", node: root }];
-  for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
-    const { relative, node } = entry;
-    if (node.kind === "submodule") {
-      throw new AppError(
-        "unsupported",
-        `${node.path} is a git submodule; a push does not bring its files. Put them into the repository itself (git subtree), or leave ${node.path} out with .dockerignore.`,
-      );
-    }
-    yield entry;
-    if (node.kind !== "directory") continue;
-    for (const child of (await tree.children(node)).toReversed()) {
-      const name = posix.basename(child.path);
-      pending.push({ relative: relative === "" ? name : `${relative}/${name}`, node: child });
-    }
-  }
 }

@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { run } from "@plimsoll/exec";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { commitFiles } from "../testing/repository.ts";
+import { CopyFilter } from "./filter.ts";
 import { GitObjects, parseCommit } from "./git-objects.ts";
 import { IgnoreRules } from "./ignore.ts";
-import { MissingSource, selectSource, walk } from "./select.ts";
+import { MissingSource, selectSource } from "./select.ts";
+import { walkTaken } from "./take.ts";
 import { ContextTree } from "./tree.ts";
 
 describe("ContextTree", () => {
@@ -32,7 +34,7 @@ describe("ContextTree", () => {
   };
   const paths = async (context: ContextTree) => {
     const found: string[] = [];
-    for await (const { relative, node } of walk(context, await context.root())) {
+    for await (const { relative, node } of walkTaken(context, { name: "", node: await context.root(), filter: new CopyFilter({}) })) {
       found.push(node.kind === "directory" ? `${relative}/` : relative);
     }
     return found.slice(1);

@@ -1,16 +1,21 @@
+import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import { AppError } from "@plimsoll/core";
 import type { FirstSeen } from "../cache/first-seen.ts";
+import type { Taking } from "../context/filter.ts";
 import type { GitObjects } from "../context/git-objects.ts";
-import { selectSource, walk } from "../context/select.ts";
+import { take, walkTaken } from "../context/take.ts";
 import type { ContextNode, ContextTree } from "../context/tree.ts";
+import type { InlineFile } from "../plan/actions.ts";
 import { type Destination, DIRECTORY_TIME_NS, type EntryAttributes, type FileWriter } from "./destination.ts";
 import { Placement } from "./place.ts";
 
 export interface ContextCopy {
   readonly objects: GitObjects;
   readonly tree: ContextTree;
-  readonly sources: readonly string[];
+  readonly taking: Taking;
+  /** Come after the sources. */
+  readonly inline: readonly InlineFile[];
   /** Absolute. */
   readonly target: string;
   readonly firstSeen: FirstSeen;
@@ -33,17 +38,36 @@ const NANOSECONDS = 1_000_000_000n;
 export async function copyContext(copy: ContextCopy, destination: Destination): Promise<void> {
   const placement = new Placement(destination, copy.target);
   const writer = new BlobWriter(copy, destination);
-  for (const source of copy.sources) {
-    for (const { name, node } of await selectSource(copy.tree, source)) {
-      const target = placement.of({ name, isDirectory: node.kind === "directory" });
-      for await (const { relative, node: entry } of walk(copy.tree, node)) {
-        const path = relative === "" ? target : posix.join(target, relative);
-        if (entry.kind !== "directory") await writer.add(path, entry);
-        else if (relative !== "") destination.putDirectory(path, { mode: 0o755, owner: ROOT, mtimeNs: DIRECTORY_TIME_NS });
-      }
+  for (const taken of await take(copy.tree, copy.taking)) {
+    const target = placement.of({ name: taken.name, isDirectory: taken.node.kind === "directory" });
+    for await (const { relative, node: entry } of walkTaken(copy.tree, taken)) {
+      const path = relative === "" ? target : posix.join(target, relative);
+      if (entry.kind !== "directory") await writer.add(path, entry);
+      else if (relative !== "") destination.putDirectory(path, { mode: 0o755, owner: ROOT, mtimeNs: DIRECTORY_TIME_NS });
     }
   }
   await writer.drain();
+  copyInline(copy, placement, destination);
+}
+
+/** Heredocs as files, 0644 and root's; their time is that of a file of the repository. */
+export function copyInline(
+  { inline, firstSeen, directory, committedAt }: Pick<ContextCopy, "inline" | "firstSeen" | "directory" | "committedAt">,
+  placement: Placement,
+  destination: Destination,
+): void {
+  for (const { name, content } of inline) {
+    const bytes = Buffer.from(content);
+    const id = createHash("sha256").update(bytes).digest("hex");
+    const mtimeNs = BigInt(firstSeen.timeOf(posix.join(directory, `<<${name}`), id, committedAt)) * NANOSECONDS;
+    const file = destination.putFile(placement.of({ name: posix.basename(name), isDirectory: false }), {
+      mode: 0o644,
+      owner: ROOT,
+      mtimeNs,
+    });
+    file.write(bytes);
+    file.end();
+  }
 }
 
 class BlobWriter {

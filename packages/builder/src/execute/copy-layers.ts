@@ -3,11 +3,12 @@ import { closeSync, readSync, type Stats } from "node:fs";
 import { posix } from "node:path";
 import { AppError } from "@plimsoll/core";
 import { errorCode, type RootedTree } from "@plimsoll/host";
+import { CopyFilter, type FilterState, readSource, type Taking } from "../context/filter.ts";
 import { hasWildcard, segmentMatcher } from "../context/pattern.ts";
 import { MissingSource } from "../context/select.ts";
 import type { CopyContent } from "../plan/keys.ts";
 import { type Destination, type EntryAttributes, timeNs } from "./destination.ts";
-import { Placement } from "./place.ts";
+import type { Placement } from "./place.ts";
 
 interface Source {
   /** What it is called in a destination directory; empty for directories, whose contents are taken. */
@@ -27,49 +28,91 @@ const MAX_DEPTH = 1_000;
  */
 export function copyFromTree(
   origin: RootedTree,
-  sources: readonly string[],
-  into?: { readonly destination: Destination; readonly target: string },
+  taking: Taking,
+  into?: { readonly destination: Destination; readonly placement: Placement },
 ): readonly CopyContent[] {
-  const placement = into === undefined ? undefined : new Placement(into.destination, into.target);
   const contents: CopyContent[] = [];
-  for (const written of sources) {
-    for (const source of select(origin, written)) {
+  for (const written of taking.sources) {
+    const { start, filter } = readSource(written, taking);
+    for (const source of select(origin, start)) {
       const isDirectory = source.name === "";
-      const target = placement?.of({ name: source.name, isDirectory });
-      const walker = new Walker(origin, into?.destination);
-      const content = isDirectory ? walker.children(source.path, target, 0) : walker.entry(source.path, target, 0);
-      contents.push({ name: source.name, kind: isDirectory ? "directory" : "file", content });
+      if (taking.parents === true && !isDirectory) throw new MissingSource(written, `${source.path} is no directory`);
+      if (!isDirectory && !filter.judge(source.name, filter.root()).taken) continue;
+      const target = into?.placement.of({ name: source.name, isDirectory });
+      const walker = new Walker(origin, into?.destination, filter);
+      const content = isDirectory ? walker.directory(source.path, target) : walker.file(source.path, target);
+      if (content === undefined && taking.parents === true && !hasWildcard(written)) {
+        throw new MissingSource(written, `${written} does not exist there`);
+      }
+      contents.push({ name: source.name, kind: isDirectory ? "directory" : "file", content: content ?? "" });
     }
   }
   return contents;
 }
 
+/** Where an entry stands: what it is called in the source, where it goes, and what was said above it. */
+interface Place {
+  readonly relative: string;
+  readonly target: string | undefined;
+  readonly above: FilterState;
+  /** Makes the directories above that are not taken themselves. */
+  readonly makeParents: () => void;
+  readonly depth: number;
+}
+
 class Walker {
   private readonly origin: RootedTree;
   private readonly destination: Destination | undefined;
+  private readonly filter: CopyFilter;
   /** First path, and where it was copied to, of files with several names. */
   private readonly linked = new Map<string, { path: string; target: string | undefined }>();
 
-  constructor(origin: RootedTree, destination: Destination | undefined) {
+  constructor(origin: RootedTree, destination: Destination | undefined, filter: CopyFilter) {
     this.origin = origin;
     this.destination = destination;
+    this.filter = filter;
   }
 
-  children(path: string, target: string | undefined, depth: number): string {
+  /** The contents of a directory; undefined where nothing of it is taken. */
+  directory(path: string, target: string | undefined): string | undefined {
+    return this.children(path, { relative: "", target, above: this.filter.root(), makeParents: () => undefined, depth: 0 });
+  }
+
+  /** One file, whatever the filter says. */
+  file(path: string, target: string | undefined): string {
+    const all = new Walker(this.origin, this.destination, new CopyFilter({}));
+    const place = { relative: posix.basename(path), target, above: all.filter.root(), makeParents: () => undefined, depth: 0 };
+    return all.entry(path, place) ?? "";
+  }
+
+  private children(path: string, { relative, target, above, makeParents, depth }: Place): string | undefined {
     if (depth > MAX_DEPTH) throw new AppError("invalid", `directories are nested more than ${MAX_DEPTH} deep`);
     const hash = createHash("sha256");
+    let isEmpty = true;
     for (const name of this.origin.readdir(path)) {
       const text = name.toString("utf8");
       if (!Buffer.from(text).equals(name))
         throw new AppError("invalid", `the name ${JSON.stringify(posix.join(path, text))} is not UTF-8; rename it in that stage`);
-      const content = this.entry(posix.join(path, text), target === undefined ? undefined : posix.join(target, text), depth + 1);
+      const content = this.entry(posix.join(path, text), {
+        relative: posix.join(relative, text),
+        target: target === undefined ? undefined : posix.join(target, text),
+        above,
+        makeParents,
+        depth: depth + 1,
+      });
+      if (content === undefined) continue;
+      isEmpty = false;
       hash.update(`${JSON.stringify(text)} ${content}\n`);
     }
-    return hash.digest("hex");
+    return isEmpty && !this.filter.takesAll ? undefined : hash.digest("hex");
   }
 
-  entry(path: string, target: string | undefined, depth: number): string {
+  private entry(path: string, place: Place): string | undefined {
+    const { target, makeParents } = place;
+    const { taken, mayHoldTaken, state } = this.filter.judge(place.relative, place.above);
+    if (!taken && !mayHoldTaken) return undefined;
     const stats = this.origin.lstat(path);
+    if (!taken && !stats.isDirectory()) return undefined;
     const xattrs = copiedXattrs(this.origin, path);
     const attributes: EntryAttributes = {
       mode: stats.mode & 0o7777,
@@ -79,14 +122,25 @@ class Walker {
     };
     const hash = createHash("sha256").update(describe(stats, xattrs));
     if (stats.isDirectory()) {
-      if (target !== undefined) this.destination?.putDirectory(target, attributes);
-      hash.update(this.children(path, target, depth));
-    } else if (stats.isSymbolicLink()) {
+      let made = false;
+      const make = () => {
+        if (made) return;
+        made = true;
+        makeParents();
+        if (target !== undefined) this.destination?.putDirectory(target, attributes);
+      };
+      if (taken) make();
+      const content = this.children(path, { ...place, above: state, makeParents: make });
+      if (content === undefined && !taken) return undefined;
+      return hash.update(content ?? "").digest("hex");
+    }
+    makeParents();
+    if (stats.isSymbolicLink()) {
       const link = this.origin.readlink(path);
       hash.update(link);
       if (target !== undefined) this.destination?.putLink(target, link, attributes);
     } else if (stats.isFile()) {
-      this.file(path, target, stats, attributes, hash);
+      this.content(path, target, stats, attributes, hash);
     } else if (stats.isFIFO()) {
       if (target !== undefined) this.destination?.putFifo(target, attributes);
     } else {
@@ -95,7 +149,7 @@ class Walker {
     return hash.digest("hex");
   }
 
-  private file(
+  private content(
     path: string,
     target: string | undefined,
     stats: Stats,

@@ -1,6 +1,7 @@
 import { closeSync, ftruncateSync, writeSync } from "node:fs";
 import { posix } from "node:path";
 import { errorCode, type Owner, type RootedTree } from "@plimsoll/host";
+import { applySymbolicMode } from "../plan/modes.ts";
 
 /** Something in the way at the destination. */
 export class DestinationProblem extends Error {}
@@ -27,12 +28,12 @@ const MAX_LINKS = 40;
  */
 export class Destination {
   private readonly tree: RootedTree;
-  /** Given by --chown and --chmod; else a source's own. */
+  /** Given by --chown and --chmod (a checked symbolic mode is applied to a source's own); else a source's own. */
   private readonly owner: Owner | undefined;
-  private readonly mode: number | undefined;
+  private readonly mode: number | string | undefined;
   private readonly times = new Map<string, bigint>();
 
-  constructor(tree: RootedTree, options: { readonly owner?: Owner | undefined; readonly mode?: number | undefined } = {}) {
+  constructor(tree: RootedTree, options: { readonly owner?: Owner | undefined; readonly mode?: number | string | undefined } = {}) {
     this.tree = tree;
     this.owner = options.owner;
     this.mode = options.mode;
@@ -86,14 +87,14 @@ export class Destination {
       this.touch(posix.dirname(path));
       this.tree.mkdir(path, 0o700);
     }
-    this.setAttributes(path, attributes);
+    this.setAttributes(path, attributes, true);
     this.times.set(path, attributes.mtimeNs);
   }
 
   /** A new file in the place of a file or link; the caller writes into it and ends it. */
   putFile(path: string, attributes: EntryAttributes): FileWriter {
     this.touch(posix.dirname(path));
-    const descriptor = this.create(path, this.mode ?? attributes.mode & 0o7777, this.owner ?? attributes.owner);
+    const descriptor = this.create(path, this.modeOf(attributes, false), this.owner ?? attributes.owner);
     return new FileWriter(descriptor, () => {
       // After the content: writing takes file capabilities away.
       for (const [name, value] of attributes.xattrs ?? []) this.tree.setXattr(path, name, value);
@@ -116,7 +117,7 @@ export class Destination {
   putFifo(path: string, attributes: EntryAttributes): void {
     this.clear(path);
     this.tree.fifo(path, attributes.mode & 0o7777, attributes.owner);
-    this.setAttributes(path, attributes);
+    this.setAttributes(path, attributes, false);
     this.tree.utimes(path, attributes.mtimeNs);
   }
 
@@ -143,9 +144,14 @@ export class Destination {
     if (kind === "other") this.tree.remove(path);
   }
 
-  private setAttributes(path: string, attributes: EntryAttributes): void {
+  private modeOf({ mode }: EntryAttributes, isDirectory: boolean): number {
+    if (typeof this.mode === "string") return applySymbolicMode(this.mode, mode, isDirectory);
+    return this.mode ?? mode & 0o7777;
+  }
+
+  private setAttributes(path: string, attributes: EntryAttributes, isDirectory: boolean): void {
     this.tree.chown(path, this.owner ?? attributes.owner);
-    this.tree.chmod(path, this.mode ?? attributes.mode & 0o7777);
+    this.tree.chmod(path, this.modeOf(attributes, isDirectory));
     for (const [name, value] of attributes.xattrs ?? []) this.tree.setXattr(path, name, value);
   }
 

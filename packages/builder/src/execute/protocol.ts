@@ -1,5 +1,6 @@
 import type { BuildFailure, Digest, LayerRef } from "@plimsoll/core";
 import type { HostLayout } from "@plimsoll/host";
+import type { Taking } from "../context/filter.ts";
 import type { CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
 
@@ -48,9 +49,6 @@ export type MountInput =
   /** Base64; null where there is none. */
   | { readonly kind: "secret"; readonly value: string | null };
 
-/** Which files a COPY takes out of where it copies from. */
-export type Taking = Pick<CopyAction, "sources"> & Partial<Pick<CopyAction, "parents" | "exclude">>;
-
 /** Layers are named bottom first. */
 export type WorkerRequest = { readonly id: number } & (
   | {
@@ -64,7 +62,14 @@ export type WorkerRequest = { readonly id: number } & (
     }
   | { readonly type: "workdir"; readonly action: WorkdirAction; readonly parents: readonly Digest[] }
   | { readonly type: "copy-context"; readonly action: CopyAction; readonly parents: readonly Digest[]; readonly context: ContextSource }
-  | { readonly type: "copy-layers"; readonly action: CopyAction; readonly parents: readonly Digest[]; readonly origin: readonly Digest[] }
+  | {
+      readonly type: "copy-layers";
+      readonly action: CopyAction;
+      readonly parents: readonly Digest[];
+      readonly origin: readonly Digest[];
+      /** For the times of inline files. */
+      readonly context: ContextSource;
+    }
   /** Only says what a COPY --from would take. */
   | ({ readonly type: "inspect"; readonly origin: readonly Digest[] } & Taking)
   /** Copies a file or directory of layers into a directory of ours. */

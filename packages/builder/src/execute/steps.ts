@@ -6,15 +6,16 @@ import { FirstSeen } from "../cache/first-seen.ts";
 import { GitObjects } from "../context/git-objects.ts";
 import { IgnoreRules } from "../context/ignore.ts";
 import { ContextTree } from "../context/tree.ts";
-import type { RunAction } from "../plan/actions.ts";
+import type { CopyAction, RunAction } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
 import { trustCertificates } from "./certificates.ts";
-import { copyContext } from "./copy-context.ts";
+import { copyContext, copyInline } from "./copy-context.ts";
 import { copyFromTree } from "./copy-layers.ts";
 import { Destination } from "./destination.ts";
 import { CommandOutput, type OutputBudget } from "./output.ts";
 import { mountLayers } from "./overlay.ts";
 import { lookUpOwner } from "./owners.ts";
+import { Placement } from "./place.ts";
 import type { ContextSource, MountInput, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
 
 /** A command that ended other than with 0. */
@@ -79,7 +80,7 @@ export class StepExecutor implements AsyncDisposable {
         return {
           layer: await this.onTree(request.parents, async (tree) => {
             const destination = copyDestination(tree, request.action);
-            await this.copyContext(request.action.sources, request.action.destination, request.context, destination);
+            await this.copyContext(request.action, request.context, destination);
             destination.finish();
           }),
         };
@@ -87,15 +88,17 @@ export class StepExecutor implements AsyncDisposable {
         let contents: readonly CopyContent[] = [];
         const layer = await this.onTree(request.parents, async (tree) => {
           const destination = copyDestination(tree, request.action);
-          contents = this.onOrigin(request.origin, (origin) =>
-            copyFromTree(origin, request.action.sources, { destination, target: request.action.destination }),
-          );
+          const placement = new Placement(destination, request.action.destination);
+          contents = this.onOrigin(request.origin, (origin) => copyFromTree(origin, request.action, { destination, placement }));
+          const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
+          copyInline({ ...request.context, inline: request.action.inline, firstSeen }, placement, destination);
+          firstSeen.save();
           destination.finish();
         });
         return { layer, contents };
       }
       case "inspect":
-        return { layer: null, contents: this.onOrigin(request.origin, (origin) => copyFromTree(origin, request.sources)) };
+        return { layer: null, contents: this.onOrigin(request.origin, (origin) => copyFromTree(origin, request)) };
       case "fill":
         this.onOrigin(request.origin, (origin) => fillDirectory(origin, request.source, request.directory));
         return { layer: null };
@@ -192,12 +195,14 @@ export class StepExecutor implements AsyncDisposable {
     };
   }
 
-  private async copyContext(sources: readonly string[], target: string, context: ContextSource, destination: Destination): Promise<void> {
+  private async copyContext(action: CopyAction, context: ContextSource, destination: Destination): Promise<void> {
     const { rootId, directory, committedAt, ignore } = context;
     const rules = ignore === undefined ? undefined : IgnoreRules.parse(ignore.text, ignore.file);
     const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
     const tree = new ContextTree(this.objects, rootId, rules);
-    await copyContext({ objects: this.objects, tree, sources, target, firstSeen, directory, committedAt }, destination);
+    const { inline, destination: target } = action;
+    const copy = { objects: this.objects, tree, taking: action, inline, target, firstSeen, directory, committedAt };
+    await copyContext(copy, destination);
     firstSeen.save();
   }
 
@@ -251,7 +256,7 @@ export class StepExecutor implements AsyncDisposable {
 function fillDirectory(origin: RootedTree, source: string, directory: string): void {
   using tree = new RootedTree(directory);
   const destination = new Destination(tree);
-  copyFromTree(origin, [source], { destination, target: "/" });
+  copyFromTree(origin, { sources: [source] }, { destination, placement: new Placement(destination, "/") });
   destination.finish();
   const stats = origin.stat(source);
   if (!stats.isDirectory()) return;
@@ -265,6 +270,5 @@ function merged(...layers: readonly (readonly string[])[]): readonly string[] {
 }
 
 function copyDestination(tree: RootedTree, { chown, chmod }: { readonly chown?: string; readonly chmod?: number | string }): Destination {
-  if (typeof chmod === "string") throw new Error("the plan refuses symbolic modes until they are executed here");
   return new Destination(tree, { owner: chown === undefined ? undefined : lookUpOwner(tree, chown), mode: chmod });
 }

@@ -26,11 +26,6 @@ export type Feature =
 /** The one place that knows what cannot be executed yet. Whoever teaches the executor a feature removes its entry. */
 const NOT_EXECUTED_YET: ReadonlySet<Feature> = new Set<Feature>([
   "run.mount.ssh",
-  "copy.inline",
-  "copy.chmod.symbolic",
-  "copy.link",
-  "copy.parents",
-  "copy.exclude",
   "add.local",
   "add.url",
   "add.git",

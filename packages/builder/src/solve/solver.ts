@@ -2,8 +2,10 @@ import type { LayerStore, ResolvedBase } from "@plimsoll/containers";
 import { AppError, type BuildLimits, type Digest, type Image, type ImageConfig, type LayerRef } from "@plimsoll/core";
 import type { CacheMounts } from "../cache/cache-mounts.ts";
 import type { StepCache, StepResult } from "../cache/step-cache.ts";
+import type { Taking } from "../context/filter.ts";
 import { PatternError } from "../context/pattern.ts";
-import { MissingSource, selectSource } from "../context/select.ts";
+import { MissingSource } from "../context/select.ts";
+import { contentOf, take } from "../context/take.ts";
 import type { WorkerResult } from "../execute/protocol.ts";
 import type { CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
 import { type CopyContent, copyFromKey, copyKey, runKey, type StepKey, workdirKey } from "../plan/keys.ts";
@@ -77,7 +79,7 @@ export class Solver {
     this.mounts = new RunMounts({
       ...options,
       layersOf: (origin) => this.layersOf(origin),
-      contextContents: (step, sources) => this.contextContents(step, sources),
+      contextContents: (step, sources) => this.contextContents(step, { sources }),
       contextLayer: (action, contents) => this.contextLayer(action, contents),
     });
   }
@@ -164,23 +166,24 @@ export class Solver {
     return Promise.resolve({ layer: null });
   }
 
-  private async copyContext(step: Step, action: CopyAction, parents: readonly Digest[]): Promise<StepResult> {
+  private async copyContext(step: Step, action: CopyAction, below: readonly Digest[]): Promise<StepResult> {
     const { recipe } = this.options;
-    const contents = await this.contextContents(step, action.sources);
+    const parents = action.link ? [] : below;
+    const contents = await this.contextContents(step, action);
     return this.cached(step, copyKey(parents, action, contents), () =>
       this.execute(step, { type: "copy-context", action, parents, context: recipe.source }),
     );
   }
 
-  private async contextContents(step: StepPlace, sources: readonly string[]): Promise<readonly CopyContent[]> {
+  private async contextContents(step: StepPlace, taking: Taking): Promise<readonly CopyContent[]> {
     const { context, rules } = this.options.recipe;
     try {
-      const selected = await Promise.all(sources.map((source) => selectSource(context, source)));
-      return selected.flat().map(({ name, node: { kind, id } }) => ({ name: kind === "directory" ? "" : name, kind, content: id }));
+      return await Promise.all((await take(context, taking)).map((taken) => contentOf(context, taken)));
     } catch (error) {
       if (error instanceof MissingSource) throw explainMissing(step, error, rules);
       if (error instanceof PatternError) throw problemAt(step.at, "dockerfile", `A source pattern of ${step.label} ${error.message}.`);
-      if (error instanceof AppError && error.code === "invalid") throw problemAt(step.at, "context", error.message);
+      if (error instanceof AppError && (error.code === "invalid" || error.code === "unsupported"))
+        throw problemAt(step.at, "context", error.message);
       throw error;
     }
   }
@@ -189,18 +192,19 @@ export class Solver {
    * First by what it copies from as a whole; where that changed, and such a copy has been made before, by the content that it would take,
    * which the worker has to look at. So a stage that ran again with an equal result changes nothing above it.
    */
-  private async copyFrom(step: Step, action: CopyAction, origin: Origin, parents: readonly Digest[]): Promise<StepResult> {
-    const { cache, worker } = this.options;
+  private async copyFrom(step: Step, action: CopyAction, origin: Origin, below: readonly Digest[]): Promise<StepResult> {
+    const { cache, worker, recipe } = this.options;
+    const parents = action.link ? [] : below;
     const layers = (await this.layersOf(origin)).map(({ digest }) => digest);
     const whole = copyFromKey(parents, action, layers);
     const everMade = copyFromKey(parents, action, []);
     return this.cached(step, whole, async () => {
       if (cache.get(everMade) !== undefined) {
-        const { contents } = await worker.request({ type: "inspect", sources: action.sources, origin: layers }, () => undefined);
+        const { contents } = await worker.request({ ...takingOf(action), type: "inspect", origin: layers }, () => undefined);
         const known = contents === undefined ? undefined : this.lookUp(copyKey(parents, action, contents));
         if (known !== undefined) return { ...known, wasKnown: true };
       }
-      const result = await this.execute(step, { type: "copy-layers", action, parents, origin: layers });
+      const result = await this.execute(step, { type: "copy-layers", action, parents, origin: layers, context: recipe.source });
       if (result.contents !== undefined) cache.put(copyKey(parents, action, result.contents), { layer: result.layer });
       cache.put(everMade, { layer: null });
       return result;
@@ -300,4 +304,8 @@ export class Solver {
       return explainStep(step, { reason: "out_of_memory", message: error.message }, this.options.limits);
     return error;
   }
+}
+
+function takingOf({ sources, parents, exclude }: CopyAction): Taking {
+  return { sources, parents, exclude };
 }
