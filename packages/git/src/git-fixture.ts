@@ -197,6 +197,7 @@ export class GitWorld {
       ports: this.platform,
       repositoriesDir: join(this.directory, "repositories"),
       hooksDir: join(this.directory, "hooks"),
+      houseDelayMs: 20,
       hookSocketPath: join(this.directory, "hook.sock"),
       hostKeyPath: join(this.directory, "ssh_host_ed25519_key"),
       address: "127.0.0.1",

@@ -38,6 +38,8 @@ export interface GitServerOptions {
   readonly httpBasePath?: string;
   /** Default 1 GiB. */
   readonly maxPushBytes?: number;
+  /** How long after a push its repository is tidied. Default 5 s. */
+  readonly houseDelayMs?: number;
   readonly clock: GitClock;
   readonly logger: GitLogger;
 }
@@ -74,7 +76,7 @@ export function createGitServer(options: GitServerOptions): GitServer {
   const processes = new GitProcesses(LIMITS);
   const inFlight = new Set<string>();
   const stopping = new AbortController();
-  const keeper = new PushKeeper(git, ports, repositories, logger, inFlight);
+  const keeper = new PushKeeper(git, ports, repositories, logger, inFlight, options.houseDelayMs);
   const conversations = new Set<Promise<void>>();
 
   const hooks = new HookServer<PushSession>(

@@ -6,6 +6,8 @@ import { dropPushes, moveBranch, prunablePushes, readCommit, readKeptFacts, read
 import type { Repositories } from "./repositories.ts";
 
 const GC_TIMEOUT_MS = 30 * 60_000;
+/** Housekeeping waits until the deploy that led to it is over: its programs would take the processor from the instance that starts. */
+const HOUSE_DELAY_MS = 5_000;
 
 /** What happens to kept pushes outside of a connection: finishing them, finding forgotten ones, clearing old ones away. */
 export class PushKeeper {
@@ -14,9 +16,20 @@ export class PushKeeper {
   readonly #repositories: Repositories;
   readonly #logger: GitLogger;
   readonly #inFlight: ReadonlySet<string>;
+  readonly #houseDelayMs: number;
   readonly #housework = new Map<string, Promise<void>>();
+  /** What is to be tidied soon. */
+  readonly #due = new Map<string, NodeJS.Timeout>();
 
-  constructor(git: Git, ports: GitPorts, repositories: Repositories, logger: GitLogger, inFlight: ReadonlySet<string>) {
+  constructor(
+    git: Git,
+    ports: GitPorts,
+    repositories: Repositories,
+    logger: GitLogger,
+    inFlight: ReadonlySet<string>,
+    houseDelayMs = HOUSE_DELAY_MS,
+  ) {
+    this.#houseDelayMs = houseDelayMs;
     this.#git = git;
     this.#ports = ports;
     this.#repositories = repositories;
@@ -45,8 +58,10 @@ export class PushKeeper {
     return { recorded };
   }
 
-  /** Waits for what is under way. */
+  /** Waits for what is under way; what was to come is left to the next push. */
   async settle(): Promise<void> {
+    for (const timer of this.#due.values()) clearTimeout(timer);
+    this.#due.clear();
     await Promise.all(this.#housework.values());
   }
 
@@ -91,8 +106,18 @@ export class PushKeeper {
     }
   }
 
-  /** Forgets old pushes and lets git pack what has become much. In the background, once at a time for a repository. */
+  /** Forgets old pushes and lets git pack what has become much. In the background, a while later, once at a time for a repository. */
   #keepHouse(appUid: string): void {
+    if (this.#due.has(appUid)) return;
+    const timer = setTimeout(() => {
+      this.#due.delete(appUid);
+      this.#tidy(appUid);
+    }, this.#houseDelayMs);
+    timer.unref();
+    this.#due.set(appUid, timer);
+  }
+
+  #tidy(appUid: string): void {
     if (this.#housework.has(appUid)) return;
     const work = (async () => {
       const repository = this.#repositories.path(appUid);

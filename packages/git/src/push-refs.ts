@@ -101,7 +101,7 @@ export async function moveBranch(git: Git, repository: string, push: PushToFinis
     const { branches, pushes } = await readRefs(git, repository);
     const current = branches.get(push.branch) ?? NO_COMMIT;
     if (current === push.commit) {
-      await git(repository, ["symbolic-ref", "HEAD", ref]);
+      await pointHead(git, repository, ref);
       return { moved: true };
     }
     if (current !== push.oldCommit) {
@@ -110,8 +110,17 @@ export async function moveBranch(git: Git, repository: string, push: PushToFinis
       if (holders.length === 0) return { moved: false, reason: "it was changed meanwhile; fetch, then push again" };
     }
     const { code, stderr } = await git(repository, ["update-ref", ref, push.commit, current], { okCodes: [0, 1, 128] });
-    if (code === 0) continue;
+    if (code === 0) {
+      await pointHead(git, repository, ref);
+      return { moved: true };
+    }
     if (!/cannot lock ref|unable to/i.test(stderr)) throw new AppError("internal", `git update-ref ${ref} failed: ${stderr.trim()}`);
   }
   return { moved: false, reason: "others change it all the time; push again" };
+}
+
+/** What a clone checks out. Asked of the file first: it hardly ever changes, and each push would pay for a program. */
+async function pointHead(git: Git, repository: string, ref: string): Promise<void> {
+  const head = await readFile(join(repository, "HEAD"), "utf8").catch(() => "");
+  if (head.trim() !== `ref: ${ref}`) await git(repository, ["symbolic-ref", "HEAD", ref]);
 }
