@@ -23,6 +23,12 @@ describe("planStages", () => {
     expect(reached("0")).toEqual(["one"]);
   });
 
+  it("does not mind what stages copy that nobody needs", () => {
+    const text = "FROM a\nCOPY --from=1 /x /\nCOPY --from=later /x /\nRUN --mount=type=nonsense x\nFROM a AS later\n";
+    expect(plan(text).plan.stages).toHaveLength(1);
+    expect(problemOf(text, { target: "0" }).line).toBe(2);
+  });
+
   it("tells stages, numbers and images apart", () => {
     const { plan: stages } = plan("FROM a\nFROM a AS b\nCOPY --from=0 /x /\nCOPY --from=nginx:1 /y /\nCOPY --from=B0 /z /\nFROM b\n", {
       target: "1",
@@ -55,7 +61,7 @@ describe("planStages", () => {
     ["FROM a\nCOPY --from=$X a b", {}, "takes no variables"],
     ["FROM a\nCOPY --from=0 a b", {}, "no stage 0"],
     ["FROM a\nCOPY --from=7 a b", {}, "last stage has number 0"],
-    ["FROM a\nCOPY --from=later a b\nFROM b AS later", {}, "move it above"],
+    ["FROM a\nCOPY --from=later a b\nFROM b AS later", { target: "0" }, "move it above"],
     ["FROM a AS self\nCOPY --from=self a b", {}, "cannot copy from itself"],
     ["FROM a AS b\nFROM c", { target: "d" }, "its stages are b"],
     ['FROM "a', {}, "never closed"],

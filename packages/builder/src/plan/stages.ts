@@ -50,20 +50,36 @@ export interface PlanOptions {
 export function planStages(dockerfile: Dockerfile, options: PlanOptions): StagePlan {
   const globalArgs = readGlobalArgs(dockerfile, options);
   const byName = new Map<string, number>();
-  const all: PlannedStage[] = [];
+  const all: DraftStage[] = [];
   for (const [index, written] of dockerfile.stages.entries()) {
     const base = readBase(dockerfile, written, globalArgs, options, byName);
     const source = base.kind === "stage" ? withParentsTriggers(written, dockerfile.stages[base.index]) : written;
     const triggers = base.kind === "image" ? triggersOf(written, options.triggers?.get(base.reference) ?? []) : [];
-    const origins = readOrigins(dockerfile, [...triggers, ...source.instructions], index, byName);
-    all.push({ index, label: source.from.name ?? String(index), base, source, triggers, origins, isLate: false });
+    all.push({ index, label: source.from.name ?? String(index), base, source, triggers, above: new Map(byName) });
     if (source.from.name !== undefined) byName.set(source.from.name, index);
   }
   const target = findTarget(dockerfile, options.target, byName);
-  const early = reach(all, target, ({ base, source, origins }) => [base, ...originsOf(source.instructions, origins)]);
-  const reached = reach(all, target, ({ base, origins }) => [base, ...origins.values()]);
-  const stages = all.filter(({ index }) => reached.has(index)).map((stage) => ({ ...stage, isLate: !early.has(stage.index) }));
+  const early = reach(all, target, ({ base, source, index, above }) => [
+    base,
+    ...readOrigins(dockerfile, source.instructions, index, above).values(),
+  ]);
+  // What a stage that nobody needs copies from is nobody's matter, wrong or not.
+  const origins = new Map<number, ReadonlyMap<string, Origin>>();
+  reach(all, target, ({ base, source, triggers, index, above }) => {
+    const own = readOrigins(dockerfile, [...triggers, ...source.instructions], index, above);
+    origins.set(index, own);
+    return [base, ...own.values()];
+  });
+  const stages = all.flatMap(({ above: _, ...stage }): PlannedStage[] => {
+    const own = origins.get(stage.index);
+    return own === undefined ? [] : [{ ...stage, origins: own, isLate: !early.has(stage.index) }];
+  });
   return { stages, target, images: listImages(stages), globalArgs };
+}
+
+interface DraftStage extends Omit<PlannedStage, "origins" | "isLate"> {
+  /** Names of the stages above. */
+  readonly above: ReadonlyMap<string, number>;
 }
 
 /** ONBUILD of a stage counts for the stages right above it, as it would for builds on its image. */
@@ -166,10 +182,11 @@ function findTarget(dockerfile: Dockerfile, target: string | undefined, byName: 
   throw problemAt(at, "dockerfile", `${dockerfile.file} has no stage "${target.slice(0, 100)}"; ${known}.`);
 }
 
+/** Indices of the stages that the target needs, itself among them; each is asked once. */
 function reach(
-  all: readonly PlannedStage[],
+  all: readonly DraftStage[],
   target: number,
-  needs: (stage: PlannedStage) => readonly PlannedStage["base"][],
+  needs: (stage: DraftStage) => readonly PlannedStage["base"][],
 ): ReadonlySet<number> {
   const reached = new Set<number>();
   const pending = [target];
