@@ -1,12 +1,12 @@
 import { join } from "node:path";
-import { run } from "@plimsoll/exec";
-import { api, inDemo } from "../support/api.ts";
-import { type App, createApp, demoScope, type Files, untilSettled } from "../support/app.ts";
-import { changes, versionOf } from "../support/database.ts";
-import type { Platform } from "../support/platform.ts";
+import { minimalEnv, run } from "@plimsoll/exec";
+import { api, callApi, inDemo } from "../support/api.ts";
+import { demoScope, type Files } from "../support/app.ts";
+import { query, untilChanged } from "../support/database.ts";
+import { insidePlatform, type Platform } from "../support/platform.ts";
 import type { Benchmark, Lab } from "./benchmark.ts";
 import { type Docker, writeContext } from "./docker.ts";
-import { edit, fixture, taken } from "./fixture.ts";
+import { edit, fixture } from "./fixture.ts";
 import { measurePairs, type TakeSample } from "./pairs.ts";
 import type { Measurement } from "./report.ts";
 import { median, rounded } from "./statistics.ts";
@@ -35,30 +35,26 @@ interface Kind {
 
 /** One build of ours, in milliseconds. */
 interface Timed {
-  /** From the beginning of the transaction that enqueued it until its result was committed and could be read. */
+  /** `plim build` as it is typed, from its start to its end. */
+  readonly commandMs: number;
+  /** By the build record: from the transaction that enqueued it to its result. */
   readonly enqueuedToRecordedMs: number;
-  /** By the build record: from the agent's claim to its end. */
+  /** By the build record: from the agent's claim to its result. */
   readonly startedToFinishedMs: number;
-  /** The whole `git push`, which also rolls the release out (to no instance). */
-  readonly pushMs: number;
 }
 
 async function measureBuilds(lab: Lab, kind: Kind): Promise<readonly Measurement[]> {
   const platform = await lab.platform();
-  const app = await createApp(platform, NAME);
+  await api(platform, "POST", inDemo("/apps"), { name: NAME });
   try {
-    // No instances: what a build is followed by must not run beside the next one.
-    await api(platform, "POST", inDemo("/apps"), { name: NAME });
-    await api(platform, "POST", inDemo(`/apps/${NAME}/scale`), { process: "web", replicas: 0 });
-    taken(await app.push(fixture("first")));
-    await untilSettled(platform, NAME);
+    const ourBuild = await oursOf(lab, platform, kind);
     const engine = await lab.docker();
     const takePeer = engine === undefined ? undefined : await peerOf(lab, engine, kind);
     const timed: Timed[] = [];
     const takeOurs = async (index: number) => {
-      const sample = await buildOnce(platform, app, kind.change(`edit-${index}-${Date.now()}`));
+      const sample = await ourBuild(index);
       if (index >= 0) timed.push(sample);
-      return sample.enqueuedToRecordedMs;
+      return sample.commandMs;
     };
     const { ours, peer } = await measurePairs(lab.pairs, takeOurs, takePeer);
     const middle = (pick: (sample: Timed) => number) => rounded(median(timed.map(pick)));
@@ -70,57 +66,56 @@ async function measureBuilds(lab: Lab, kind: Kind): Promise<readonly Measurement
         ours,
         ...(peer === undefined || engine === undefined ? {} : { peer: { name: `docker build (${engine.version})`, samples: peer } }),
         notes: [
-          `ours: build enqueued → its result recorded; of it claimed → finished by its agent ${middle((one) => one.startedToFinishedMs)} ms; ` +
-            `the whole git push ${middle((one) => one.pushMs)} ms`,
+          `ours: \`plim build\`, whole command; of it enqueued → recorded ${middle((one) => one.enqueuedToRecordedMs)} ms, ` +
+            `claimed by its agent → recorded ${middle((one) => one.startedToFinishedMs)} ms`,
         ],
         details: { timed },
       },
     ];
   } finally {
-    await app.remove();
+    await callApi(platform, "DELETE", inDemo(`/apps/${NAME}`));
+    await untilGone(platform);
   }
 }
 
-/** Pushes a commit and times its build by the platform's own record of changes. */
-async function buildOnce(platform: Platform, app: App, files: Files): Promise<Timed> {
-  const scope = await demoScope(platform);
-  const { send } = await app.prepare(files);
-  const mark = await versionOf(platform, scope);
-  const watching = new AbortController();
-  const recorded = untilBuilt(platform, scope, mark, AbortSignal.any([watching.signal, AbortSignal.timeout(BUILD_TIMEOUT_MS)]));
-  try {
+/** `plim build` as it is typed, in a git repository with the files; what is edited is not committed. */
+async function oursOf({ scratch }: Lab, platform: Platform, { bench, change }: Kind): Promise<(index: number) => Promise<Timed>> {
+  const context = join(scratch, `${bench}-ours`);
+  await writeContext(context, fixture("first"));
+  const who = ["-c", "user.name=Bench", "-c", "user.email=bench@plimsoll.invalid"];
+  for (const args of [
+    ["init", "-q", "-b", "main"],
+    ["add", "-A"],
+    [...who, "commit", "-q", "-m", "first"],
+  ])
+    await run(["git", ...args], { cwd: context, env: { ...minimalEnv, HOME: scratch } });
+  const env = { ...minimalEnv, HOME: scratch, PLIM_URL: `http://localhost:${platform.place.httpPort}`, PLIM_TOKEN: platform.token };
+  const argv = insidePlatform(platform, [join(platform.place.dataDir, "bin/plim"), "build", NAME, "-n", "demo/demo"]);
+  return async (index) => {
+    await writeContext(context, change(`edit-${index}-${Date.now()}`));
     const beginMs = performance.now();
-    taken(await send());
-    const pushMs = performance.now() - beginMs;
-    const { createdAtMs, recordedAtMs, status } = await recorded;
-    await untilSettled(platform, app.name);
-    if (status.phase !== "succeeded") throw new Error(`the build ended as ${status.phase}`);
-    return {
-      enqueuedToRecordedMs: recordedAtMs - createdAtMs,
-      startedToFinishedMs: Date.parse(status.finishedAt) - Date.parse(status.startedAt),
-      pushMs,
-    };
-  } finally {
-    watching.abort();
-  }
+    await run(argv, { cwd: context, env, timeoutMs: BUILD_TIMEOUT_MS });
+    return { commandMs: performance.now() - beginMs, ...(await newestBuild(platform)) };
+  };
 }
 
-interface Built {
-  readonly createdAtMs: number;
-  readonly recordedAtMs: number;
-  readonly status: { readonly phase: string; readonly startedAt: string; readonly finishedAt: string };
+async function newestBuild(platform: Platform): Promise<Omit<Timed, "commandMs">> {
+  const [row] = await query<{ phase: string; created: number; started: number; finished: number }>(
+    platform,
+    `SELECT b.phase, extract(epoch FROM b.created_at)::float8 * 1000 AS created,
+            extract(epoch FROM (b.status ->> 'startedAt')::timestamptz)::float8 * 1000 AS started,
+            extract(epoch FROM (b.status ->> 'finishedAt')::timestamptz)::float8 * 1000 AS finished
+     FROM objects b JOIN objects a ON a.uid = b.owner_uid AND a.name = $1 WHERE b.kind = 'Build' ORDER BY b.created_at DESC LIMIT 1`,
+    [NAME],
+  );
+  if (row?.phase !== "succeeded") throw new Error(`the build ended as ${row?.phase ?? "nothing"}`);
+  return { enqueuedToRecordedMs: row.finished - row.created, startedToFinishedMs: row.finished - row.started };
 }
 
-/** The first build after the mark, when its end has been read. */
-async function untilBuilt(platform: Platform, scope: string, mark: number, signal: AbortSignal): Promise<Built> {
-  for await (const change of changes(platform, scope, mark, signal)) {
-    const status = change.object.status as Built["status"];
-    if (change.kind === "Build" && status.finishedAt !== undefined) {
-      const { createdAt } = change.object.metadata as unknown as { readonly createdAt: string };
-      return { createdAtMs: Date.parse(createdAt), recordedAtMs: Date.now(), status };
-    }
-  }
-  throw new Error(`no build ended within ${BUILD_TIMEOUT_MS} ms`);
+async function untilGone(platform: Platform): Promise<void> {
+  await untilChanged(platform, await demoScope(platform), `the end of ${NAME}`, BUILD_TIMEOUT_MS, async (client) =>
+    (await client.query("SELECT FROM objects WHERE kind = 'App' AND name = $1", [NAME])).rowCount === 0 ? true : undefined,
+  );
 }
 
 /** `docker build` as it is typed, in a directory with the same files. */
