@@ -21,13 +21,21 @@ export class BuildProblem extends Error {
   }
 }
 
+const READABLE = 300;
+
 /** A problem at a place of the recipe. The message says what is wrong and what to write instead. */
 export function problemAt(at: SourceLocation, reason: BuildFailure["reason"], message: string): BuildProblem {
   return new BuildProblem({
     reason,
-    message,
+    message: readable(message),
     file: at.file,
     line: at.line,
     ...(at.instruction === undefined ? {} : { instruction: at.instruction }),
   });
+}
+
+/** What a Dockerfile says may be as long as it likes, and stands in the middle: what is wrong and what to do is left whole. */
+function readable(message: string): string {
+  const line = message.replace(/\s+/g, " ");
+  return line.length <= 2 * READABLE ? line : `${line.slice(0, READABLE)}…${line.slice(-READABLE)}`;
 }

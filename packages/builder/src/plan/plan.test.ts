@@ -176,6 +176,12 @@ describe("planSteps", () => {
     expect(failure.message).toContain(advice);
   });
 
+  it("keeps messages on one readable line, whatever the file says", () => {
+    const { message } = problemOf(`FROM --platform=$${"a".repeat(5_000)} b`);
+    expect(message).toMatch(/^"\$aaa.*…a+" is empty here; write/);
+    expect(message.length).toBeLessThan(700);
+  });
+
   it("answers any file with steps or a problem that has file and line", SLOW, () => {
     const word = fc.oneof(
       fc.constantFrom(
