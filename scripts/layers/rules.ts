@@ -9,6 +9,7 @@ const CONTROL_SIDE = [...BASE, "exec", "db", "queue", "reconcile", "scheduler"];
 
 export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  detect: [],
   contracts: ["core"],
   config: ["core", "contracts"],
   exec: BASE,
@@ -20,14 +21,14 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   containers: [...HOST_SIDE, "host"],
   network: [...HOST_SIDE, "host"],
   ingress: [...HOST_SIDE, "host"],
-  builder: [...HOST_SIDE, "host", "containers", "network"],
+  builder: [...HOST_SIDE, "detect", "host", "containers", "network"],
   controllers: CONTROL_SIDE,
   api: CONTROL_SIDE,
   git: CONTROL_SIDE,
   testkit: [...CONTROL_SIDE, "host"],
   "apps/server": [...CONTROL_SIDE, "controllers", "api", "git"],
   "apps/agent": [...HOST_SIDE, "host", "containers", "network", "ingress", "builder"],
-  "apps/cli": [...BASE, "exec"],
+  "apps/cli": [...BASE, "detect", "exec"],
   "apps/portal": ["core", "contracts"],
 };
 

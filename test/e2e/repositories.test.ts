@@ -1,11 +1,15 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
 import type { Resource } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { api, inDemo, untilServing } from "../support/api.ts";
 import { type App, createApp, type PushResult } from "../support/app.ts";
 import { insidePlatform, type Platform, type StartedPlatform, usePlatform } from "../support/platform.ts";
 
 /** Repositories as people have them, really pushed, built and served. */
+const FIXTURES = resolve(import.meta.dirname, "../fixtures");
+
 let started: StartedPlatform | undefined;
 let platform: Platform;
 const apps: App[] = [];
@@ -15,8 +19,11 @@ beforeAll(async () => {
   platform = started.platform;
   await untilServing(platform);
 });
+// At once: the namespace's quota is small.
+afterEach(async () => {
+  await Promise.all(apps.splice(0).map((app) => app.remove()));
+});
 afterAll(async () => {
-  for (const app of apps) await app.remove().catch(() => app.close());
   await started?.stop();
 });
 
@@ -97,3 +104,61 @@ describe("a repository that describes its app", () => {
     expect(await open(app)).toBe("none procfile 8080");
   });
 });
+
+describe("a repository without a Dockerfile", () => {
+  it("is built as the Node API that it is, its packages from their lock file", async () => {
+    const app = await makeApp("node-api");
+    const pushed = await app.push(await fixture("node-api"));
+    isLive(pushed);
+    expect(said(pushed)).toContain("No Dockerfile: this is an Express app (package.json depends on express; package-lock.json is npm's).");
+    expect(said(pushed)).toContain("plim build --explain");
+    expect(JSON.parse(await open(app))).toEqual({ hello: "from Express", node: expect.stringMatching(/^v22\./) });
+  });
+
+  it("is built as the Vite site that it is, and any path that is no file is its page", async () => {
+    const app = await makeApp("vite-site");
+    isLive(await app.push(await fixture("vite-site")));
+    const page = await open(app, "/some/page");
+    expect(page).toContain("<title>A Vite site</title>");
+    expect(await open(app, /src="(\/assets\/[^"]+)"/.exec(page)?.[1])).toContain("built by Vite");
+  });
+
+  it("runs every process of its Procfile", async () => {
+    const app = await makeApp("procfile");
+    const pushed = await app.push(await fixture("procfile-worker"));
+    isLive(pushed);
+    expect(said(pushed)).toMatch(/^Release v1 {3}web ×1 {2}worker ×1/m);
+    expect(await open(app)).toBe("web of a Procfile");
+  });
+
+  it("may hold several apps, a directory each", async () => {
+    const files = await fixture("monorepo");
+    for (const [name, page] of [
+      ["api", "api of the monorepo"],
+      ["site", "site of the monorepo"],
+    ] as const) {
+      const app = await makeApp(`mono-${name}`);
+      await api(platform, "POST", inDemo("/apps"), {
+        name: `mono-${name}`,
+        spec: { source: { kind: "git", directory: `services/${name}` } },
+      });
+      isLive(await app.push(files));
+      expect(await open(app)).toContain(page);
+    }
+    expect((await resource("mono-api")).spec.processes.web).toMatchObject({ cpuMillis: 100, readiness: { kind: "http", path: "/" } });
+  });
+
+  it("is refused with what was looked for where there is nothing to go by", async () => {
+    const pushed = await (await makeApp("nothing")).push({ "notes.txt": "nothing to run" });
+    expect(pushed.code).toBe(1);
+    expect(said(pushed)).toMatch(/Looked for: go\.mod \(Go\); requirements\.txt[\s\S]*Add a Dockerfile/);
+  });
+});
+
+/** All files of a fixture, by path. */
+async function fixture(name: string): Promise<Readonly<Record<string, string>>> {
+  const directory = join(FIXTURES, name);
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Object.fromEntries(await Promise.all(files.map(async (path) => [relative(directory, path), await readFile(path, "utf8")])));
+}

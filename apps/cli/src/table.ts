@@ -122,9 +122,11 @@ export const COMMANDS: readonly CommandSpec[] = [
       { name: "committed", about: "only what is committed: the last commit" },
       { name: "dockerfile", value: "path", about: "another Dockerfile, from the top of what is built" },
       { name: "target", value: "stage", about: "up to this stage" },
+      { name: "explain", about: "build nothing: say what is found in this folder, and show the Dockerfile that is written for it" },
+      { name: "eject", about: "write that Dockerfile and a .dockerignore into this folder, to be kept and changed" },
       NAMESPACE,
     ],
-    examples: ["plim build && git push plimsoll main", "plim build shop -C ~/src/shop --target test"],
+    examples: ["plim build && git push plimsoll main", "plim build shop -C ~/src/shop --target test", "plim build --explain"],
     load: () => import("./commands/build.ts").then(({ build }) => build),
   },
   {

@@ -14,6 +14,7 @@ import type { StepKey } from "./plan/keys.ts";
 import { type PlannedStage, planStages, type StagePlan } from "./plan/stages.ts";
 import { fromSteps, listSteps, planSteps } from "./plan/steps.ts";
 import { BuildProblem, problemAt } from "./problem.ts";
+import { foundSentences } from "./solve/detected.ts";
 import { CANCELLED, timedOut } from "./solve/explain.ts";
 import type { BuildNetwork } from "./solve/network.ts";
 import { Progress } from "./solve/progress.ts";
@@ -283,6 +284,7 @@ class HostBuilder implements Builder {
     const planOptions = { architecture, buildArgs, ...(request.target === undefined ? {} : { target: request.target }) };
     const told = planStages(dockerfile, planOptions);
     progress.plan(dockerfile.file, told.stages.find(({ index }) => index === told.target)?.label ?? "", listSteps(told));
+    for (const sentence of recipe.written === undefined ? [] : foundSentences(recipe.written)) progress.notice(sentence);
     for (const step of fromStepsOf(told, ({ kind }) => kind !== "image")) progress.cached(step);
     const bases = new Map(await this.resolveImages(told, told.images, progress, signal));
     const triggers = triggersOf(bases);

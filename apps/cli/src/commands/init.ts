@@ -2,11 +2,13 @@ import { existsSync, realpathSync, statSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
 import { AppError } from "@plimsoll/core/errors";
 import { NAME_PATTERN } from "@plimsoll/core/ids";
+import { detect } from "@plimsoll/detect";
 import type { Client } from "../client.ts";
 import type { Run } from "../command.ts";
 import { usageError } from "../failure.ts";
 import { parseCount } from "../input.ts";
 import { type AppPlace, git, placeName } from "../place.ts";
+import { projectFolder } from "../project-folder.ts";
 import { registerOwnKey } from "../ssh-keys.ts";
 
 export const init: Run = async (call) => {
@@ -27,16 +29,24 @@ export const init: Run = async (call) => {
   if (before === "") await git(["remote", "add", remote, url], { cwd: top });
   else if (before !== url) await git(["remote", "set-url", remote, url], { cwd: top });
   const branch = (await git(["symbolic-ref", "--short", "HEAD"], { cwd: top }).catch(() => "main")).trim();
-  const hasDockerfile = existsSync(join(top, directory ?? "", "Dockerfile"));
+  const built = await howBuilt(join(top, directory ?? ""));
   call.show({ remote: url, ...place, app }, () =>
     [
       before === "" || before === url ? `Remote ${remote} is ${url}` : `Remote ${remote} is now ${url} (it was ${before})`,
       ...(directory === undefined ? [] : [`${app} is what is in ${directory === "" ? "the whole repository" : directory}.`]),
-      ...(hasDockerfile ? [] : ["There is no Dockerfile in this folder yet: a push needs one."]),
+      ...built,
       `Next: git push ${remote} ${branch === "main" || branch === "master" ? branch : `${branch}:main`}`,
     ].join("\n"),
   );
 };
+
+/** What to know before the first push of a folder without a Dockerfile. */
+async function howBuilt(folder: string): Promise<readonly string[]> {
+  if (existsSync(join(folder, "Dockerfile"))) return [];
+  const detection = await detect(await projectFolder(folder));
+  if (detection.kind === "none") return [detection.message];
+  return [`No Dockerfile: this is ${detection.recipe.what}, and one is written for it. See it: plim build --explain`];
+}
 
 /** A directory that was typed, from the top of the repository; empty for the top itself. */
 function directoryOf(top: string, typed: string): string {

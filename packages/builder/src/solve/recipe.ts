@@ -1,17 +1,21 @@
 import { posix } from "node:path";
 import { AppError } from "@plimsoll/core";
+import type { DetectedRecipe } from "@plimsoll/detect";
 import { type GitObjects, parseCommit } from "../context/git-objects.ts";
 import { IgnoreRules } from "../context/ignore.ts";
 import { type ContextNode, ContextTree } from "../context/tree.ts";
 import { type Dockerfile, parseDockerfile } from "../dockerfile/parse.ts";
 import type { ContextSource } from "../execute/protocol.ts";
 import { BuildProblem } from "../problem.ts";
+import { writeRecipe } from "./detected.ts";
 
 /** What is to be built, as the commit has it. */
 export interface Recipe {
   readonly dockerfile: Dockerfile;
   readonly context: ContextTree;
   readonly rules?: IgnoreRules;
+  /** Where the commit has no Dockerfile: what this one was written for. */
+  readonly written?: DetectedRecipe;
   /** For the worker, which reads the context again. */
   readonly source: ContextSource;
 }
@@ -27,8 +31,9 @@ export interface RecipeRequest {
 const MAX_TEXT_BYTES = 1024 * 1024;
 
 /**
- * Reads Dockerfile, ignore file and context root of a commit; links are followed inside the repository only. Throws BuildProblem, and
- * AppError `not_found` when the commit is not in the repository.
+ * Reads Dockerfile, ignore file and context root of a commit; where none is asked for and there is no Dockerfile, one is written for what
+ * is there. Links are followed inside the repository only. Throws BuildProblem, and AppError `not_found` when the commit is not in the
+ * repository.
  */
 export async function readRecipe(objects: GitObjects, request: RecipeRequest): Promise<Recipe> {
   const { tree, committedAt } = parseCommit(await objects.read(request.commit, "commit"));
@@ -42,15 +47,21 @@ export async function readRecipe(objects: GitObjects, request: RecipeRequest): P
       message: `The repository has no directory ${directory} to build from; set the app's build directory.`,
     });
   }
-  const dockerfile = parseDockerfile(await readDockerfile(objects, repository, file), file);
+  const written =
+    request.dockerfile === undefined && (await repository.find(file, false)) === undefined
+      ? await writeRecipe(objects, root.id)
+      : undefined;
+  const dockerfile = parseDockerfile(written?.dockerfile ?? (await readDockerfile(objects, repository, file)), file);
   const ignore =
     (await readIgnoreFile(objects, repository, `${file}.dockerignore`)) ??
-    (await readIgnoreFile(objects, repository, posix.join(directory, ".dockerignore")));
+    (await readIgnoreFile(objects, repository, posix.join(directory, ".dockerignore"))) ??
+    (written === undefined ? undefined : { text: written.dockerignore, file: posix.join(directory, ".dockerignore") });
   const rules = ignore === undefined ? undefined : IgnoreRules.parse(ignore.text, ignore.file);
   return {
     dockerfile,
     context: new ContextTree(objects, root.id, rules),
     ...(rules === undefined ? {} : { rules }),
+    ...(written === undefined ? {} : { written }),
     source: { rootId: root.id, directory, committedAt, ...(ignore === undefined ? {} : { ignore }) },
   };
 }

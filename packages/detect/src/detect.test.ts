@@ -1,0 +1,219 @@
+import { describe, expect, it } from "vitest";
+import { detect } from "./detect.ts";
+import { memoryFiles } from "./testing/memory-files.ts";
+
+type Files = Readonly<Record<string, string>>;
+
+async function recipe(files: Files) {
+  const detection = await detect(memoryFiles(files));
+  if (detection.kind !== "recipe") throw new Error(detection.message);
+  return detection.recipe;
+}
+
+async function refusal(files: Files): Promise<string> {
+  const detection = await detect(memoryFiles(files));
+  return detection.kind === "none" ? detection.message : `${detection.recipe.what}\n${detection.recipe.dockerfile}`;
+}
+
+const json = (value: unknown) => JSON.stringify(value);
+const NPM = { "package-lock.json": "{}" };
+const next = (config: string) => ({
+  "package.json": json({ dependencies: { next: "15" }, scripts: { build: "next build" } }),
+  "next.config.mjs": config,
+  ...NPM,
+});
+
+describe("what a repository without a Dockerfile is", () => {
+  it.each<[string, Files, string, readonly string[]]>([
+    [
+      "Express with npm, not built",
+      { "package.json": json({ dependencies: { express: "5" }, scripts: { start: "node server.js" } }), ...NPM },
+      "an Express app",
+      ["FROM node:22 AS packages", "COPY package.json package-lock.json ./", "npm ci --omit=dev", 'CMD ["node", "server.js"]', "USER node"],
+    ],
+    [
+      "Fastify with pnpm, built",
+      {
+        "package.json": json({
+          dependencies: { fastify: "5" },
+          scripts: { build: "tsc", start: "node dist/server.js" },
+          engines: { node: "24.x" },
+        }),
+        "pnpm-lock.yaml": "lockfileVersion: '9.0'\n",
+      },
+      "a Fastify app",
+      [
+        "FROM node:24 AS build",
+        "npm install --global pnpm@10",
+        "pnpm install --frozen-lockfile",
+        "RUN pnpm run build",
+        "pnpm prune --prod",
+      ],
+    ],
+    [
+      "a program without dependencies and without lock file",
+      { "package.json": "{}", "index.js": "" },
+      "a Node program",
+      ["npm install --omit=dev", 'CMD ["node", "index.js"]'],
+    ],
+    [
+      "yarn of the first generation",
+      { "package.json": json({ main: "app.js" }), "yarn.lock": "# yarn lockfile v1\n" },
+      "a Node program",
+      ["yarn@1", "yarn install --production --frozen-lockfile", 'CMD ["node", "app.js"]'],
+    ],
+    [
+      "yarn of today",
+      { "package.json": json({ main: "app.js", packageManager: "yarn@4.5.0" }), "yarn.lock": "__metadata:\n", ".yarnrc.yml": "" },
+      "a Node program",
+      ["corepack enable", "COPY package.json yarn.lock .yarnrc.yml ./", "yarn install --immutable"],
+    ],
+    [
+      "a start script that needs a shell",
+      { "package.json": json({ scripts: { start: "NODE_ENV=x node ." } }), ...NPM },
+      "a Node program",
+      ['CMD ["npm", "run", "start"]'],
+    ],
+    [
+      "an install script: everything is there before it",
+      { "package.json": json({ main: "a.js", scripts: { postinstall: "prisma generate" } }), ...NPM },
+      "a Node program",
+      ["COPY . .\nRUN --mount=type=cache,target=/root/.npm npm ci --omit=dev"],
+    ],
+    ["Next.js", next(""), "a Next.js app", ["RUN npm run build", 'CMD ["next", "start"]', "COPY --from=build --chown=node:node /app ./"]],
+    ["Next.js, exported", next('export default { output: "export" }'), "a Next.js site", ["COPY --from=build /app/out ./", "--single"]],
+    [
+      "Next.js, standalone",
+      next("export default { output: 'standalone' }"),
+      "a Next.js app",
+      [".next/standalone", 'CMD ["node", "server.js"]'],
+    ],
+    [
+      "Remix",
+      {
+        "package.json": json({
+          dependencies: { "@remix-run/serve": "2" },
+          devDependencies: { vite: "6" },
+          scripts: { build: "remix vite:build", start: "remix-serve ./build/server/index.js" },
+        }),
+        ...NPM,
+      },
+      "a Remix app",
+      ['CMD ["remix-serve", "./build/server/index.js"]'],
+    ],
+    [
+      "Nest",
+      {
+        "package.json": json({
+          dependencies: { "@nestjs/core": "11" },
+          scripts: { build: "nest build", start: "nest start", "start:prod": "node dist/main" },
+        }),
+        ...NPM,
+      },
+      "a Nest app",
+      ['CMD ["node", "dist/main"]', "npm prune --omit=dev"],
+    ],
+    [
+      "Vite",
+      {
+        "package.json": json({ devDependencies: { vite: "7" }, scripts: { dev: "vite", build: "vite build" } }),
+        "vite.config.ts": 'x({ build: { outDir: "./out" } })',
+        ...NPM,
+      },
+      "a Vite site",
+      ["COPY --from=build /app/out ./", '"--single"'],
+    ],
+    [
+      "Vite beside a server",
+      {
+        "package.json": json({
+          dependencies: { express: "5" },
+          devDependencies: { vite: "7" },
+          scripts: { build: "vite build", start: "node server.js" },
+        }),
+        ...NPM,
+      },
+      "an Express app",
+      ["RUN npm run build", 'CMD ["node", "server.js"]'],
+    ],
+    [
+      "Django",
+      {
+        "requirements.txt": "Django==5.1\npsycopg[binary]\n",
+        "manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")',
+        "shop/settings.py": "STATIC_ROOT = BASE_DIR / 'static'\n",
+        "shop/wsgi.py": "",
+      },
+      "a Django app",
+      ["FROM python:3.11-slim AS packages", "pip install -r requirements.txt", "pip install gunicorn", "collectstatic", '"shop.wsgi"'],
+    ],
+    [
+      "Flask with Poetry",
+      {
+        "pyproject.toml": '[tool.poetry.dependencies]\npython = "^3.12"\nflask = "*"\ngunicorn = "*"\n',
+        "poetry.lock": "",
+        "api/__init__.py": "def create_app():\n  pass\n",
+      },
+      "a Flask app",
+      ["FROM python:3.12-slim", "poetry install --only main --no-root", '"api:create_app()"'],
+    ],
+    [
+      "FastAPI with uv",
+      {
+        "pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.13"\ndependencies = ["fastapi[standard]>=0.1"]\n',
+        "uv.lock": "",
+        "app/main.py": "app: FastAPI = FastAPI()\n",
+      },
+      "a FastAPI app",
+      ["FROM python:3.13-slim", "uv sync --frozen --no-dev", "CMD exec uvicorn app.main:app"],
+    ],
+    ["a Python script", { "requirements.txt": "", "main.py": "" }, "a Python program", ['CMD ["python", "main.py"]']],
+    [
+      "Go at its top",
+      { "go.mod": "module example.com/shop/v2\n\ngo 1.23.1\n", "go.sum": "", "main.go": "package main\n", "templates/a": "" },
+      "a Go program",
+      ["FROM golang:1.23 AS build", "COPY go.mod go.sum ./", "go mod download", "-o /out/app .", "COPY templates/ ./templates/"],
+    ],
+    [
+      "Go in cmd/",
+      {
+        "go.mod": "module shop\ngo 1.22\n",
+        "cmd/shop/main.go": "package main",
+        "cmd/tool/main.go": "package main",
+        "vendor/modules.txt": "",
+      },
+      "a Go program",
+      ["./cmd/shop"],
+    ],
+    ["a site of files", { "index.html": "" }, "a site of files", ["COPY . .", 'CMD ["serve", "--no-clipboard", "--no-port-switching"]']],
+    ["a site in public/", { "public/index.html": "" }, "a site of files", ["COPY public ."]],
+    [
+      "a Python program with a package.json for its tools",
+      { "requirements.txt": "flask", "app.py": "app = Flask(__name__)", "package.json": "{}", "index.js": "" },
+      "a Flask app",
+      ['"app:app"'],
+    ],
+  ])("%s", async (_name, files, what, lines) => {
+    const found = await recipe(files);
+    expect(found.what).toBe(what);
+    for (const line of lines) expect(found.dockerfile).toContain(line);
+    expect(found.dockerignore).toContain(".git\n");
+    expect(found.because.length).toBeGreaterThan(0);
+    expect(found.dockerfile).toMatch(/^USER (node|10001:10001)$/m);
+  });
+
+  it.each<[Files, string]>([
+    [
+      { "README.md": "" },
+      "Looked for: go.mod (Go); requirements.txt, pyproject.toml, poetry.lock or uv.lock (Python); package.json (Node); index.html",
+    ],
+    [{ "services/api/package.json": "{}" }, "plim init --directory"],
+    [{ Gemfile: "" }, "none is written yet for Ruby, which Gemfile tells of"],
+    [{ "package.json": "{}" }, 'looks like a Node program, but how it is run is not to be seen: package.json has no "start" script'],
+    [{ "requirements.txt": "flask\n" }, "no app = Flask(…) in app.py"],
+    [{ "go.mod": "module x", "cmd/a/main.go": "", "cmd/b/main.go": "" }, "which of cmd/a, cmd/b it is"],
+    [{ "package.json": "{ broken", "index.html": "" }, "a site of files"],
+  ])("says what was looked for, or what is missing: %j", async (files, message) => {
+    expect(await refusal(files)).toContain(message);
+  });
+});

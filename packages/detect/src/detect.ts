@@ -1,0 +1,64 @@
+import { detectGo } from "./detect-go.ts";
+import { detectStatic } from "./detect-static.ts";
+import type { ProjectFiles } from "./files.ts";
+import { detectNode } from "./node/detect-node.ts";
+import { detectPython } from "./python/detect-python.ts";
+import type { DetectedRecipe, Finding } from "./recipe.ts";
+
+export type Detection =
+  | { readonly kind: "recipe"; readonly recipe: DetectedRecipe }
+  /** What was looked for, or what is missing, and what to do: a few sentences. */
+  | { readonly kind: "none"; readonly message: string };
+
+/** What each detector goes by, in the order in which they are asked; the first that knows how it is run has it. */
+const DETECTORS: readonly {
+  readonly by: string;
+  readonly detect: (files: ProjectFiles) => Promise<Finding | undefined>;
+}[] = [
+  { by: "go.mod (Go)", detect: detectGo },
+  { by: "requirements.txt, pyproject.toml, poetry.lock or uv.lock (Python)", detect: detectPython },
+  { by: "package.json (Node)", detect: detectNode },
+  { by: "index.html, also in public/ or dist/ (a site of files)", detect: detectStatic },
+];
+
+/** What we know when we see it and write no recipe for. */
+const NOT_WRITTEN: readonly (readonly [string, string])[] = [
+  ["Gemfile", "Ruby"],
+  ["composer.json", "PHP"],
+  ["index.php", "PHP"],
+  ["pom.xml", "Java"],
+  ["build.gradle", "Java"],
+  ["build.gradle.kts", "Kotlin"],
+  ["Cargo.toml", "Rust"],
+  ["deno.json", "Deno"],
+  ["deno.jsonc", "Deno"],
+  ["mix.exs", "Elixir"],
+  ["setup.py", "Python with setup.py alone"],
+  ["Pipfile", "Python with a Pipfile alone"],
+];
+
+/**
+ * Looks what a directory without a Dockerfile holds, and writes one for it. Reads a handful of files, runs nothing; the same files give
+ * the same recipe.
+ */
+export async function detect(files: ProjectFiles): Promise<Detection> {
+  const unclear: Extract<Finding, { kind: "unclear" }>[] = [];
+  for (const { detect: look } of DETECTORS) {
+    const finding = await look(files);
+    if (finding?.kind === "recipe") return finding;
+    if (finding !== undefined) unclear.push(finding);
+  }
+  return { kind: "none", message: await whyNot(files, unclear) };
+}
+
+async function whyNot(files: ProjectFiles, [unclear]: readonly Extract<Finding, { kind: "unclear" }>[]): Promise<string> {
+  const todo = "Add a Dockerfile, which tells how it is built and run.";
+  if (unclear !== undefined)
+    return `There is no Dockerfile. This looks like ${unclear.what}, but how it is run is not to be seen: ${unclear.missing}. ${todo}`;
+  const names = await files.list("");
+  const known = NOT_WRITTEN.find(([name]) => names.includes(name));
+  if (known !== undefined) return `There is no Dockerfile, and none is written yet for ${known[1]}, which ${known[0]} tells of. ${todo}`;
+  const where = names.filter((name) => name.endsWith("/") && !name.startsWith(".")).length;
+  const elsewhere = where === 0 ? "" : " If the app is in a directory of its own, name that: plim init --directory.";
+  return `There is no Dockerfile, and nothing that one could be written for. Looked for: ${DETECTORS.map(({ by }) => by).join("; ")}. ${todo}${elsewhere}`;
+}

@@ -1,0 +1,156 @@
+import type { ProjectFiles } from "../files.ts";
+import { dockerfile, dockerignore, type Finding, run, words } from "../recipe.ts";
+import { type PythonProject, readPythonProject } from "./project.ts";
+
+const IGNORED = ["__pycache__", "*.pyc", ".venv", "venv", ".pytest_cache", ".mypy_cache"];
+const ENTRIES = ["app.py", "main.py", "wsgi.py", "asgi.py", "server.py", "application.py", "run.py"];
+/** Nobody's: the image has no account of this number, and needs none. */
+const NOBODY = "10001:10001";
+
+interface Program {
+  readonly what: string;
+  readonly because: string;
+  /** What follows CMD. */
+  readonly cmd: string;
+  /** The server that runs it, installed where the project does not. */
+  readonly server?: string;
+  readonly collectsStatic?: boolean;
+}
+
+/** A program in Python: what it is by its packages, where it begins by its files. */
+export async function detectPython(files: ProjectFiles): Promise<Finding | undefined> {
+  const project = await readPythonProject(files);
+  if (project === undefined) return undefined;
+  const program = await programOf(files, project);
+  if ("missing" in program) return { kind: "unclear", ...program };
+  const because = [program.because, project.because, ...(project.versionBecause === undefined ? [] : [project.versionBecause])];
+  return {
+    kind: "recipe",
+    recipe: { what: program.what, because, dockerfile: recipe(project, program), dockerignore: dockerignore(...IGNORED) },
+  };
+}
+
+async function programOf(files: ProjectFiles, project: PythonProject): Promise<Program | { what: string; missing: string }> {
+  const depends = (name: string) => `it depends on ${name}`;
+  if (project.packages.has("django")) {
+    const module = await djangoModule(files, project.names);
+    const what = "a Django app";
+    if (module === undefined)
+      return { what, missing: "manage.py is not at its top, or there is no directory with wsgi.py and settings.py" };
+    const settings = (await files.read(`${module}/settings.py`)) ?? "";
+    return {
+      what,
+      because: depends("django"),
+      cmd: words("gunicorn", "--workers", "2", `${module}.wsgi`),
+      server: "gunicorn",
+      collectsStatic: /^\s*STATIC_ROOT\s*=/m.test(settings),
+    };
+  }
+  for (const [name, what, server] of [
+    ["fastapi", "a FastAPI app", "uvicorn"],
+    ["starlette", "a Starlette app", "uvicorn"],
+    ["flask", "a Flask app", "gunicorn"],
+  ] as const) {
+    if (!project.packages.has(name)) continue;
+    const target = await applicationOf(files, project.names, name);
+    if (target === undefined)
+      return {
+        what,
+        missing: `no app = ${name === "flask" ? "Flask" : name === "fastapi" ? "FastAPI" : "Starlette"}(…) in ${ENTRIES.slice(0, 4).join(", ")} or in a package of the same names`,
+      };
+    const cmd =
+      server === "gunicorn" ? words("gunicorn", "--workers", "2", target) : `exec uvicorn ${target} --host 0.0.0.0 --port "\${PORT:-8080}"`;
+    return { what, because: depends(name), cmd, server };
+  }
+  const entry = ENTRIES.find((name) => project.names.includes(name));
+  if (entry === undefined)
+    return { what: "a Python program", missing: `there is neither Django, Flask nor FastAPI, and none of ${ENTRIES.join(", ")}` };
+  return { what: "a Python program", because: `${entry} is there`, cmd: words("python", entry) };
+}
+
+async function djangoModule(files: ProjectFiles, names: readonly string[]): Promise<string | undefined> {
+  if (!names.includes("manage.py")) return undefined;
+  const named = /DJANGO_SETTINGS_MODULE["']\s*,\s*["']([A-Za-z_]\w*)\.settings/.exec((await files.read("manage.py")) ?? "")?.[1];
+  for (const directory of [named, ...names.filter((name) => /^[A-Za-z_]\w*\/$/.test(name)).map((name) => name.slice(0, -1))]) {
+    if (directory !== undefined && (await files.list(directory)).includes("wsgi.py")) return directory;
+  }
+  return undefined;
+}
+
+/** `main:app`: the module and the name in it that the web framework's application has. */
+async function applicationOf(
+  files: ProjectFiles,
+  names: readonly string[],
+  framework: "fastapi" | "starlette" | "flask",
+): Promise<string | undefined> {
+  const kind = { fastapi: "FastAPI", starlette: "Starlette", flask: "Flask" }[framework];
+  const directories = names.filter((name) => /^[A-Za-z_]\w*\/$/.test(name)).slice(0, 20);
+  const candidates = [
+    ...ENTRIES,
+    ...directories.flatMap((directory) => ["__init__.py", ...ENTRIES].map((entry) => `${directory}${entry}`)),
+  ];
+  for (const path of candidates) {
+    const text = path.includes("/") || names.includes(path) ? await files.read(path) : undefined;
+    if (text === undefined) continue;
+    const module = path.replace(/(\/__init__)?\.py$/, "").replaceAll("/", ".");
+    const name = new RegExp(`^([A-Za-z_]\\w*)(?:\\s*:\\s*[\\w.]+)?\\s*=\\s*(?:\\w+\\.)?${kind}\\(`, "m").exec(text)?.[1];
+    if (name !== undefined) return `${module}:${name}`;
+    if (framework === "flask" && /^def create_app\(/m.test(text)) return `${module}:create_app()`;
+  }
+  return undefined;
+}
+
+function recipe(project: PythonProject, program: Program): string {
+  const base = `python:${project.version}-slim`;
+  const needsServer = program.server !== undefined && !project.packages.has(program.server);
+  const path = "PATH=/venv/bin:$PATH";
+  return dockerfile(
+    [
+      `FROM ${base} AS packages`,
+      "WORKDIR /app",
+      "RUN python3 -m venv /venv",
+      `ENV ${path} PIP_DISABLE_PIP_VERSION_CHECK=1`,
+      ...installs(project),
+      needsServer ? pip(`install ${program.server}`) : undefined,
+    ],
+    [
+      `FROM ${base}`,
+      "WORKDIR /app",
+      `ENV ${path} PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1`,
+      "COPY --from=packages /venv /venv",
+      "COPY . .",
+      program.collectsStatic === true ? "RUN SECRET_KEY=only-for-the-build python manage.py collectstatic --noinput" : undefined,
+      `USER ${NOBODY}`,
+      `CMD ${program.cmd}`,
+    ],
+  );
+}
+
+function installs({ manager, names }: PythonProject): readonly string[] {
+  const lists = (...wanted: readonly string[]) => `COPY ${wanted.filter((name) => names.includes(name)).join(" ")} ./`;
+  switch (manager) {
+    case "pip":
+      return [lists("requirements.txt"), pip("install -r requirements.txt")];
+    case "poetry":
+      return [
+        pip("install poetry"),
+        lists("pyproject.toml", "poetry.lock"),
+        // In the environment that is active: Poetry takes it.
+        `ENV VIRTUAL_ENV=/venv POETRY_NO_INTERACTION=1`,
+        run("poetry install --only main --no-root", "/root/.cache"),
+      ];
+    case "uv":
+      return [
+        pip("install uv"),
+        lists("pyproject.toml", "uv.lock"),
+        "ENV UV_PROJECT_ENVIRONMENT=/venv UV_LINK_MODE=copy",
+        run("uv sync --frozen --no-dev --no-install-project --inexact", "/root/.cache"),
+      ];
+    case "project":
+      return ["COPY . .", pip("install .")];
+  }
+}
+
+function pip(command: string): string {
+  return run(`pip ${command}`, "/root/.cache");
+}

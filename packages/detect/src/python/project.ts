@@ -1,0 +1,97 @@
+import { parse } from "smol-toml";
+import { firstOf, type ProjectFiles } from "../files.ts";
+
+export type PythonManager = "pip" | "poetry" | "uv" | "project";
+
+/** What of a Python project its recipe depends on. */
+export interface PythonProject {
+  readonly names: readonly string[];
+  readonly manager: PythonManager;
+  readonly because: string;
+  /** Names of packages, in lower case with -. */
+  readonly packages: ReadonlySet<string>;
+  /** `3.11`. */
+  readonly version: string;
+  readonly versionBecause?: string;
+}
+
+/** What Debian 12 has as well, so that a host without a registry can stand in for it. */
+const DEFAULT_VERSION = "3.11";
+
+export async function readPythonProject(files: ProjectFiles): Promise<PythonProject | undefined> {
+  const names = await files.list("");
+  const pyproject = await readPyproject(files);
+  const requirements = (await files.read("requirements.txt")) ?? "";
+  const lock = firstOf(names, ["uv.lock", "poetry.lock"]);
+  const isPoetry = pyproject?.tool.poetry !== undefined;
+  const found: readonly [PythonManager, string] | undefined =
+    lock === "uv.lock"
+      ? ["uv", "uv.lock is uv's"]
+      : lock === "poetry.lock" || isPoetry
+        ? ["poetry", lock === undefined ? "pyproject.toml is Poetry's" : "poetry.lock is Poetry's"]
+        : names.includes("requirements.txt")
+          ? ["pip", "requirements.txt is there"]
+          : pyproject?.dependencies !== undefined
+            ? ["project", "pyproject.toml describes a project"]
+            : undefined;
+  if (found === undefined) return undefined;
+  const version = await pythonVersion(files, pyproject?.requires);
+  return {
+    names,
+    manager: found[0],
+    because: found[1],
+    packages: new Set(
+      [...requirements.split("\n"), ...(pyproject?.dependencies ?? []), ...(pyproject?.tool.poetry ?? [])].flatMap(packageName),
+    ),
+    version: version.version,
+    ...(version.because === undefined ? {} : { versionBecause: version.because }),
+  };
+}
+
+/** `Flask[async]>=3 ; python_version > "3"` → flask (PEP 503 names). */
+function packageName(requirement: string): readonly string[] {
+  const name = /^\s*([A-Za-z0-9][\w.-]*)/.exec(requirement)?.[1];
+  return name === undefined ? [] : [name.toLowerCase().replaceAll(/[-_.]+/g, "-")];
+}
+
+interface Pyproject {
+  readonly dependencies?: readonly string[];
+  readonly requires?: string;
+  readonly tool: { readonly poetry?: readonly string[] };
+}
+
+async function readPyproject(files: ProjectFiles): Promise<Pyproject | undefined> {
+  const text = await files.read("pyproject.toml");
+  if (text === undefined) return undefined;
+  let data: unknown;
+  try {
+    data = parse(text);
+  } catch {
+    return undefined;
+  }
+  const at = (...path: readonly string[]) =>
+    path.reduce<unknown>(
+      (value, key) => (typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined),
+      data,
+    );
+  const dependencies = at("project", "dependencies");
+  const requires = at("project", "requires-python") ?? at("tool", "poetry", "dependencies", "python");
+  const poetry = at("tool", "poetry", "dependencies");
+  return {
+    ...(Array.isArray(dependencies) ? { dependencies: dependencies.filter((one) => typeof one === "string") } : {}),
+    ...(typeof requires === "string" ? { requires } : {}),
+    tool: typeof poetry === "object" && poetry !== null ? { poetry: Object.keys(poetry) } : {},
+  };
+}
+
+async function pythonVersion(files: ProjectFiles, requires: string | undefined): Promise<{ version: string; because?: string }> {
+  for (const file of [".python-version", "runtime.txt"]) {
+    const version = /(3\.\d{1,2})/.exec((await files.read(file)) ?? "")?.[1];
+    if (version !== undefined) return { version, because: `${file} asks for Python ${version}` };
+  }
+  const asked = /(?:>=|\^|~=?|==)?\s*3\.(\d{1,2})/.exec(requires ?? "");
+  if (asked?.[1] === undefined) return { version: DEFAULT_VERSION };
+  const isAtLeast = /^\s*(>=|\^)/.test(requires ?? "") && !/</.test(requires ?? "");
+  const minor = isAtLeast ? Math.max(Number(asked[1]), Number(DEFAULT_VERSION.split(".")[1])) : Number(asked[1]);
+  return { version: `3.${minor}`, because: `pyproject.toml wants Python ${requires?.slice(0, 40)}` };
+}
