@@ -4,7 +4,7 @@ import { AppError } from "@plimsoll/core";
 import type { FirstSeen } from "../cache/first-seen.ts";
 import type { Taking } from "../context/filter.ts";
 import type { GitObjects } from "../context/git-objects.ts";
-import { take, walkTaken } from "../context/take.ts";
+import { type Taken, take, walkTaken } from "../context/take.ts";
 import type { ContextNode, ContextTree } from "../context/tree.ts";
 import type { InlineFile } from "../plan/actions.ts";
 import { type Destination, DIRECTORY_TIME_NS, type EntryAttributes, type FileWriter } from "./destination.ts";
@@ -38,16 +38,24 @@ const NANOSECONDS = 1_000_000_000n;
 export async function copyContext(copy: ContextCopy, destination: Destination): Promise<void> {
   const placement = new Placement(destination, copy.target);
   const writer = new BlobWriter(copy, destination);
-  for (const taken of await take(copy.tree, copy.taking)) {
-    const target = placement.of({ name: taken.name, isDirectory: taken.node.kind === "directory" });
-    for await (const { relative, node: entry } of walkTaken(copy.tree, taken)) {
-      const path = relative === "" ? target : posix.join(target, relative);
-      if (entry.kind !== "directory") await writer.add(path, entry);
-      else if (relative !== "") destination.putDirectory(path, { mode: 0o755, owner: ROOT, mtimeNs: DIRECTORY_TIME_NS });
-    }
-  }
+  for (const taken of await take(copy.tree, copy.taking)) await copyTaken(copy, taken, { placement, writer, destination });
   await writer.drain();
   copyInline(copy, placement, destination);
+}
+
+/** One thing that a source names, into its place; the writer may have work left. */
+export async function copyTaken(
+  { tree }: Pick<ContextCopy, "tree">,
+  taken: Taken,
+  into: { readonly placement: Placement; readonly writer: BlobWriter; readonly destination: Destination },
+): Promise<void> {
+  const { placement, writer, destination } = into;
+  const target = placement.of({ name: taken.name, isDirectory: taken.node.kind === "directory" });
+  for await (const { relative, node: entry } of walkTaken(tree, taken)) {
+    const path = relative === "" ? target : posix.join(target, relative);
+    if (entry.kind !== "directory") await writer.add(path, entry);
+    else if (relative !== "") destination.putDirectory(path, { mode: 0o755, owner: ROOT, mtimeNs: DIRECTORY_TIME_NS });
+  }
 }
 
 /** Heredocs as files, 0644 and root's; their time is that of a file of the repository. */
@@ -70,7 +78,8 @@ export function copyInline(
   }
 }
 
-class BlobWriter {
+/** Files of the context on their way, several at a time. */
+export class BlobWriter {
   private readonly copy: ContextCopy;
   private readonly destination: Destination;
   private readonly running: Promise<void>[] = [];

@@ -121,6 +121,11 @@ export class Destination {
     this.tree.utimes(path, attributes.mtimeNs);
   }
 
+  /** Of a directory that somebody else is going to write into. */
+  keepTime(path: string): void {
+    this.touch(path);
+  }
+
   /** Gives directories back the time they had, or sets the one that came with them. */
   finish(): void {
     for (const [path, mtimeNs] of this.times) this.tree.utimes(path, mtimeNs);

@@ -1,7 +1,7 @@
 import type { BuildFailure, Digest, LayerRef } from "@plimsoll/core";
 import type { HostLayout } from "@plimsoll/host";
 import type { Taking } from "../context/filter.ts";
-import type { CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
+import type { AddAction, CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
 
 /**
@@ -69,6 +69,14 @@ export type WorkerRequest = { readonly id: number } & (
       readonly origin: readonly Digest[];
       /** For the times of inline files. */
       readonly context: ContextSource;
+    }
+  | {
+      readonly type: "add";
+      readonly action: AddAction;
+      readonly parents: readonly Digest[];
+      readonly context: ContextSource;
+      /** For each source the layer that it was fetched into; null for those of the context. */
+      readonly fetched: readonly (Digest | null)[];
     }
   /** Only says what a COPY --from would take. */
   | ({ readonly type: "inspect"; readonly origin: readonly Digest[] } & Taking)

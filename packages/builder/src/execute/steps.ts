@@ -8,6 +8,7 @@ import { IgnoreRules } from "../context/ignore.ts";
 import { ContextTree } from "../context/tree.ts";
 import type { CopyAction, RunAction } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
+import { addSources } from "./add.ts";
 import { trustCertificates } from "./certificates.ts";
 import { copyContext, copyInline } from "./copy-context.ts";
 import { copyFromTree } from "./copy-layers.ts";
@@ -97,6 +98,8 @@ export class StepExecutor implements AsyncDisposable {
         });
         return { layer, contents };
       }
+      case "add":
+        return { layer: await this.add(request) };
       case "inspect":
         return { layer: null, contents: this.onOrigin(request.origin, (origin) => copyFromTree(origin, request)) };
       case "fill":
@@ -195,11 +198,41 @@ export class StepExecutor implements AsyncDisposable {
     };
   }
 
-  private async copyContext(action: CopyAction, context: ContextSource, destination: Destination): Promise<void> {
-    const { rootId, directory, committedAt, ignore } = context;
-    const rules = ignore === undefined ? undefined : IgnoreRules.parse(ignore.text, ignore.file);
+  private async add({ action, parents, context, fetched }: WorkerRequest & { readonly type: "add" }): Promise<LayerRef | null> {
+    const scratch = this.layers.temporary();
     const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
-    const tree = new ContextTree(this.objects, rootId, rules);
+    try {
+      const layer = await this.onTree(parents, async (tree) => {
+        const destination = copyDestination(tree, action);
+        const adding = {
+          action,
+          objects: this.objects,
+          tree: this.contextTree(context),
+          firstSeen,
+          directory: context.directory,
+          committedAt: context.committedAt,
+          scratchDir: scratch.dir,
+          fetched: fetched.map((digest) => (digest === null ? undefined : this.dirsOf([digest])[0])),
+          owner: action.chown === undefined ? undefined : lookUpOwner(tree, action.chown),
+        };
+        await addSources(adding, tree, destination);
+        destination.finish();
+      });
+      firstSeen.save();
+      return layer;
+    } finally {
+      await scratch.discard();
+    }
+  }
+
+  private contextTree({ rootId, ignore }: ContextSource): ContextTree {
+    return new ContextTree(this.objects, rootId, ignore === undefined ? undefined : IgnoreRules.parse(ignore.text, ignore.file));
+  }
+
+  private async copyContext(action: CopyAction, context: ContextSource, destination: Destination): Promise<void> {
+    const { directory, committedAt } = context;
+    const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
+    const tree = this.contextTree(context);
     const { inline, destination: target } = action;
     const copy = { objects: this.objects, tree, taking: action, inline, target, firstSeen, directory, committedAt };
     await copyContext(copy, destination);

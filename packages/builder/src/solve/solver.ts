@@ -7,8 +7,8 @@ import { PatternError } from "../context/pattern.ts";
 import { MissingSource } from "../context/select.ts";
 import { contentOf, take } from "../context/take.ts";
 import type { WorkerResult } from "../execute/protocol.ts";
-import type { CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
-import { type CopyContent, copyFromKey, copyKey, runKey, type StepKey, workdirKey } from "../plan/keys.ts";
+import type { AddAction, CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
+import { addKey, type CopyContent, copyFromKey, copyKey, runKey, type StepKey, workdirKey } from "../plan/keys.ts";
 import type { Origin } from "../plan/stages.ts";
 import type { StageSteps, Step, StepPlace } from "../plan/steps.ts";
 import { problemAt } from "../problem.ts";
@@ -137,7 +137,7 @@ export class Solver {
       case "copy":
         return step.from.kind === "context" ? this.copyContext(step, step, parents) : this.copyFrom(step, step, step.from, parents);
       case "add":
-        throw new Error("the plan refuses ADD until it is executed here");
+        return this.add(step, step, parents);
     }
   }
 
@@ -173,6 +173,20 @@ export class Solver {
     return this.cached(step, copyKey(parents, action, contents), () =>
       this.execute(step, { type: "copy-context", action, parents, context: recipe.source }),
     );
+  }
+
+  private async add(step: Step, action: AddAction, below: readonly Digest[]): Promise<StepResult> {
+    const { recipe } = this.options;
+    const parents = action.link ? [] : below;
+    const contents: CopyContent[] = [];
+    for (const source of action.sources) {
+      if (source.kind !== "local") throw new Error("the plan refuses remote sources until they are executed here");
+      contents.push(...(await this.contextContents(step, { sources: [source.path], exclude: action.exclude })));
+    }
+    return this.cached(step, addKey(parents, action, contents), () => {
+      const fetched = action.sources.map(() => null);
+      return this.execute(step, { type: "add", action, parents, context: recipe.source, fetched });
+    });
   }
 
   private async contextContents(step: StepPlace, taking: Taking): Promise<readonly CopyContent[]> {
