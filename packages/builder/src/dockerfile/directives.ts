@@ -3,7 +3,7 @@ import { problemAt } from "../problem.ts";
 /** The character that escapes and continues lines; `# escape=` chooses. */
 export type Escape = "\\" | "`";
 
-const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/;
+const DIRECTIVE = /^#\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(\S.*)$/;
 const DIRECTIVES = new Set(["syntax", "escape", "check"]);
 
 /**
@@ -15,7 +15,7 @@ export function readDirectives(lines: readonly string[], file: string): Escape {
   const seen = new Set<string>();
   const start = lines[0]?.startsWith("#!") ? 1 : 0;
   for (let index = start; index < lines.length; index++) {
-    const match = DIRECTIVE.exec((lines[index] ?? "").replace(/\r$/, "").trimStart());
+    const match = DIRECTIVE.exec((lines[index] ?? "").trim());
     const name = match?.[1]?.toLowerCase();
     if (name === undefined || !DIRECTIVES.has(name)) break;
     const at = { file, line: index + 1, instruction: (lines[index] ?? "").trim() };

@@ -28,7 +28,8 @@ export class Flags {
       if (kind === "switch" && !/^(?:true|false)$/i.test(value)) {
         throw problemAt(raw.at, "dockerfile", `--${name} is true or false, not "${value.slice(0, 40)}"; write --${name} or remove it.`);
       }
-      values.set(name, [...before, value]);
+      before.push(value);
+      values.set(name, before);
     }
     return new Flags(values);
   }

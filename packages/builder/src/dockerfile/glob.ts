@@ -1,30 +1,27 @@
+import type { ExpansionBudget } from "./budget.ts";
 import { WordError } from "./word-error.ts";
 
 /** A pattern of `${x#p}` and its relatives: `*` any text, `?` one character, `\` makes them literal; no line break is matched by either. */
 type Token = { readonly kind: "char"; readonly char: string } | { readonly kind: "any" } | { readonly kind: "star" };
 
-/** Steps one expansion may take; a value and pattern that need more were made to be slow. */
-const MAX_STEPS = 5_000_000;
-
 /** `${value#pattern}`, `##`, `%`, `%%`: the value without the shortest or longest match at its start or end. */
-export function trimGlob(value: string, pattern: string, side: "start" | "end", longest: boolean): string {
+export function trimGlob(value: string, pattern: string, side: "start" | "end", longest: boolean, budget: ExpansionBudget): string {
   const tokens = compile(pattern);
   const chars = Array.from(value);
   if (side === "end") {
     tokens.reverse();
     chars.reverse();
   }
-  const end = matchAt(chars, 0, tokens, longest, { steps: 0 });
+  const end = matchAt(chars, 0, tokens, longest, budget);
   const rest = end === undefined ? chars : chars.slice(end);
   if (side === "end") rest.reverse();
   return rest.join("");
 }
 
 /** `${value/pattern/replacement}` and `//`: the first or every leftmost longest match replaced. */
-export function replaceGlob(value: string, pattern: string, replacement: string, all: boolean): string {
+export function replaceGlob(value: string, pattern: string, replacement: string, all: boolean, budget: ExpansionBudget): string {
   const tokens = compile(pattern);
   const chars = Array.from(value);
-  const budget = { steps: 0 };
   let text = "";
   let position = 0;
   let done = false;
@@ -38,6 +35,7 @@ export function replaceGlob(value: string, pattern: string, replacement: string,
       continue;
     }
     text += replacement;
+    budget.spend(replacement.length);
     done = !all;
     previousEnd = end;
     if (end === position) {
@@ -75,7 +73,7 @@ function matchAt(
   start: number,
   tokens: readonly Token[],
   longest: boolean,
-  budget: { steps: number },
+  budget: ExpansionBudget,
 ): number | undefined {
   let states = close(new Set([0]), tokens);
   let found = states.has(tokens.length) ? start : undefined;
@@ -84,7 +82,7 @@ function matchAt(
     const char = chars[position] ?? "";
     const next = new Set<number>();
     for (const state of states) {
-      if (++budget.steps > MAX_STEPS) throw new WordError("the pattern takes too long on a value this long");
+      budget.spend(1);
       const token = tokens[state];
       if (token === undefined) continue;
       if (token.kind === "star" && char !== "\n") next.add(state);

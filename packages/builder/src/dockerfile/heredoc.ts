@@ -16,14 +16,15 @@ export interface Heredoc {
 export type HeredocMark = Omit<Heredoc, "content">;
 
 /** Rules: BuildKit's parser.ParseHeredoc. */
-const MARK = /^\d*<<(-?)\s*([^<]*)$/;
+const MARK = /^\d*<<(-?)/;
 const NO_VARIABLES = { get: () => undefined };
 
 /** The heredoc that a word announces, or none. Throws WordError for a name with an open quote. */
 export function readMark(word: string): HeredocMark | undefined {
   const match = MARK.exec(word);
-  const rest = match?.[2] ?? "";
-  if (match === null || rest === "") return undefined;
+  if (match === null) return undefined;
+  const rest = word.slice(match[0].length).trimStart();
+  if (rest === "" || rest.includes("<")) return undefined;
   const options = { escape: "\\", keepUnset: true } as const;
   const [name, ...more] = expandWords(rest, NO_VARIABLES, options);
   if (name === undefined || more.length > 0) return undefined;

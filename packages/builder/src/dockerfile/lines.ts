@@ -26,7 +26,7 @@ export interface RawDockerfile {
 
 /** More is no recipe but a mistake or an attack. */
 const MAX_DOCKERFILE_BYTES = 1024 * 1024;
-const HEREDOC_LINE = /^(?:ONBUILD\s+)*(?:RUN|COPY|ADD)\s/i;
+const HEREDOC_LINE = /^(?:ONBUILD\s+)?(?:RUN|COPY|ADD)\s/i;
 const SPACES = /[\t\v\f\r ]+/;
 
 /**
@@ -123,7 +123,7 @@ class LineReader {
     const from = this.next;
     const end = this.lines.length - (this.lines.at(-1) === "" ? 1 : 0);
     while (this.next < end) {
-      const bare = (this.lines[this.next++] ?? "").replace(/[\r\n]+$/, "");
+      const bare = this.take();
       if ((mark.chomp ? bare.replace(/^\t+/, "") : bare) !== mark.name) continue;
       const body = this.lines.slice(from, this.next - 1);
       const content = body.map((one) => `${one}\n`).join("");
@@ -135,12 +135,12 @@ class LineReader {
   }
 
   private take(): string {
-    return (this.lines[this.next++] ?? "").replace(/[\r\n]+$/, "");
+    return trimEnd(this.lines[this.next++] ?? "", "\r\n");
   }
 
   /** `foo \` continues, `foo \\` does not; blanks after the escape character are tolerated. */
   private continued(line: string): [string, boolean] {
-    const end = line.replace(/[ \t]+$/, "");
+    const end = trimEnd(line, " \t");
     if (!end.endsWith(this.escape) || end.at(-2) === this.escape) return [line, false];
     return [end.slice(0, -1), true];
   }
@@ -150,6 +150,13 @@ class LineReader {
 export function oneLine(text: string, limit = 200): string {
   const flat = text.replace(/\s+/g, " ").trim();
   return flat.length <= limit ? flat : `${flat.slice(0, limit - 1)}…`;
+}
+
+/** A regular expression would look at every run of such characters from each of its places. */
+function trimEnd(text: string, characters: string): string {
+  let end = text.length;
+  while (end > 0 && characters.includes(text[end - 1] ?? "")) end--;
+  return text.slice(0, end);
 }
 
 function isComment(line: string): boolean {
@@ -167,14 +174,9 @@ function readMarksAt(line: string, at: SourceLocation): readonly HeredocMark[] {
 
 /** What follows keyword and flags; behind ONBUILD those of the instruction in it. */
 function lastArguments(keyword: string, rest: string, escapeChar: Escape): string {
-  let [name, args] = [keyword, rest];
-  while (name === "ONBUILD") {
-    const match = /^(\S+)\s+(.*)$/s.exec(args.trim());
-    if (match === null) return "";
-    name = (match[1] ?? "").toUpperCase();
-    args = splitFlags(match[2] ?? "", escapeChar).rest;
-  }
-  return args;
+  if (keyword !== "ONBUILD") return rest;
+  const split = rest.search(/\s/);
+  return split < 0 ? "" : splitFlags(rest.slice(split), escapeChar).rest;
 }
 
 function isJsonList(rest: string): boolean {

@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: messages show words of Dockerfiles
+import { ExpansionBudget } from "./budget.ts";
 import { replaceGlob, trimGlob } from "./glob.ts";
 import { WordError } from "./word-error.ts";
 
@@ -17,6 +18,8 @@ export interface WordOptions {
   readonly plainQuotes?: boolean;
   /** Variables without a value stay as written. */
   readonly keepUnset?: boolean;
+  /** Shared by all expansions of a build; one of its own otherwise. */
+  readonly budget?: ExpansionBudget;
 }
 
 /**
@@ -68,6 +71,7 @@ class Lexer {
   private readonly chars: readonly string[];
   private readonly variables: Variables;
   private readonly options: WordOptions;
+  private readonly budget: ExpansionBudget;
   private position = 0;
   private depth = 0;
   private rawEscapes = false;
@@ -76,6 +80,8 @@ class Lexer {
     this.chars = Array.from(text);
     this.variables = variables;
     this.options = options;
+    this.budget = options.budget ?? new ExpansionBudget();
+    this.budget.spend(this.chars.length);
   }
 
   /** Reads up to `stop` (consumed), or to the end when `stop` is empty. */
@@ -101,6 +107,7 @@ class Lexer {
       }
       if (char === "$") {
         const value = this.readDollar();
+        this.budget.spend(value.length);
         text += value;
         words.addExpanded(value);
       } else if (!this.options.plainQuotes && (char === "'" || char === '"')) {
@@ -151,7 +158,9 @@ class Lexer {
       const char = this.peek();
       if (char === undefined) throw new WordError('a double quote (") is never closed');
       if (char === "$") {
-        text += this.readDollar();
+        const value = this.readDollar();
+        this.budget.spend(value.length);
+        text += value;
         continue;
       }
       this.position++;
@@ -235,7 +244,7 @@ class Lexer {
         throw new WordError(`${name}: ${word === "" ? unsetAdvice(name, value) : word}`);
       default: {
         const longest = word.startsWith(operator);
-        return trimGlob(value ?? "", longest ? word.slice(1) : word, operator === "#" ? "start" : "end", longest);
+        return trimGlob(value ?? "", longest ? word.slice(1) : word, operator === "#" ? "start" : "end", longest, this.budget);
       }
     }
   }
@@ -247,7 +256,7 @@ class Lexer {
     const { text: replacement } = this.read("}", true);
     const value = this.variables.get(name);
     if (this.options.keepUnset && value === undefined) return `\${${name}/${pattern}/${replacement}}`;
-    return replaceGlob(value ?? "", pattern, replacement, all);
+    return replaceGlob(value ?? "", pattern, replacement, all, this.budget);
   }
 
   /** Letters, digits and `_`; a name that begins with a digit is a positional parameter; one special character is a name too. */

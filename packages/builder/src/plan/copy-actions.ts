@@ -94,9 +94,9 @@ function placing(instruction: CopyInstruction | AddInstruction, scope: Scope) {
 }
 
 /** Always `\`, whatever the file's escape character; quotes are text. As BuildKit does. */
-function expandBody(name: string, content: string, { variables, at }: Scope): string {
+function expandBody(name: string, content: string, { variables, words, at }: Scope): string {
   try {
-    return expandWord(content, variables, { escape: "\\", plainQuotes: true });
+    return expandWord(content, variables, { ...words, escape: "\\", plainQuotes: true });
   } catch (error) {
     if (!(error instanceof WordError)) throw error;
     const reason = error.message.replace(/\s+/g, " ");

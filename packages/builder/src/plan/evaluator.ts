@@ -1,11 +1,11 @@
 import type { Healthcheck, ImageConfig } from "@plimsoll/core";
-import type { Escape } from "../dockerfile/directives.ts";
 import type { ArgDeclaration, Command, HealthcheckInstruction, Instruction, RunInstruction } from "../dockerfile/instruction.ts";
-import { expandWords } from "../dockerfile/words.ts";
+import { expandWords, type WordOptions } from "../dockerfile/words.ts";
 import { problemAt, type SourceLocation } from "../problem.ts";
 import type { Action, RunAction, WorkdirAction } from "./actions.ts";
 import { addAction, copyAction } from "./copy-actions.ts";
 import { wordProblem } from "./expand.ts";
+import { checkCount, checkValue, checkVariables } from "./limits.ts";
 import { readPorts } from "./ports.ts";
 import { runCommand } from "./run-actions.ts";
 import { runMounts } from "./run-mounts.ts";
@@ -20,10 +20,9 @@ export interface StageState {
   readonly variables: ReadonlyMap<string, string>;
 }
 
-export interface StepOptions {
-  readonly escape: Escape;
+export interface EvaluationOptions {
+  readonly words: WordOptions;
   readonly buildArgs: Readonly<Record<string, string>>;
-  readonly architecture: "amd64" | "arm64";
 }
 
 /** As in BuildKit, for images without one. */
@@ -44,9 +43,12 @@ export class StageEvaluator {
   private cmdIsOurs = false;
   private readonly stage: PlannedStage;
   private readonly globalArgs: ReadonlyMap<string, string>;
-  private readonly options: StepOptions;
+  private readonly options: EvaluationOptions;
+  /** Texts of variables, made once: thousands of RUN share them. */
+  private readonly entries = new Map<string, { readonly value: string; readonly text: string }>();
+  private environment: { readonly of: ReadonlyMap<string, string>; readonly env: readonly string[] } | undefined;
 
-  constructor(stage: PlannedStage, { config, variables }: StageState, globalArgs: ReadonlyMap<string, string>, options: StepOptions) {
+  constructor(stage: PlannedStage, { config, variables }: StageState, globalArgs: ReadonlyMap<string, string>, options: EvaluationOptions) {
     const { onBuild: _, ...inherited } = config;
     this.stage = stage;
     this.config = inherited;
@@ -76,7 +78,7 @@ export class StageEvaluator {
       case "arg":
         return this.arg(instruction.args, instruction.at);
       case "label":
-        return this.set({ labels: { ...this.config.labels, ...Object.fromEntries(expandPairs(instruction.pairs, scope)) } });
+        return this.label(instruction.pairs, scope);
       case "user":
         return this.user(instruction.user, scope);
       case "expose":
@@ -108,7 +110,7 @@ export class StageEvaluator {
 
   private scope(at: SourceLocation): Scope {
     const { workingDir } = this.config;
-    return { at, variables: this.variables, escape: this.options.escape, workingDir, origins: this.stage.origins };
+    return { at, variables: this.variables, words: this.options.words, workingDir, origins: this.stage.origins };
   }
 
   private run(instruction: RunInstruction, scope: Scope): RunAction {
@@ -118,7 +120,7 @@ export class StageEvaluator {
     return {
       type: "run",
       ...runCommand(instruction, this.shell()),
-      env: [...this.variables].map(([name, value]) => `${name}=${value}`).sort(),
+      env: this.environmentNow(),
       proxies: [...proxies].map(([name, value]) => `${name}=${value}`).sort(),
       cwd: this.config.workingDir || "/",
       user: this.config.user,
@@ -133,27 +135,51 @@ export class StageEvaluator {
     return { type: "workdir", path: workingDir, user: this.config.user };
   }
 
+  private environmentNow(): readonly string[] {
+    if (this.environment?.of === this.variables) return this.environment.env;
+    const env = [...this.variables].map(([name, value]) => {
+      const known = this.entries.get(name);
+      if (known?.value === value) return known.text;
+      const text = `${name}=${value}`;
+      this.entries.set(name, { value, text });
+      return text;
+    });
+    this.environment = { of: this.variables, env: env.sort() };
+    return env;
+  }
+
   private env(pairs: readonly (readonly [string, string])[], scope: Scope): undefined {
     const variables = new Map(this.variables);
-    const env = [...this.config.env];
+    const env = new Map(this.config.env.map((entry) => [splitEnv(entry)[0], entry]));
     // All values of one instruction see the environment before it.
     for (const [name, value] of expandPairs(pairs, scope)) {
       variables.set(name, value);
-      const known = env.findIndex((entry) => splitEnv(entry)[0] === name);
-      if (known < 0) env.push(`${name}=${value}`);
-      else env[known] = `${name}=${value}`;
+      env.set(name, `${name}=${value}`);
     }
+    checkVariables(variables, scope.at);
     this.variables = variables;
-    this.set({ env });
+    this.set({ env: [...env.values()] });
   }
 
   /** A value given by the caller, else the default, else the global ARG's. Each declaration sees the ones before it. */
   private arg(args: readonly ArgDeclaration[], at: SourceLocation): undefined {
+    const variables = new Map(this.variables);
+    const scope = { ...this.scope(at), variables };
     for (const { name, value } of args) {
       const given = Object.hasOwn(this.options.buildArgs, name) ? this.options.buildArgs[name] : undefined;
-      const chosen = given ?? (value === undefined ? this.globalArgs.get(name) : expandIn(this.scope(at), value));
-      if (chosen !== undefined) this.variables = new Map(this.variables).set(name, chosen);
+      const chosen = given ?? (value === undefined ? this.globalArgs.get(name) : expandIn(scope, value));
+      if (chosen !== undefined) variables.set(name, chosen);
     }
+    checkVariables(variables, at);
+    this.variables = variables;
+  }
+
+  private label(pairs: readonly (readonly [string, string])[], scope: Scope): undefined {
+    const added = expandPairs(pairs, scope);
+    for (const [name, value] of added) checkValue(name, value, scope.at);
+    const labels = { ...this.config.labels, ...Object.fromEntries(added) };
+    checkCount(Object.keys(labels).length, "labels", scope.at);
+    this.set({ labels });
   }
 
   private user(word: string, scope: Scope): undefined {
@@ -164,16 +190,19 @@ export class StageEvaluator {
     this.set({ user });
   }
 
-  private expose(ports: readonly string[], { at, variables, escape: escapeChar }: Scope): undefined {
+  private expose(ports: readonly string[], { at, variables, words }: Scope): undefined {
     const exposed = new Set(this.config.exposedPorts);
     for (const word of ports) {
-      let expanded: readonly string[];
       try {
-        expanded = expandWords(word, variables, { escape: escapeChar });
+        words.budget?.spend(exposed.size);
+        for (const text of expandWords(word, variables, words)) {
+          const range = readPorts(text, at);
+          words.budget?.spend(range.length);
+          for (const port of range) exposed.add(port);
+        }
       } catch (error) {
         throw wordProblem(error, word, at);
       }
-      for (const text of expanded) for (const port of readPorts(text, at)) exposed.add(port);
     }
     this.set({ exposedPorts: [...exposed] });
   }
@@ -185,6 +214,7 @@ export class StageEvaluator {
       if (path === "") throw problemAt(scope.at, "dockerfile", `"${word.slice(0, 100)}" is empty here; give the variable a value.`);
       volumes.add(path);
     }
+    checkCount(volumes.size, "volumes", scope.at);
     this.set({ volumes: [...volumes] });
   }
 

@@ -1,11 +1,11 @@
 import { WordError } from "../dockerfile/word-error.ts";
-import { expandWord, type Variables } from "../dockerfile/words.ts";
+import { expandWord, type Variables, type WordOptions } from "../dockerfile/words.ts";
 import { problemAt, type SourceLocation } from "../problem.ts";
 
 /** Expands a word for one instruction; a bad word becomes a problem at its place. */
-export function expandAt(word: string, variables: Variables, escapeChar: "\\" | "`", at: SourceLocation): string {
+export function expandAt(word: string, variables: Variables, options: WordOptions, at: SourceLocation): string {
   try {
-    return expandWord(word, variables, { escape: escapeChar });
+    return expandWord(word, variables, options);
   } catch (error) {
     throw wordProblem(error, word, at);
   }

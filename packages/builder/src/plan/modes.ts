@@ -2,13 +2,15 @@ import { problemAt, type SourceLocation } from "../problem.ts";
 
 const CLAUSE = "[ugoa]*(?:[-+=][rwxXstugo]*)+";
 const SYMBOLIC = new RegExp(`^${CLAUSE}(?:,${CLAUSE})*$`);
+/** It is applied to every file. */
+const MAX_SYMBOLIC = 200;
 const SPECIAL = { u: 0o4000, g: 0o2000, o: 0 } as const;
 
 /** `--chmod`: octal bits, or a symbolic mode that stays as it is. Throws BuildProblem for anything else. */
 export function readMode(text: string, at: SourceLocation): number | string {
   const octal = /^\+?[0-7]+$/.test(text) ? Number.parseInt(text, 8) : undefined;
   if (octal !== undefined && octal <= 0o7777) return octal;
-  if (octal === undefined && SYMBOLIC.test(text)) return text;
+  if (octal === undefined && text.length <= MAX_SYMBOLIC && SYMBOLIC.test(text)) return text;
   throw problemAt(
     at,
     "dockerfile",

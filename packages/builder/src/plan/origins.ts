@@ -20,7 +20,7 @@ export interface OriginName {
  */
 export function readOrigin(dockerfile: Dockerfile, name: OriginName, byName: ReadonlyMap<string, number>): Origin {
   const { from, flag, at, current } = name;
-  if (expandAt(from, { get: () => undefined }, dockerfile.escape, at) !== from) {
+  if (expandAt(from, { get: () => undefined }, { escape: dockerfile.escape }, at) !== from) {
     throw problemAt(
       at,
       "dockerfile",

@@ -23,8 +23,13 @@ const TAKES: Readonly<Record<Type, readonly Key[]>> = {
 };
 const SIZES: Readonly<Record<string, number>> = { "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40, p: 2 ** 50 };
 
+const MAX_MOUNTS = 50;
+
 /** The mounts of a RUN with all values expanded, in the order written. Throws BuildProblem. */
 export function runMounts(flags: readonly MountFlag[], scope: Scope): readonly RunMount[] {
+  if (flags.length > MAX_MOUNTS) {
+    throw problemAt(scope.at, "dockerfile", `More than ${MAX_MOUNTS} mounts of one RUN are not made; use fewer, larger ones.`);
+  }
   let agents = 0;
   return flags.map((flag) => {
     const mount = new MountReader(flag, scope).read(agents);

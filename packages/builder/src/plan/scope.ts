@@ -1,6 +1,5 @@
 import { posix } from "node:path";
-import type { Escape } from "../dockerfile/directives.ts";
-import type { Variables } from "../dockerfile/words.ts";
+import type { Variables, WordOptions } from "../dockerfile/words.ts";
 import type { SourceLocation } from "../problem.ts";
 import { expandAt } from "./expand.ts";
 import type { Origin } from "./origins.ts";
@@ -9,15 +8,15 @@ import type { Origin } from "./origins.ts";
 export interface Scope {
   readonly at: SourceLocation;
   readonly variables: Variables;
-  readonly escape: Escape;
+  readonly words: WordOptions;
   /** Absolute, or empty for `/`. */
   readonly workingDir: string;
   /** What `--from` means in this stage, by the flag's text. */
   readonly origins: ReadonlyMap<string, Origin>;
 }
 
-export function expandIn({ variables, escape: escapeChar, at }: Scope, word: string): string {
-  return expandAt(word, variables, escapeChar, at);
+export function expandIn({ variables, words, at }: Scope, word: string): string {
+  return expandAt(word, variables, words, at);
 }
 
 /** Joined to the working directory, without `..`. */

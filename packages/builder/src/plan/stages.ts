@@ -1,7 +1,9 @@
+import { ExpansionBudget } from "../dockerfile/budget.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
 import { readTrigger } from "../dockerfile/instructions.ts";
 import { oneLine } from "../dockerfile/lines.ts";
 import type { Dockerfile, StageSource } from "../dockerfile/parse.ts";
+import type { WordOptions } from "../dockerfile/words.ts";
 import { problemAt, type SourceLocation } from "../problem.ts";
 import { expandAt } from "./expand.ts";
 import { type Origin, readOrigin } from "./origins.ts";
@@ -46,13 +48,17 @@ export interface PlanOptions {
   readonly triggers?: ReadonlyMap<string, readonly string[]>;
 }
 
+/** Each is read for every stage on top. */
+const MAX_TRIGGERS = 200;
+
 /** Resolves names and arguments of FROM and `--from`, and keeps the stages that the target reaches. Pure. Throws BuildProblem. */
 export function planStages(dockerfile: Dockerfile, options: PlanOptions): StagePlan {
-  const globalArgs = readGlobalArgs(dockerfile, options);
+  const words: WordOptions = { escape: dockerfile.escape, budget: new ExpansionBudget() };
+  const globalArgs = readGlobalArgs(dockerfile, options, words);
   const byName = new Map<string, number>();
   const all: DraftStage[] = [];
   for (const [index, written] of dockerfile.stages.entries()) {
-    const base = readBase(dockerfile, written, globalArgs, options, byName);
+    const base = readBase(written, globalArgs, options, words, byName);
     const source = base.kind === "stage" ? withParentsTriggers(written, dockerfile.stages[base.index]) : written;
     const triggers = base.kind === "image" ? triggersOf(written, options.triggers?.get(base.reference) ?? []) : [];
     all.push({ index, label: source.from.name ?? String(index), base, source, triggers, above: new Map(byName) });
@@ -89,10 +95,17 @@ function withParentsTriggers(stage: StageSource, parent: StageSource | undefined
 }
 
 function triggersOf({ from }: StageSource, texts: readonly string[]): readonly Instruction[] {
+  if (texts.length > MAX_TRIGGERS) {
+    throw problemAt(
+      from.at,
+      "dockerfile",
+      `More than ${MAX_TRIGGERS} ONBUILD triggers are not run; write the instructions into this file.`,
+    );
+  }
   return texts.map((text) => readTrigger(text, { ...from.at, instruction: oneLine(`ONBUILD ${text}`) }));
 }
 
-function readGlobalArgs(dockerfile: Dockerfile, options: PlanOptions): Map<string, string> {
+function readGlobalArgs(dockerfile: Dockerfile, options: PlanOptions, words: WordOptions): Map<string, string> {
   const given = options.buildArgs ?? {};
   const platform = `linux/${options.architecture}`;
   const args = new Map<string, string>();
@@ -104,20 +117,20 @@ function readGlobalArgs(dockerfile: Dockerfile, options: PlanOptions): Map<strin
   for (const { args: declared, at } of dockerfile.globalArgs) {
     for (const { name, value } of declared) {
       if (Object.hasOwn(given, name)) args.set(name, given[name] ?? "");
-      else if (value !== undefined) args.set(name, expandAt(value, args, dockerfile.escape, at));
+      else if (value !== undefined) args.set(name, expandAt(value, args, words, at));
     }
   }
   return args;
 }
 
 function readBase(
-  { escape: escapeChar }: Dockerfile,
   { from }: StageSource,
   globalArgs: ReadonlyMap<string, string>,
   options: PlanOptions,
+  words: WordOptions,
   byName: ReadonlyMap<string, number>,
 ): PlannedStage["base"] {
-  const name = expandAt(from.base, globalArgs, escapeChar, from.at);
+  const name = expandAt(from.base, globalArgs, words, from.at);
   if (name === "") {
     throw problemAt(
       from.at,
@@ -126,7 +139,7 @@ function readBase(
     );
   }
   if (from.platform !== undefined) {
-    const platform = expandAt(from.platform, globalArgs, escapeChar, from.at);
+    const platform = expandAt(from.platform, globalArgs, words, from.at);
     if (platform === "") {
       throw problemAt(from.at, "dockerfile", `"${from.platform}" is empty here; write --platform=$BUILDPLATFORM, or remove the flag.`);
     }

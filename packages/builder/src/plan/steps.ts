@@ -1,9 +1,11 @@
 import type { BuildStep, ImageConfig } from "@plimsoll/core";
+import { ExpansionBudget } from "../dockerfile/budget.ts";
+import type { Escape } from "../dockerfile/directives.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
 import { oneLine } from "../dockerfile/lines.ts";
 import type { SourceLocation } from "../problem.ts";
 import type { Action } from "./actions.ts";
-import { StageEvaluator, type StageState, type StepOptions, stateOfImage } from "./evaluator.ts";
+import { StageEvaluator, type StageState, stateOfImage } from "./evaluator.ts";
 import type { PlannedStage, StagePlan } from "./stages.ts";
 
 export interface StepPlace {
@@ -24,6 +26,12 @@ export interface StageSteps {
   readonly steps: readonly Step[];
   /** The image config that the stage ends with. */
   readonly config: ImageConfig;
+}
+
+export interface StepOptions {
+  readonly escape: Escape;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly architecture: "amd64" | "arm64";
 }
 
 const STEP_TYPES: ReadonlySet<Instruction["type"]> = new Set<Action["type"]>(["run", "copy", "add", "workdir"]);
@@ -56,10 +64,14 @@ export function fromSteps(plan: StagePlan): ReadonlyMap<number, number> {
 export function planSteps(plan: StagePlan, configs: ReadonlyMap<string, ImageConfig>, options: StepOptions): readonly StageSteps[] {
   const states = new Map<number, StageState>();
   const indices = fromSteps(plan);
+  const words = { escape: options.escape, budget: new ExpansionBudget() };
   return plan.stages.map((stage) => {
     const first = indices.get(stage.index);
     const fromIndex = first ?? indices.get(plan.target) ?? 0;
-    const evaluator = new StageEvaluator(stage, startState(stage, states, configs, options), plan.globalArgs, options);
+    const evaluator = new StageEvaluator(stage, startState(stage, states, configs, options), plan.globalArgs, {
+      words,
+      buildArgs: options.buildArgs,
+    });
     const steps: Step[] = [];
     let index = fromIndex;
     const apply = (instruction: Instruction, hasOwnIndex: boolean) => {
