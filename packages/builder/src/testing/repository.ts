@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { run } from "@plimsoll/exec";
 
 /** A file of a test commit: text, bytes, or content with a mode. A submodule's content is its commit id, a link's its target. */
@@ -14,7 +15,8 @@ export async function commitFiles(
   files: Readonly<Record<string, TestFile>>,
   options: { readonly seconds?: number; readonly branch?: string } = {},
 ): Promise<string> {
-  const ref = `refs/heads/${options.branch ?? "main"}`;
+  // One of its own where none is named: commits are made side by side.
+  const ref = `refs/heads/${options.branch ?? randomUUID()}`;
   const parts: (string | Uint8Array)[] = [
     `commit ${ref}\n`,
     `committer T <t@example.test> ${options.seconds ?? 1_700_000_000} +0000\n`,
