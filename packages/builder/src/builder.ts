@@ -283,7 +283,7 @@ class HostBuilder implements Builder {
     const buildArgs = request.buildArgs ?? {};
     const planOptions = { architecture, buildArgs, ...(request.target === undefined ? {} : { target: request.target }) };
     const told = planStages(dockerfile, planOptions);
-    progress.plan(dockerfile.file, told.stages.find(({ index }) => index === told.target)?.label ?? "", listSteps(told));
+    progress.plan(dockerfile.file, told.stages.find(({ index }) => index === told.target)?.label ?? "", listSteps(told), recipe.written);
     for (const sentence of recipe.written === undefined ? [] : foundSentences(recipe.written)) progress.notice(sentence);
     for (const step of fromStepsOf(told, ({ kind }) => kind !== "image")) progress.cached(step);
     const bases = new Map(await this.resolveImages(told, told.images, progress, signal));

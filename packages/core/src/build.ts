@@ -47,6 +47,15 @@ export interface BuildStep {
   readonly line: number;
 }
 
+/** A Dockerfile that the commit does not have, and what it was written for. */
+export interface WrittenRecipe {
+  /** `a Vite site`. */
+  readonly what: string;
+  /** What it was told by, each a part of a sentence. */
+  readonly because: readonly string[];
+  readonly dockerfile: string;
+}
+
 /** What a build tells while it runs, in order. `atMs` is milliseconds since the build began. */
 export type BuildEvent =
   | {
@@ -55,6 +64,8 @@ export type BuildEvent =
       readonly dockerfile: string;
       readonly target: string;
       readonly steps: readonly BuildStep[];
+      /** Where the commit has none. */
+      readonly written?: WrittenRecipe;
     }
   | { readonly type: "notice"; readonly atMs: number; readonly text: string }
   | { readonly type: "step-started"; readonly atMs: number; readonly step: number }

@@ -1,6 +1,6 @@
 export { applyCommitConfig } from "./app-file/apply.ts";
 export type { CommitConfig } from "./app-file/commit-config.ts";
-export type { BuildEvent, BuildFailure, BuildLimits, BuildStep } from "./build.ts";
+export type { BuildEvent, BuildFailure, BuildLimits, BuildStep, WrittenRecipe } from "./build.ts";
 export { appCharges, type ProcessCharge, totalCharge } from "./charge.ts";
 export { AppError, type AppErrorOptions, type ErrorCode, errorText, type Retry, toAppError } from "./errors.ts";
 export { NAME_PATTERN, newSecret, newUid, type Uid } from "./ids.ts";

@@ -34,6 +34,13 @@ describe("build progress", () => {
     );
   });
 
+  it("tells what a commit without a Dockerfile was taken for", () => {
+    const written = { what: "a Vite site", because: ["package.json depends on vite"], dockerfile: "FROM node:22\n" };
+    const events = BUILD_EVENTS.map((event) => (event.type === "plan" ? { ...event, written } : event));
+    expect(progress([...events]).state.written).toEqual(written);
+    expect(progress().state.written).toBeUndefined();
+  });
+
   it("tells the failure, and no step runs on after it", () => {
     const { failure, stages } = progress([...BUILD_EVENTS, ...FAILED_END]).state;
     expect(failure?.line).toBe(8);

@@ -1,4 +1,4 @@
-import type { BuildEvent, BuildFailure, BuildStep } from "@plimsoll/core";
+import type { BuildEvent, BuildFailure, BuildStep, WrittenRecipe } from "@plimsoll/core";
 import { LineSplitter, type LogLine } from "./lines.ts";
 
 export type StepState = "waiting" | "running" | "cached" | "done" | "failed";
@@ -25,6 +25,8 @@ export interface BuildProgressState {
   readonly planned: boolean;
   readonly dockerfile?: string;
   readonly target?: string;
+  /** Of a commit without a Dockerfile. */
+  readonly written?: WrittenRecipe;
   readonly stages: readonly StageProgress[];
   /** Everything in order, with a heading line per step. */
   readonly all: readonly LogLine[];
@@ -130,6 +132,7 @@ export class BuildProgressLog {
     return {
       planned: this.#plan !== undefined,
       ...(this.#plan ? { dockerfile: this.#plan.dockerfile, target: this.#plan.target } : {}),
+      ...(this.#plan?.written ? { written: this.#plan.written } : {}),
       stages: [...stages].map(([name, steps]) => ({ name, steps, state: stateOfStage(steps) })),
       all: [...this.#all],
       ...(this.#failure ? { failure: this.#failure } : {}),

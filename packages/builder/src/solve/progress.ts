@@ -1,4 +1,4 @@
-import type { BuildEvent, BuildStep } from "@plimsoll/core";
+import type { BuildEvent, BuildStep, WrittenRecipe } from "@plimsoll/core";
 
 type Unstamped<T = BuildEvent> = T extends BuildEvent ? Omit<T, "atMs"> : never;
 
@@ -17,8 +17,8 @@ export class Progress {
     this.beganMs = nowMs();
   }
 
-  plan(dockerfile: string, target: string, steps: readonly BuildStep[]): void {
-    this.emit({ type: "plan", dockerfile, target, steps });
+  plan(dockerfile: string, target: string, steps: readonly BuildStep[], written?: WrittenRecipe): void {
+    this.emit({ type: "plan", dockerfile, target, steps, ...(written === undefined ? {} : { written }) });
   }
 
   notice(text: string): void {

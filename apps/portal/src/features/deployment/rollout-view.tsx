@@ -26,6 +26,7 @@ import { rolloutSteps } from "./rollout.ts";
 import { SelectedLog } from "./selected-log.tsx";
 import { type Selection, StepTree } from "./step-tree.tsx";
 import { buildOver, deploymentOver, sourceLabel } from "./timeline.ts";
+import { WrittenRecipePanel } from "./written-recipe.tsx";
 
 export interface RolloutViewProps {
   readonly at: AppRef;
@@ -86,6 +87,7 @@ export function RolloutView(props: RolloutViewProps) {
           <SelectedLog key={selected} {...{ at, selected, build, deployment, progress, stream, steps }} />
         </div>
       </div>
+      {progress.written && <WrittenRecipePanel written={progress.written} />}
       {deployment && (
         <Panel title={t("instances")} flush aside={<PlimLine line={plim.logs(at.app)} />}>
           <InstanceTable at={at} instances={own} loaded={instances.loaded} live={deployment.spec.release} />
