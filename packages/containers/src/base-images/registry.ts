@@ -1,49 +1,18 @@
 import { createReadStream } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AppError, type Healthcheck, type Image, type ImageConfig } from "@plimsoll/core";
+import { AppError, type Image } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
 import { z } from "zod";
 import type { ImageStore } from "../image-store.ts";
 import type { LayerStore } from "../layer-store.ts";
+import { OciConfig, toImageConfig } from "./oci-config.ts";
 import { outwardEnv } from "./outward.ts";
 import type { ImageReference } from "./reference.ts";
 
 const Descriptor = z.object({ mediaType: z.string(), digest: z.string().regex(/^sha256:[0-9a-f]{64}$/), size: z.number() });
 const Index = z.object({ manifests: z.array(Descriptor).min(1) });
 const Manifest = z.object({ config: Descriptor, layers: z.array(Descriptor) });
-/** OCI image spec, config.md, and what Docker adds to it (Shell, OnBuild, Healthcheck); the fields that we honour. */
-const Config = z.object({
-  architecture: z.string(),
-  os: z.string(),
-  author: z.string().nullish(),
-  config: z
-    .object({
-      Env: z.array(z.string()).nullish(),
-      Entrypoint: z.array(z.string()).nullish(),
-      Cmd: z.array(z.string()).nullish(),
-      User: z.string().nullish(),
-      WorkingDir: z.string().nullish(),
-      ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
-      Labels: z.record(z.string(), z.string()).nullish(),
-      StopSignal: z.string().nullish(),
-      Volumes: z.record(z.string(), z.unknown()).nullish(),
-      Shell: z.array(z.string()).nullish(),
-      OnBuild: z.array(z.string()).nullish(),
-      Healthcheck: z
-        .object({
-          Test: z.array(z.string()).nullish(),
-          Interval: z.number().nullish(),
-          Timeout: z.number().nullish(),
-          StartPeriod: z.number().nullish(),
-          StartInterval: z.number().nullish(),
-          Retries: z.int().nullish(),
-        })
-        .nullish(),
-    })
-    .nullish(),
-});
-
 /**
  * Pulls an image with skopeo into the stores. AppError `unavailable` with details.unreachable when the registry cannot be reached at
  * all, `not_found` and `forbidden` as the registry says, `timeout`.
@@ -103,7 +72,7 @@ async function importLayout(directory: string, stores: { readonly layers: LayerS
   const json = async <T>(schema: z.ZodType<T>, file: string) => schema.parse(JSON.parse(await readFile(file, "utf8")));
   const index = await json(Index, join(directory, "index.json"));
   const manifest = await json(Manifest, blob(index.manifests[0]?.digest ?? ""));
-  const config = toImageConfig(await json(Config, blob(manifest.config.digest)));
+  const config = toImageConfig(await json(OciConfig, blob(manifest.config.digest)));
   const layers = [];
   for (const { digest, mediaType } of manifest.layers)
     layers.push(await stores.layers.importOciLayer(createReadStream(blob(digest)), mediaType, { skip: isDevice }));
@@ -113,41 +82,4 @@ async function importLayout(directory: string, stores: { readonly layers: LayerS
 /** What lies below /dev is the runtime's. */
 function isDevice(path: string): boolean {
   return path.startsWith("dev/") && path.length > 4;
-}
-
-/** Pure. Throws AppError `unsupported` for another architecture. */
-function toImageConfig({ architecture, author, config }: z.infer<typeof Config>): ImageConfig {
-  if (architecture !== "amd64" && architecture !== "arm64")
-    throw new AppError("unsupported", `The image is for ${architecture}; hosts run amd64 and arm64 images.`);
-  return {
-    architecture,
-    os: "linux",
-    env: config?.Env ?? [],
-    entrypoint: config?.Entrypoint ?? [],
-    cmd: config?.Cmd ?? [],
-    user: config?.User ?? "",
-    workingDir: config?.WorkingDir || "/",
-    exposedPorts: Object.keys(config?.ExposedPorts ?? {}),
-    labels: config?.Labels ?? {},
-    ...(config?.StopSignal ? { stopSignal: config.StopSignal } : {}),
-    ...(config?.Volumes ? { volumes: Object.keys(config.Volumes) } : {}),
-    ...(config?.Shell ? { shell: config.Shell } : {}),
-    ...(config?.OnBuild ? { onBuild: config.OnBuild } : {}),
-    ...(config?.Healthcheck?.Test ? { healthcheck: toHealthcheck(config.Healthcheck.Test, config.Healthcheck) } : {}),
-    ...(author ? { author } : {}),
-  };
-}
-
-type OciHealthcheck = NonNullable<NonNullable<z.infer<typeof Config>["config"]>["Healthcheck"]>;
-
-/** Zero means as much as absent: inherited. */
-function toHealthcheck(test: readonly string[], { Interval, Timeout, StartPeriod, StartInterval, Retries }: OciHealthcheck): Healthcheck {
-  return {
-    test,
-    ...(Interval ? { intervalNs: Interval } : {}),
-    ...(Timeout ? { timeoutNs: Timeout } : {}),
-    ...(StartPeriod ? { startPeriodNs: StartPeriod } : {}),
-    ...(StartInterval ? { startIntervalNs: StartInterval } : {}),
-    ...(Retries ? { retries: Retries } : {}),
-  };
 }
