@@ -54,6 +54,9 @@ describe("listening addresses", () => {
 
   it("says what to change when the program listens elsewhere, and nothing when it listens right", () => {
     expect(listeningHint(["127.0.0.1:3000"], 8080)).toMatch(/listens on 127\.0\.0\.1:3000, the probe asks port 8080/);
+    expect(listeningHint(["127.0.0.1:3000"], 8080)).not.toContain("plimsoll.yaml");
+    expect(listeningHint(["0.0.0.0:3000", "[::]:3000"], 8080)).toContain("or say port: 3000 in plimsoll.yaml");
+    expect(listeningHint(["0.0.0.0:3000", "0.0.0.0:9229"], 8080)).not.toContain("plimsoll.yaml");
     expect(listeningHint(["[::]:8080"], 8080)).toBeUndefined();
     expect(listeningHint([], 8080)).toMatch(/nothing in it listens/);
   });

@@ -39,5 +39,8 @@ export function listeningHint(addresses: readonly string[], port: number): strin
   if (addresses.length === 0)
     return `nothing in it listens on a TCP port yet; it must listen on port ${port} (the PORT variable) on all addresses`;
   if (addresses.some((address) => address === `0.0.0.0:${port}` || address === `[::]:${port}`)) return undefined;
-  return `it listens on ${addresses.join(", ")}, the probe asks port ${port} on all addresses: use process.env.PORT and 0.0.0.0`;
+  const [open, ...others] = new Set(addresses.map((address) => /^(?:0\.0\.0\.0|\[::\]):(\d+)$/.exec(address)?.[1]));
+  // A program that cannot be told its port: the app can be told.
+  const told = open !== undefined && others.length === 0 ? `, or say port: ${open} in plimsoll.yaml` : "";
+  return `it listens on ${addresses.join(", ")}, the probe asks port ${port} on all addresses: use process.env.PORT and 0.0.0.0${told}`;
 }

@@ -7,7 +7,7 @@ describe("hint", () => {
     [["listening on 127.0.0.1:3000"], /listens on 127\.0\.0\.1:3000, the probe asks port 8080/],
     [["Server running at http://localhost:8080/"], /listens on localhost:8080/],
     [["ready - started server on 0.0.0.0:3000, url: http://localhost:3000"], /0\.0\.0\.0:3000/],
-    [["App listening on port 5000"], /listens on port 5000/],
+    [["App listening on port 5000"], /listens on port 5000.*or say port: 5000 in plimsoll\.yaml/],
     [["Error: listen EADDRINUSE: address already in use :::8080"], /same port/],
   ])("reads %j", (logTail, hint) => {
     expect(hintFor(anInstance("i"), logTail)).toMatch(hint);

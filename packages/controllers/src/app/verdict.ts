@@ -94,7 +94,9 @@ function listeningHint(logTail: readonly string[], port: number): string | undef
     const loopback = address !== null && address[1] !== "0.0.0.0";
     if (!loopback && Number(told) === port) continue;
     const where = address === null ? `port ${told}` : address[0];
-    return `it listens on ${where}, the probe asks port ${port} on all addresses: use the PORT variable and 0.0.0.0`;
+    // A program that cannot be told its port: the app can be told.
+    const toldTo = loopback ? "" : `, or say port: ${told} in plimsoll.yaml`;
+    return `it listens on ${where}, the probe asks port ${port} on all addresses: use the PORT variable and 0.0.0.0${toldTo}`;
   }
   return undefined;
 }
