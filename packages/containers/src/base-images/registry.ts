@@ -11,8 +11,8 @@ import { outwardEnv } from "./outward.ts";
 import type { ImageReference } from "./reference.ts";
 
 const Descriptor = z.object({ mediaType: z.string(), digest: z.string().regex(/^sha256:[0-9a-f]{64}$/), size: z.number() });
-const Index = z.object({ manifests: z.array(Descriptor).min(1) });
 const Manifest = z.object({ config: Descriptor, layers: z.array(Descriptor) });
+
 /**
  * Pulls an image with skopeo into the stores. AppError `unavailable` with details.unreachable when the registry cannot be reached at
  * all, `not_found` and `forbidden` as the registry says, `timeout`.
@@ -24,8 +24,9 @@ export async function pullImage(
 ): Promise<Image> {
   const directory = await mkdtemp(join(stores.scratchDir, "pull-"));
   try {
-    await skopeo(reference, ["copy", "--quiet", `docker://${reference.full}`, `oci:${directory}:image`], options);
-    return await importLayout(directory, stores);
+    // As it is in the registry: a conversion to OCI would drop ONBUILD, SHELL and HEALTHCHECK.
+    await skopeo(reference, ["copy", "--quiet", `docker://${reference.full}`, `dir:${directory}`], options);
+    return await importDirectory(directory, stores);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -66,15 +67,25 @@ export function translate(reference: ImageReference, error: unknown): AppError {
   return new AppError("unavailable", `Image ${reference.familiar} could not be pulled; try again.`, { cause: error });
 }
 
-/** Reads an OCI image layout (image-layout.md) of one image into the stores; every blob was checked by skopeo, names are checked here. */
-async function importLayout(directory: string, stores: { readonly layers: LayerStore; readonly images: ImageStore }): Promise<Image> {
-  const blob = (digest: string) => join(directory, "blobs", "sha256", digest.slice("sha256:".length));
-  const json = async <T>(schema: z.ZodType<T>, file: string) => schema.parse(JSON.parse(await readFile(file, "utf8")));
-  const index = await json(Index, join(directory, "index.json"));
-  const manifest = await json(Manifest, blob(index.manifests[0]?.digest ?? ""));
-  const config = toImageConfig(await json(OciConfig, blob(manifest.config.digest)));
+/**
+ * Reads what skopeo has put into a directory (its `dir:` form: a manifest of OCI or of Docker, blobs by their digests) into the stores.
+ * Every blob was checked by skopeo, names are checked here. Throws AppError `unsupported` for a manifest from before 2016.
+ */
+export async function importDirectory(
+  directory: string,
+  stores: { readonly layers: LayerStore; readonly images: ImageStore },
+): Promise<Image> {
+  const blob = (digest: string) => join(directory, digest.slice("sha256:".length));
+  const json = async (file: string): Promise<unknown> => JSON.parse(await readFile(file, "utf8"));
+  const manifest = Manifest.safeParse(await json(join(directory, "manifest.json")));
+  if (!manifest.success) {
+    throw new AppError("unsupported", "The image's manifest is of a form that is no longer read; build and push the image anew.", {
+      cause: manifest.error,
+    });
+  }
+  const config = toImageConfig(OciConfig.parse(await json(blob(manifest.data.config.digest))));
   const layers = [];
-  for (const { digest, mediaType } of manifest.layers)
+  for (const { digest, mediaType } of manifest.data.layers)
     layers.push(await stores.layers.importOciLayer(createReadStream(blob(digest)), mediaType, { skip: isDevice }));
   return stores.images.put(config, layers);
 }
