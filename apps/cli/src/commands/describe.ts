@@ -288,10 +288,12 @@ export function sourceWords(source: NonNullable<Resource<"Build">["spec"]["sourc
     : `${shortCommit(source.commit)} "${plain(source.subject).slice(0, 60)}"`;
 }
 
-function sourceOf({ spec: { source } }: Resource<"App">): string {
+function sourceOf({ spec: { source, appFile } }: Resource<"App">): string {
   return source.kind === "image"
     ? `image ${plain(source.reference)}`
-    : ["git push", source.directory, source.dockerfile].flatMap((part) => (part === undefined ? [] : [plain(part)])).join(", ");
+    : ["git push", source.directory, source.dockerfile, appFile?.path]
+        .flatMap((part) => (part === undefined ? [] : [plain(part)]))
+        .join(", ");
 }
 
 function releaseWords({ metadata, spec }: Resource<"Release">): string {

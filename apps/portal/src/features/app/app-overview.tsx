@@ -41,7 +41,12 @@ function Overview({ at, app }: { readonly at: AppRef; readonly app: Resource<"Ap
   return (
     <>
       <LastOutcome at={at} app={app} />
-      <Panel title={t("processes")} flush anchor="processes">
+      <Panel
+        title={t("processes")}
+        flush
+        anchor="processes"
+        aside={app.spec.appFile && <span>{t("describedBy", { file: app.spec.appFile.path })}</span>}
+      >
         <ProcessTable at={at} app={app} />
       </Panel>
       <Panel title={t("instances")} flush anchor="instances" aside={<PlimLine line={plim.instances(at.app)} />}>

@@ -54,7 +54,12 @@ export function EnvTable({ at, app }: { readonly at: AppRef; readonly app: Resou
                 </tr>
               ) : (
                 <tr key={name}>
-                  <td className={classes.name}>{name}</td>
+                  <td
+                    className={classes.name}
+                    title={app.spec.appFile?.env.includes(name) ? t("fromFile", { file: app.spec.appFile.path }) : undefined}
+                  >
+                    {name}
+                  </td>
                   <td className={classes.value}>{app.spec.env[name]}</td>
                   <td className={table.tight}>
                     {mayChange && (
