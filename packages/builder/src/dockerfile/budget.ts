@@ -8,7 +8,11 @@ const UNITS = 10_000_000;
  * neither by a slow pattern written many times, nor by values that double from line to line.
  */
 export class ExpansionBudget {
-  private left = UNITS;
+  private left: number;
+
+  constructor(units = UNITS) {
+    this.left = units;
+  }
 
   /** Throws WordError when it is spent. */
   spend(units: number): void {

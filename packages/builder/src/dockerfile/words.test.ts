@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ExpansionBudget } from "./budget.ts";
 import { WordError } from "./word-error.ts";
 import { expandWord, expandWords } from "./words.ts";
 
@@ -41,6 +42,18 @@ describe("expandWord", () => {
     ["${none+d}", ""],
   ])("edits values: %s", (word, expected) => {
     expect(expandWord(word, from({ v: "abcabd", p: "/opt/x/file.tar.gz", empty: "" }), options)).toBe(expected);
+  });
+
+  it("costs what it makes and looks at: a budget ends it, and without one it goes on", () => {
+    const variables = from({ v: "a".repeat(1_000) });
+    for (const word of ["$v".repeat(20), `"${"$v".repeat(20)}"`, "${v//*a*a*b/x}", "${v//a/aaaaaaaaaaaaaaaa}"]) {
+      expect(() => expandWord(word, variables, { ...options, budget: new ExpansionBudget(10_000) })).toThrow(/too long/);
+      expect(expandWord(word, variables, { ...options, budget: new ExpansionBudget(10_000_000) })).toMatch(/^a+$/);
+    }
+    const shared = new ExpansionBudget(10_000);
+    const one = () => expandWord("$v$v$v$v", variables, { ...options, budget: shared });
+    expect([one(), one()]).toHaveLength(2);
+    expect(one).toThrow(/too long/);
   });
 
   it("stops in time on a pattern made to be slow", SLOW, () => {
