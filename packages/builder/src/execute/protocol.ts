@@ -78,6 +78,18 @@ export type WorkerRequest = { readonly id: number } & (
       /** For each source the layer that it was fetched into; null for those of the context. */
       readonly fetched: readonly (Digest | null)[];
     }
+  /** A layer of one file. */
+  | { readonly type: "fetch-url"; readonly url: string; readonly checksum?: string; readonly network: BuildNetworkPath }
+  /** Only says which commit it is. */
+  | { readonly type: "resolve-git"; readonly remote: string; readonly ref: string; readonly network: BuildNetworkPath }
+  | {
+      readonly type: "fetch-git";
+      readonly remote: string;
+      readonly commit: string;
+      readonly subdir: string;
+      readonly keepGitDir: boolean;
+      readonly network: BuildNetworkPath;
+    }
   /** Only says what a COPY --from would take. */
   | ({ readonly type: "inspect"; readonly origin: readonly Digest[] } & Taking)
   /** Copies a file or directory of layers into a directory of ours. */
@@ -89,6 +101,7 @@ export interface WorkerResult {
   readonly layer: LayerRef | null;
   /** What a COPY --from took. */
   readonly contents?: readonly CopyContent[];
+  readonly commit?: string;
 }
 
 /** A failure without its place, which the agent knows. */

@@ -1,4 +1,5 @@
 import { chmodSync, chownSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { LayerStore, runSandbox, type SandboxMount, type TemporaryLayer } from "@plimsoll/containers";
 import { AppError, type Digest, type LayerRef } from "@plimsoll/core";
 import { type CgroupDriver, cgroupDriver, RootedTree } from "@plimsoll/host";
@@ -8,16 +9,19 @@ import { IgnoreRules } from "../context/ignore.ts";
 import { ContextTree } from "../context/tree.ts";
 import type { CopyAction, RunAction } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
-import { addSources } from "./add.ts";
+import { addSources, DOWNLOAD } from "./add.ts";
+import { FetchNetwork } from "./build-network.ts";
 import { trustCertificates } from "./certificates.ts";
 import { copyContext, copyInline } from "./copy-context.ts";
 import { copyFromTree } from "./copy-layers.ts";
 import { Destination } from "./destination.ts";
+import { fetchGit, type GitWay, resolveGit } from "./fetch-git.ts";
+import { fetchUrl } from "./fetch-url.ts";
 import { CommandOutput, type OutputBudget } from "./output.ts";
 import { mountLayers } from "./overlay.ts";
 import { lookUpOwner } from "./owners.ts";
 import { Placement } from "./place.ts";
-import type { ContextSource, MountInput, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
+import type { BuildNetworkPath, ContextSource, MountInput, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
 
 /** A command that ended other than with 0. */
 export class CommandFailed extends Error {
@@ -53,6 +57,7 @@ export class StepExecutor implements AsyncDisposable {
   private readonly cgroups: CgroupDriver;
   private readonly objects: GitObjects;
   private readonly budget: OutputBudget;
+  private readonly fetching: FetchNetwork;
 
   constructor(options: StepExecutorOptions) {
     const { layout, repository, logBytes } = options.init;
@@ -60,6 +65,7 @@ export class StepExecutor implements AsyncDisposable {
     this.layers = new LayerStore(layout.layersDir);
     this.cgroups = cgroupDriver(layout);
     this.objects = new GitObjects(repository);
+    this.fetching = new FetchNetwork(options.scratchDir);
     this.budget = { remainingBytes: logBytes, limitBytes: logBytes };
   }
 
@@ -100,6 +106,12 @@ export class StepExecutor implements AsyncDisposable {
       }
       case "add":
         return { layer: await this.add(request) };
+      case "fetch-url":
+        return { layer: await this.fetchUrl(request) };
+      case "resolve-git":
+        return { layer: null, commit: await resolveGit(request.remote, request.ref, this.wayTo(request.network)) };
+      case "fetch-git":
+        return { layer: await this.fetchGit(request) };
       case "inspect":
         return { layer: null, contents: this.onOrigin(request.origin, (origin) => copyFromTree(origin, request)) };
       case "fill":
@@ -222,6 +234,27 @@ export class StepExecutor implements AsyncDisposable {
       return layer;
     } finally {
       await scratch.discard();
+    }
+  }
+
+  private wayTo(network: BuildNetworkPath): GitWay {
+    return { network, through: this.fetching, certificates: this.fetching.authorities(this.options.init.certificates) };
+  }
+
+  private fetchUrl({ url, checksum, network }: WorkerRequest & { readonly type: "fetch-url" }): Promise<LayerRef | null> {
+    return this.onFreshLayer(async ({ upperDir }) => {
+      const wanted = { url, file: join(upperDir, DOWNLOAD), ...(checksum === undefined ? {} : { checksum }) };
+      await fetchUrl(wanted, this.wayTo(network));
+    });
+  }
+
+  private async fetchGit(request: WorkerRequest & { readonly type: "fetch-git" }): Promise<LayerRef | null> {
+    const disk = this.layers.temporary();
+    const places = { scratchDir: this.options.scratchDir, diskDir: disk.dir, id: String(request.id) };
+    try {
+      return await this.onTree([], (tree) => fetchGit(request, this.wayTo(request.network), places, tree));
+    } finally {
+      await disk.discard();
     }
   }
 

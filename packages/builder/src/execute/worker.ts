@@ -6,6 +6,7 @@ import { cgroupDriver, errorCode, MS, mount } from "@plimsoll/host";
 import { PatternError } from "../context/pattern.ts";
 import { MissingSource } from "../context/select.ts";
 import { DestinationProblem } from "./destination.ts";
+import { FetchFailed } from "./fetch-url.ts";
 import { UnknownOwner } from "./owners.ts";
 import { jsonLines, WORKER_CGROUP, type WorkerFailure, type WorkerInit, type WorkerMessage, type WorkerRequest } from "./protocol.ts";
 import { CommandFailed, CommandNotStarted, StepExecutor } from "./steps.ts";
@@ -24,8 +25,8 @@ function say(message: WorkerMessage): void {
 
 function prepare(init: WorkerInit): StepExecutor {
   const scratchDir = join(init.layout.runDir, "builder");
-  mkdirSync(scratchDir, { recursive: true, mode: 0o700 });
-  mount("tmpfs", scratchDir, "tmpfs", MS.noSuid | MS.noDev, "mode=0700");
+  mkdirSync(scratchDir, { recursive: true, mode: 0o711 });
+  mount("tmpfs", scratchDir, "tmpfs", MS.noSuid | MS.noDev, "mode=0711");
   killCommands = async () => {
     const cgroups = cgroupDriver(init.layout);
     // Not our own cgroup: on cgroup v1 killing begins with freezing, and who freezes himself kills nobody.
@@ -54,6 +55,7 @@ function describe(error: unknown): WorkerFailure {
     return { reason: "context", message: error.message };
   }
   if (error instanceof MissingMountSource) return { reason: "context", message: `there is no ${error.source} to mount` };
+  if (error instanceof FetchFailed) return { reason: "context", message: `it cannot be fetched: ${error.message}` };
   if (error instanceof PatternError) return { reason: "dockerfile", message: `a source pattern ${error.message}` };
   if (error instanceof AppError && error.code === "unsupported") return { reason: "context", message: error.message };
   if (error instanceof AppError && error.code === "invalid") return { reason: "context", message: error.message };

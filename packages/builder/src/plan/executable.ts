@@ -24,7 +24,7 @@ export type Feature =
   | "add.exclude";
 
 /** The one place that knows what cannot be executed yet. Whoever teaches the executor a feature removes its entry. */
-const NOT_EXECUTED_YET: ReadonlySet<Feature> = new Set<Feature>(["run.mount.ssh", "add.url", "add.git"]);
+const NOT_EXECUTED_YET: ReadonlySet<Feature> = new Set<Feature>(["run.mount.ssh"]);
 
 const ADVICE: Readonly<Record<Feature, string>> = {
   "run.mount.bind": "RUN --mount=type=bind is not executed yet; COPY what the command needs",

@@ -47,6 +47,11 @@ export function addKey(parents: readonly Digest[], action: AddAction, contents: 
   return hash("add", { ...placing(parents, action), taken: contents.map(named), unpack, keepGitDir });
 }
 
+/** A download that its checksum names, or a commit of a repository: a layer that stands on nothing. */
+export function fetchKey(what: Readonly<Record<string, string | boolean>>): StepKey {
+  return hash("fetch", { what: Object.entries(what).sort(([a], [b]) => (a < b ? -1 : 1)) });
+}
+
 /** A linked layer stands on its own: what is below it does not matter. */
 function placing(parents: readonly Digest[], action: CopyAction | AddAction): Readonly<Record<string, unknown>> {
   const { destination, chown, chmod, link, exclude, inline } = action;

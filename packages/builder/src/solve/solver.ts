@@ -15,6 +15,7 @@ import { problemAt } from "../problem.ts";
 import { explainMissing, explainStep } from "./explain.ts";
 import type { Progress } from "./progress.ts";
 import type { Recipe } from "./recipe.ts";
+import { type RemoteSource, RemoteSources } from "./remote-sources.ts";
 import { RunMounts } from "./run-mounts.ts";
 import { StepFailed, type WorkerClient, WorkerOutOfMemory } from "./worker-client.ts";
 
@@ -73,9 +74,15 @@ export class Solver {
   private free = SIDE_BY_SIDE;
   private readonly waiting: (() => void)[] = [];
   private readonly mounts: RunMounts;
+  private readonly remotes: RemoteSources;
 
   constructor(options: SolverOptions) {
     this.options = options;
+    this.remotes = new RemoteSources({
+      worker: options.worker,
+      once: (key, make) => this.once(key, make),
+      hold: (layer) => this.hold(layer),
+    });
     this.mounts = new RunMounts({
       ...options,
       layersOf: (origin) => this.layersOf(origin),
@@ -179,12 +186,17 @@ export class Solver {
     const { recipe } = this.options;
     const parents = action.link ? [] : below;
     const contents: CopyContent[] = [];
+    const remotes: (RemoteSource | undefined)[] = [];
     for (const source of action.sources) {
-      if (source.kind !== "local") throw new Error("the plan refuses remote sources until they are executed here");
-      contents.push(...(await this.contextContents(step, { sources: [source.path], exclude: action.exclude })));
+      const remote = source.kind === "local" ? undefined : await this.remotes.resolve(step, source, action);
+      remotes.push(remote);
+      if (remote !== undefined) contents.push(remote.content);
+      else if (source.kind === "local") {
+        contents.push(...(await this.contextContents(step, { sources: [source.path], exclude: action.exclude })));
+      }
     }
-    return this.cached(step, addKey(parents, action, contents), () => {
-      const fetched = action.sources.map(() => null);
+    return this.cached(step, addKey(parents, action, contents), async () => {
+      const fetched = await Promise.all(remotes.map((remote) => remote?.layer() ?? null));
       return this.execute(step, { type: "add", action, parents, context: recipe.source, fetched });
     });
   }

@@ -79,6 +79,8 @@ export class BuildHost implements AsyncDisposable {
   readonly repository: string;
   readonly bases = new Map<string, Image>();
   readonly networks = new Set<string>();
+  /** Called with each network's path, before anything runs in it. */
+  onNetwork: (path: string) => Promise<void> = async () => undefined;
   readonly builder: Builder;
   private readonly builders: Builder[] = [];
   private sequence = 0;
@@ -202,7 +204,9 @@ export class BuildHost implements AsyncDisposable {
     return {
       acquire: async ({ buildId, userNamespacePath }) => {
         this.networks.add(buildId);
-        return { path: await ensureNetworkNamespace(this.layout, `b-${buildId}`, userNamespacePath), nameservers: ["192.0.2.53"] };
+        const path = await ensureNetworkNamespace(this.layout, `b-${buildId}`, userNamespacePath);
+        await this.onNetwork(path);
+        return { path, nameservers: ["192.0.2.53"] };
       },
       release: async (buildId) => {
         await removeNetworkNamespace(this.layout, `b-${buildId}`);

@@ -1,0 +1,74 @@
+import type { Digest } from "@plimsoll/core";
+import type { WorkerResult } from "../execute/protocol.ts";
+import type { AddAction, AddSource } from "../plan/actions.ts";
+import { type CopyContent, fetchKey, type StepKey } from "../plan/keys.ts";
+import type { StepPlace } from "../plan/steps.ts";
+import { problemAt } from "../problem.ts";
+import type { WorkerClient } from "./worker-client.ts";
+
+/** A source that is fetched: what names its content, and the layer that holds it, had when it is needed. */
+export interface RemoteSource {
+  readonly content: CopyContent;
+  layer(): Promise<Digest | null>;
+}
+
+export interface RemoteSourcesOptions {
+  readonly worker: WorkerClient;
+  /** The result under the key, made once. */
+  readonly once: (key: StepKey, make: () => Promise<WorkerResult>) => Promise<Pick<WorkerResult, "layer">>;
+  /** Keeps a layer for as long as the build runs. */
+  readonly hold: (layer: WorkerResult["layer"]) => boolean;
+}
+
+const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+
+/**
+ * What ADD fetches, through the build's own network. A checksum or a commit's id is asked of nobody: with it a cached step needs no server.
+ * Without, a URL is downloaded by each build and a branch or tag looked up, for what they stand for may have changed.
+ */
+export class RemoteSources {
+  private readonly options: RemoteSourcesOptions;
+
+  constructor(options: RemoteSourcesOptions) {
+    this.options = options;
+  }
+
+  /** Throws BuildProblem for what is not fetched at all, StepFailed for what cannot be. */
+  async resolve(step: StepPlace, source: Exclude<AddSource, { kind: "local" }>, action: AddAction): Promise<RemoteSource> {
+    return source.kind === "url" ? this.url(source, action) : this.git(step, source, action);
+  }
+
+  private async url({ url, name }: AddSource & { kind: "url" }, { checksum }: AddAction): Promise<RemoteSource> {
+    const { worker, once, hold } = this.options;
+    const network = await worker.network();
+    if (checksum !== undefined) {
+      const fetch = () => worker.request({ type: "fetch-url", url, checksum, network }, () => undefined);
+      const layer = async () => (await once(fetchKey({ url, checksum }), fetch)).layer?.digest ?? null;
+      return { content: { name, kind: "url", content: `${url} ${checksum}` }, layer };
+    }
+    const { layer } = await worker.request({ type: "fetch-url", url, network }, () => undefined);
+    hold(layer);
+    const digest = layer?.digest ?? null;
+    return { content: { name, kind: "url", content: digest ?? "" }, layer: () => Promise.resolve(digest) };
+  }
+
+  private async git(step: StepPlace, source: AddSource & { kind: "git" }, { keepGitDir, checksum }: AddAction): Promise<RemoteSource> {
+    const { worker, once } = this.options;
+    const { remote, ref, subdir } = source;
+    if (!/^(?:https?|git):\/\//i.test(remote)) {
+      throw problemAt(step.at, "unsupported", `${step.label}: repositories are fetched without keys; write its https:// address.`);
+    }
+    const network = await worker.network();
+    const asked = COMMIT.test(ref) ? ref : undefined;
+    const commit = asked ?? (await worker.request({ type: "resolve-git", remote, ref, network }, () => undefined)).commit ?? "";
+    if (checksum !== undefined && !commit.startsWith(checksum)) {
+      const message = `${step.label}: ${ref === "" ? "the default branch" : ref} is at ${commit}, not at ${checksum}; if the change is meant, write that one.`;
+      throw problemAt(step.at, "context", message);
+    }
+    const fetch = () => worker.request({ type: "fetch-git", remote, commit, subdir, keepGitDir, network }, () => undefined);
+    return {
+      content: { name: "", kind: "git", content: `${commit} ${subdir}` },
+      layer: async () => (await once(fetchKey({ remote, commit, subdir, keepGitDir }), fetch)).layer?.digest ?? null,
+    };
+  }
+}
