@@ -1,5 +1,5 @@
 /**
- * From a fresh clone on a fresh Debian to a program of ours on Node 24: `bootstrap.mjs start|test|dev|join [arguments]`. Runs on the
+ * From a fresh clone on a fresh Debian to a program of ours on Node 24: `bootstrap.mjs start|test|… [arguments]`. Runs on the
  * Node that the machine has (20 or newer) and imports nothing but Node. Checks first and changes nothing until all of them pass;
  * does only what is missing, so a second run takes well under a second.
  */
@@ -29,13 +29,18 @@ const root = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 const dataDir = resolve(process.env.PLIMSOLL_DATA_DIR || join(root, ".plimsoll"));
 /** Where plim becomes a command. */
 const binDir = resolve(process.env.PLIMSOLL_BIN_DIR || "/usr/local/bin");
-const PACKAGES = Object.freeze({
-  start: RUNTIME_PACKAGES,
-  dev: RUNTIME_PACKAGES,
-  join: HOST_PACKAGES,
-  test: { ...RUNTIME_PACKAGES, ...TEST_PACKAGES },
+/** What each mode runs, and what it needs of Debian. */
+const PROGRAMS = Object.freeze({
+  start: "scripts/start.ts",
+  dev: "scripts/dev.ts",
+  join: "scripts/join.ts",
+  test: "scripts/test.ts",
+  chaos: "test/chaos/main.ts",
+  conformance: "test/conformance/main.ts",
+  vm: "test/vm/main.ts",
+  bench: "test/bench/main.ts",
 });
-const PROGRAMS = Object.freeze({ start: "scripts/start.ts", dev: "scripts/dev.ts", join: "scripts/join.ts", test: "scripts/test.ts" });
+const MODES = Object.freeze({ start: RUNTIME_PACKAGES, dev: RUNTIME_PACKAGES, join: HOST_PACKAGES });
 /** What the code that runs is made of: a change of it makes the next start replace the processes. */
 const CODE = ["apps/server", "apps/agent", "packages", "scripts", "prisma", "package-lock.json"];
 const LONG_RUNNING = ["apps/server/src/main.ts", "apps/agent/src/main.ts", "scripts/supervise.ts"];
@@ -46,23 +51,26 @@ async function main(mode, args) {
   const known = /** @type {keyof typeof PROGRAMS} */ (mode);
   const program = PROGRAMS[known];
   if (program === undefined) throw new Error(`bootstrap.mjs ${Object.keys(PROGRAMS).join("|")}`);
-  const testing = mode === "test";
-  const progress = createProgress(process.stdout);
+  const testing = !(mode in MODES);
+  const packages = testing ? { ...RUNTIME_PACKAGES, ...TEST_PACKAGES } : MODES[/** @type {keyof typeof MODES} */ (mode)];
+  // What a benchmark prints may be read by a program.
+  const out = mode === "bench" ? process.stderr : process.stdout;
+  const progress = createProgress(out);
   const ports = testing ? [] : chosenPorts().filter(({ setting }) => mode !== "join" || setting === "PLIMSOLL_HTTP_PORT");
   const machine = readMachine({ dataDir: testing ? root : dataDir, ports });
-  process.stdout.write(`${title(machine)}\n\n`);
+  out.write(`${title(machine)}\n\n`);
 
   const problems = findProblems(machine);
   if (problems.length > 0) {
-    for (const problem of problems) process.stdout.write(`  ✖ ${problem}\n`);
-    process.stdout.write("\n  Nothing was changed.\n");
+    for (const problem of problems) out.write(`  ✖ ${problem}\n`);
+    out.write("\n  Nothing was changed.\n");
     return 1;
   }
   progress.done("checked", checkedText(machine));
 
   // The checks allow it from here on.
   const logPath = join(testing ? join(root, "node_modules/.plimsoll") : join(dataDir, "logs"), "bootstrap.log");
-  const missing = await missingPackages(Object.keys(PACKAGES[known]));
+  const missing = await missingPackages(Object.keys(packages));
   if (missing.length === 0) progress.done("packages", "all there");
   else {
     await progress.step("packages", `installing ${missing.length} from Debian: ${missing.join(" ")}`, async () => {
