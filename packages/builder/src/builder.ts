@@ -348,7 +348,7 @@ class HostBuilder implements Builder {
   ): Promise<ReadonlyMap<string, ResolvedBase>> {
     const before = this.options.baseImages.kept();
     const resolved = await Promise.all(
-      images.map(async ({ reference, at }) => {
+      images.map(async ({ reference, at, meant }) => {
         const told = progress.soon(fromStepsOf(plan, (base) => base.kind === "image" && base.reference === reference));
         try {
           const base = await orAborted(this.options.baseImages.resolve(reference, { signal }), signal);
@@ -358,7 +358,7 @@ class HostBuilder implements Builder {
         } catch (error) {
           told.done("failed");
           if (signal.aborted || !(error instanceof AppError) || error.code === "internal") throw error;
-          throw problemAt(at, "base_image", error.message);
+          throw problemAt(at, "base_image", meant === undefined ? error.message : `${error.message} Did you mean the stage ${meant}?`);
         }
       }),
     );

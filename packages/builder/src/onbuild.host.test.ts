@@ -45,6 +45,15 @@ describe("builder, ONBUILD and config of a base image", () => {
     ).toEqual(image);
   });
 
+  it("names the stage that was meant where there is no such image", async () => {
+    const run = await host.build({ Dockerfile: "FROM busybox AS build\nFROM busybox\nCOPY --from=biuld /bin/sh /x\n" });
+    expect(failureOf(run)).toMatchObject({
+      reason: "base_image",
+      line: 3,
+      message: expect.stringContaining("Did you mean the stage build?"),
+    });
+  });
+
   it("says at the FROM what a trigger lacks", async () => {
     expect(failureOf(await host.build({ Dockerfile: "# base\nFROM runner\n" }))).toMatchObject({
       reason: "context",

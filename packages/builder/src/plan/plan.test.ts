@@ -29,6 +29,15 @@ describe("planStages", () => {
     expect(problemOf(text, { target: "0" }).line).toBe(2);
   });
 
+  it("knows which stage was meant by an image that nearly has its name", () => {
+    const { plan: stages } = plan("FROM a AS build\nFROM node:22\nCOPY --from=Biuld /x /x\nCOPY --from=build /x /x");
+    expect(stages.images.map(({ reference, meant }) => [reference, meant])).toEqual([
+      ["a", undefined],
+      ["node:22", undefined],
+      ["Biuld", "build"],
+    ]);
+  });
+
   it("tells stages, numbers and images apart", () => {
     const { plan: stages } = plan("FROM a\nFROM a AS b\nCOPY --from=0 /x /\nCOPY --from=nginx:1 /y /\nCOPY --from=B0 /z /\nFROM b\n", {
       target: "1",

@@ -2,6 +2,7 @@ import { ExpansionBudget } from "../dockerfile/budget.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
 import { readTrigger } from "../dockerfile/instructions.ts";
 import { oneLine } from "../dockerfile/lines.ts";
+import { nearest } from "../dockerfile/nearest.ts";
 import type { Dockerfile, StageSource } from "../dockerfile/parse.ts";
 import type { WordOptions } from "../dockerfile/words.ts";
 import { problemAt, type SourceLocation } from "../problem.ts";
@@ -27,13 +28,20 @@ export interface PlannedStage {
   readonly origins: ReadonlyMap<string, Origin>;
 }
 
+export interface PlannedImage {
+  readonly reference: string;
+  readonly at: SourceLocation;
+  /** A stage with nearly this name: what was meant, where there is no such image. */
+  readonly meant?: string;
+}
+
 export interface StagePlan {
   /** In the file's order: a stage comes after all that it needs. */
   readonly stages: readonly PlannedStage[];
   /** Index of the stage that becomes the image. */
   readonly target: number;
   /** Image references in order of appearance, each once, with the place that names it first. */
-  readonly images: readonly { readonly reference: string; readonly at: SourceLocation }[];
+  readonly images: readonly PlannedImage[];
   /** Arguments that FROM lines see and stages may declare again. */
   readonly globalArgs: ReadonlyMap<string, string>;
 }
@@ -80,7 +88,7 @@ export function planStages(dockerfile: Dockerfile, options: PlanOptions): StageP
     const own = origins.get(stage.index);
     return own === undefined ? [] : [{ ...stage, origins: own, isLate: !early.has(stage.index) }];
   });
-  return { stages, target, images: listImages(stages), globalArgs };
+  return { stages, target, images: listImages(stages, dockerfile), globalArgs };
 }
 
 interface DraftStage extends Omit<PlannedStage, "origins" | "isLate"> {
@@ -212,7 +220,7 @@ function reach(
   return reached;
 }
 
-function listImages(stages: readonly PlannedStage[]): StagePlan["images"] {
+function listImages(stages: readonly PlannedStage[], dockerfile: Dockerfile): readonly PlannedImage[] {
   const images = new Map<string, SourceLocation>();
   const add = (origin: PlannedStage["base"], at: SourceLocation) => {
     if (origin.kind === "image" && !images.has(origin.reference)) images.set(origin.reference, at);
@@ -223,5 +231,9 @@ function listImages(stages: readonly PlannedStage[]): StagePlan["images"] {
       for (const origin of originsOf([instruction], origins)) add(origin, instruction.at);
     }
   }
-  return [...images].map(([reference, at]) => ({ reference, at }));
+  const names = dockerfile.stages.flatMap(({ from }) => from.name ?? []);
+  return [...images].map(([reference, at]) => {
+    const meant = nearest(reference.toLowerCase(), names);
+    return meant === undefined ? { reference, at } : { reference, at, meant };
+  });
 }
