@@ -16,8 +16,7 @@ export const apps: Run = async (call) => {
   const place = await call.place();
   const { items } = await (await call.client()).list("GET /api/v1/namespaces/:team/:namespace/apps", { params: { ...place } });
   call.show(items, () => {
-    if (items.length === 0)
-      return `No app in ${placeName(place)} yet. In a repository with a Dockerfile: plim init && git push plimsoll main`;
+    if (items.length === 0) return `No app in ${placeName(place)} yet. In a repository: plim init && git push plimsoll main`;
     const rows = items.map(({ metadata, spec, status }) => [
       metadata.name,
       state(status.phase),

@@ -29,6 +29,7 @@ describe("an app's spec", () => {
     ["a zero byte", { env: { A: "x\0y" } }, /zero byte/],
     ["a name that is a secret", { env: { KEY: "x" }, secrets: { KEY: 1 } }, /is a secret/],
     ["too much", { env: Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`V${at}`, "x".repeat(20_000)])) }, /256 KiB/],
+    ["a directory outside of the repository", { source: { kind: "git" as const, directory: "services/../../x" } }, /without \.\./],
     ["a probe without a port", { processes: { web: { ...DEFAULT_WEB_PROCESS, port: undefined } } }, /needs a port/],
   ])("is refused with the field: %s", (_what, given, reason) => {
     expect(() => defaultAppSpec(given)).toThrow(reason);
