@@ -3,6 +3,7 @@ import { ProgramFailed, readProgram, runLogged } from "./program.mjs";
 
 /** What a host that only runs and builds needs, and for what. */
 export const HOST_PACKAGES = Object.freeze({
+  bzip2: "archives that a Dockerfile adds",
   "ca-certificates": "TLS to registries",
   conmon: "monitor of each instance",
   crun: "starts instances and build steps",
@@ -15,6 +16,7 @@ export const HOST_PACKAGES = Object.freeze({
   nftables: "isolation, NAT, virtual IPs",
   skopeo: "pulls images",
   tini: "init of each instance",
+  "xz-utils": "archives that a Dockerfile adds",
 });
 
 /** What the machine needs that the control plane runs on too. */
