@@ -48,6 +48,9 @@ async function change(call: Call, values: Readonly<Record<string, string | null>
     body: { env: { ...values } },
   });
   show(call, app, changed);
+  const { appFile } = changed.spec;
+  const others = Object.keys(values).filter((name) => appFile?.env.includes(name));
+  if (others.length > 0) call.note(`The next push sets ${others.join(", ")} as ${appFile?.path} says; change it there to keep it.`);
   if (changed.status.release !== undefined) call.note(`A live app gets a new release: plim deployments ${app.app}`);
 }
 
