@@ -12,7 +12,11 @@ export async function detectGo(files: ProjectFiles): Promise<Finding | undefined
   const what = "a Go program";
   const version = /^go\s+(1\.\d+)/m.exec(module)?.[1] ?? "1.22";
   const programs = (await files.list("cmd")).filter((name) => name.endsWith("/")).map((name) => name.slice(0, -1));
-  const own = /^module\s+\S*?([\w.-]+?)(?:\/v\d+)?\s*$/m.exec(module)?.[1] ?? "app";
+  const path = /^module[ \t]+(\S{1,300})[ \t\r]*$/m.exec(module)?.[1] ?? "app";
+  const own = path
+    .replace(/\/v\d+$/, "")
+    .split("/")
+    .at(-1);
   const isAtTop = await hasMain(files, "", names);
   const command = programs.length === 1 ? programs[0] : programs.find((name) => name === own || name === "server" || name === "web");
   if (!isAtTop && command === undefined) {

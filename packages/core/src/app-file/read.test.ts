@@ -84,6 +84,8 @@ processes:
     ["- a\n", "plimsoll.yaml:1:1: the file maps build, env, secrets and processes"],
     ["env:\n  A: 1\n  A: 2\n", "plimsoll.yaml:3:3: Map keys must be unique"],
     ["env: {A: 1\n", "plimsoll.yaml:"],
+    ["a: 1\n---\nb: 2\n", "plimsoll.yaml:2:1: is one document"],
+    ["processes:\n  web:\n    command: ''\n", "processes.web.command is a line for the shell"],
     ["env:\n\tA: 1\n", "plimsoll.yaml:2:"],
   ])("says where it is wrong and what is right: %j", (text, message) => {
     expect(refusal(text)).toContain(message);
@@ -93,6 +95,8 @@ processes:
     const aliases = `a: &a [x]\nb: &b [${"*a,".repeat(60)}]\nc: [${"*b,".repeat(60)}]\n`;
     expect(refusal(aliases)).toContain("its aliases (*name) name more than they should");
     expect(refusal(`env: {A: ${"x".repeat(70_000)}}`)).toContain("larger than 64 KiB");
+    for (const deep of ["[".repeat(60_000), `a: ${"{a: ".repeat(9_000)}`, "- ".repeat(20_000), "? ".repeat(20_000)])
+      expect(refusal(deep)).toContain("nested deeper");
   });
 
   it("says everything that is wrong at once, in the order of the file", () => {

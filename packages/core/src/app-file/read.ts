@@ -18,6 +18,11 @@ const MAX_PROBLEMS = 20;
 /** Of YAML aliases: a file that grows without end is refused. */
 const MAX_ALIASES = 50;
 
+const MAX_DEPTH = 40;
+
+/** What the YAML library words for programmers. */
+const PARSE_ERRORS: Readonly<Record<string, string>> = { MULTIPLE_DOCS: "is one document; remove what is from this line on" };
+
 /** Keys that say something we understand and do not do. */
 const REFUSED: Readonly<Record<string, string>> = {
   release: "a command before each rollout is not run yet; let the web command do it first, as in `command: ./migrate && exec ./serve`",
@@ -38,9 +43,10 @@ export function readAppFile(text: string, file: string): AppFile {
     return { file, line: Math.max(1, line), column: Math.max(1, col), message };
   };
   if (Buffer.byteLength(text) > MAX_BYTES) throw refused([problem(0, `is larger than ${MAX_BYTES / 1024} KiB; that is no app file`)]);
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  if (nestsTooDeep(text)) throw refused([problem(0, "is nested deeper than anything in it needs; write it out flat")]);
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
   const broken = [...document.errors, ...document.warnings];
-  if (broken.length > 0) throw refused(broken.map(({ pos, message }) => problem(pos[0], withoutEnd(message))));
+  if (broken.length > 0) throw refused(broken.map(({ code, pos, message }) => problem(pos[0], PARSE_ERRORS[code] ?? withoutEnd(message))));
   const data = plainData(document, (message) => refused([problem(0, message)]));
   if (data === null || data === undefined) return {};
   const parsed = AppFileSchema.safeParse(data);
@@ -62,6 +68,17 @@ function plainData(document: Document.Parsed, refuse: (message: string) => AppEr
   } catch {
     throw refuse("its aliases (*name) name more than they should; write it out");
   }
+}
+
+/** Before it is parsed, which recurses: brackets that are open at once, and lists of lists on one line. Strings are counted as well. */
+function nestsTooDeep(text: string): boolean {
+  let open = 0;
+  for (const character of text) {
+    if (character === "[" || character === "{") open++;
+    else if (character === "]" || character === "}") open = Math.max(0, open - 1);
+    if (open > MAX_DEPTH) return true;
+  }
+  return new RegExp(`(?:[-?:] ){${MAX_DEPTH}}`).test(text);
 }
 
 interface Found {

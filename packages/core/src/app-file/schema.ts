@@ -38,10 +38,14 @@ const EnvKey = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/);
 /** Numbers and yes-or-no come as they are written. */
 const Text = z.union([z.string().max(32_768), z.number(), z.boolean()], { error: "is a text; quote what YAML takes for something else" });
 
+const COMMAND_RULE = "is a line for the shell, or a list of words that is started as it is";
 const Command = z
-  .union([z.string().min(1).max(4_096), z.array(z.string().max(4_096)).min(1).max(64)], {
-    error: "is a line for the shell, or a list of words that is started as it is",
-  })
+  .union(
+    [z.string().min(1, COMMAND_RULE).max(4_096, COMMAND_RULE), z.array(z.string().max(4_096, COMMAND_RULE)).min(1, COMMAND_RULE).max(64)],
+    {
+      error: COMMAND_RULE,
+    },
+  )
   .transform((command) => (typeof command === "string" ? ["/bin/sh", "-c", command] : command))
   .describe("what runs, in place of the image's CMD: a line for /bin/sh, or a list of words without a shell");
 

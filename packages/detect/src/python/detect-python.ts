@@ -43,7 +43,7 @@ async function programOf(files: ProjectFiles, project: PythonProject): Promise<P
       because: depends("django"),
       cmd: words("gunicorn", "--workers", "2", `${module}.wsgi`),
       server: "gunicorn",
-      collectsStatic: /^\s*STATIC_ROOT\s*=/m.test(settings),
+      collectsStatic: /^[ \t]*STATIC_ROOT[ \t]*=/m.test(settings),
     };
   }
   for (const [name, what, server] of [
@@ -93,7 +93,7 @@ async function applicationOf(
     const text = path.includes("/") || names.includes(path) ? await files.read(path) : undefined;
     if (text === undefined) continue;
     const module = path.replace(/(\/__init__)?\.py$/, "").replaceAll("/", ".");
-    const name = new RegExp(`^([A-Za-z_]\\w*)(?:\\s*:\\s*[\\w.]+)?\\s*=\\s*(?:\\w+\\.)?${kind}\\(`, "m").exec(text)?.[1];
+    const name = new RegExp(`^([A-Za-z_]\\w*)(?:[ \\t]*:[ \\t]*[\\w.]+)?[ \\t]*=[ \\t]*(?:\\w+\\.)?${kind}\\(`, "m").exec(text)?.[1];
     if (name !== undefined) return `${module}:${name}`;
     if (framework === "flask" && /^def create_app\(/m.test(text)) return `${module}:create_app()`;
   }

@@ -18,6 +18,9 @@ export interface PythonProject {
 /** What Debian 12 has as well, so that a host without a registry can stand in for it. */
 const DEFAULT_VERSION = "3.11";
 
+/** Larger ones nobody writes by hand, and parsing them would hold up others. */
+const MAX_TOML = 256 * 1024;
+
 export async function readPythonProject(files: ProjectFiles): Promise<PythonProject | undefined> {
   const names = await files.list("");
   const pyproject = await readPyproject(files);
@@ -62,7 +65,7 @@ interface Pyproject {
 
 async function readPyproject(files: ProjectFiles): Promise<Pyproject | undefined> {
   const text = await files.read("pyproject.toml");
-  if (text === undefined) return undefined;
+  if (text === undefined || text.length > MAX_TOML) return undefined;
   let data: unknown;
   try {
     data = parse(text);
