@@ -10,6 +10,9 @@ import { insidePlatform, type Platform, type StartedPlatform, usePlatform } from
 /** Repositories as people have them, really pushed, built and served. */
 const FIXTURES = resolve(import.meta.dirname, "../fixtures");
 
+/** Also those whose base images, where no registry is reachable, take a minute each to be made from Debian's packages. */
+const EVERY_LANGUAGE = process.env.PLIMSOLL_TEST_EVERY_LANGUAGE !== undefined;
+
 let started: StartedPlatform | undefined;
 let platform: Platform;
 const apps: App[] = [];
@@ -94,6 +97,15 @@ describe("a repository that describes its app", () => {
     await expect.poll(async () => Object.keys((await resource("described")).spec.processes), { timeout: 30_000 }).toEqual(["web"]);
   });
 
+  it("is told on which port its program really listens, and may say so", async () => {
+    const app = await makeApp("own-port");
+    const files = { "package.json": "{}", "index.js": 'require("node:http").createServer((_, r) => r.end("mine")).listen(4321);\n' };
+    const pushed = await app.push({ ...files, "plimsoll.yaml": "processes: { web: { readyTimeout: 5s } }\n" });
+    expect(said(pushed)).toMatch(/it listens on \S*:4321, the probe asks port 8080.* or say port: 4321 in plimsoll\.yaml/);
+    isLive(await app.push({ "plimsoll.yaml": "processes: { web: { port: 4321, stopGrace: 0s } }\n" }));
+    expect(await open(app)).toBe("mine");
+  });
+
   it("may be a directory of a repository with several", async () => {
     const app = await makeApp("part");
     const source = { kind: "git", directory: "services/part" };
@@ -121,6 +133,20 @@ describe("a repository without a Dockerfile", () => {
     const page = await open(app, "/some/page");
     expect(page).toContain("<title>A Vite site</title>");
     expect(await open(app, /src="(\/assets\/[^"]+)"/.exec(page)?.[1])).toContain("built by Vite");
+  });
+
+  it.runIf(EVERY_LANGUAGE)("is built as the Python program that it is", async () => {
+    const app = await makeApp("python-app");
+    const pushed = await app.push(await fixture("python-app"));
+    isLive(pushed);
+    expect(said(pushed)).toContain("this is a Python program (main.py is there; requirements.txt is there)");
+    expect(await open(app)).toBe("hello from Python");
+  });
+
+  it.runIf(EVERY_LANGUAGE)("is built as the Go program that it is", async () => {
+    const app = await makeApp("go-module");
+    isLive(await app.push(await fixture("go-module")));
+    expect(await open(app)).toBe("hello from Go");
   });
 
   it("runs every process of its Procfile", async () => {

@@ -114,18 +114,18 @@ export class BaseImages {
       if (known !== undefined) return this.#keep({ ...known, at: Date.now() }, parsed.full);
       const rule = findRule(parsed, this.#options.substitutes ?? defaultSubstitutes);
       if (rule === undefined) throw error;
-      const image = await makeSubstitute(parsed, rule, { ...stores, debianLayer: (suite) => this.#debianLayer(suite) });
+      const image = await makeSubstitute(parsed, rule, { ...stores, debianLayer: (suite, packages) => this.#debianLayer(suite, packages) });
       return this.#keep({ reference: parsed.full, digest: image.digest, substituted: true, at: Date.now() }, parsed.full);
     }
   }
 
   /** Kept as an image of its own, so that every stand-in shares it. */
-  async #debianLayer(suite: string): Promise<LayerRef> {
-    const key = `made here/debian/${suite}`;
+  async #debianLayer(suite: string, packages: readonly string[] = []): Promise<LayerRef> {
+    const key = ["made here/debian", suite, ...packages].join("/");
     const known = this.#read(this.#file(key));
     const image = known === undefined ? undefined : this.#options.images.get(known.digest);
     if (image?.layers[0] !== undefined) return image.layers[0];
-    const layer = await makeDebianLayer(suite, this.#options.layers);
+    const layer = await makeDebianLayer(suite, this.#options.layers, packages);
     const architecture = process.arch === "arm64" ? "arm64" : "amd64";
     const config = {
       architecture,

@@ -22,10 +22,13 @@ describe("image references", () => {
 });
 
 describe("stand-ins", () => {
-  it("are there for Debian and Node, never for a digest or another image", () => {
+  it("are there for Debian, Node, and what Debian has of Python and Go, never for a digest or another image", () => {
     const rule = (text: string) => findRule(parseReference(text), defaultSubstitutes)?.make.kind;
     expect(rule("node:22-slim")).toBe("node");
     expect(rule("debian:bookworm-slim")).toBe("debian");
+    expect(rule("python:3.11-slim")).toBe("python");
+    expect(rule("python:3.12")).toBeUndefined();
+    expect(rule("golang:1.22")).toBe("golang");
     expect(rule("nginx:1")).toBeUndefined();
     expect(rule(`node@${DIGEST}`)).toBeUndefined();
     expect(rule("ghcr.io/node:22")).toBeUndefined();

@@ -12,7 +12,7 @@ import { type ImageReference, matchesReference } from "./reference.ts";
 /** `match` is a familiar reference with `*` wildcards (`node:*`). The first rule that matches counts. */
 export interface SubstituteRule {
   readonly match: string;
-  readonly make: { readonly kind: "debian"; readonly suite: string } | { readonly kind: "node"; readonly suite: string };
+  readonly make: { readonly kind: "debian" | "node" | "python" | "golang"; readonly suite: string };
 }
 
 /** What stands in for what, only where the registry cannot be reached. An operator may give other rules. */
@@ -22,7 +22,23 @@ export const defaultSubstitutes: readonly SubstituteRule[] = [
   { match: "debian:stable*", make: { kind: "debian", suite: "bookworm" } },
   { match: "debian:latest", make: { kind: "debian", suite: "bookworm" } },
   { match: "node:*", make: { kind: "node", suite: "bookworm" } },
+  // Debian has one version of each: of others no image is made that only looks like them.
+  { match: "python:3.11*", make: { kind: "python", suite: "bookworm" } },
+  { match: "python:3.13*", make: { kind: "python", suite: "trixie" } },
+  // A newer Go builds what is written for an older one.
+  ...["1.19*", "1.20*", "1.21*", "1.22*", "1.23*", "1.24*"].map(
+    (version): SubstituteRule => ({
+      match: `golang:${version}`,
+      make: { kind: "golang", suite: "trixie" },
+    }),
+  ),
 ];
+
+/** What languages are in a Debian suite's packages, and what their official images have beside them. */
+const PACKAGES = {
+  python: ["python3", "python3-venv", "python3-pip"],
+  golang: ["golang-go", "git"],
+} as const;
 
 /** The major that `node:lts`, `node:latest` and `node` mean here. */
 const NODE_DEFAULT_MAJOR = 24;
@@ -36,8 +52,8 @@ export interface SubstituteStores {
   readonly layers: LayerStore;
   readonly images: ImageStore;
   readonly scratchDir: string;
-  /** The layer of a Debian suite, made at most once. */
-  readonly debianLayer: (suite: string) => Promise<LayerRef>;
+  /** The layer of a Debian suite, with more packages where they are given; each made at most once. */
+  readonly debianLayer: (suite: string, packages?: readonly string[]) => Promise<LayerRef>;
 }
 
 /** The rule for a reference, or none. A reference by digest names its content: nothing can stand in for it. */
@@ -47,7 +63,18 @@ export function findRule(reference: ImageReference, rules: readonly SubstituteRu
 
 /** Makes the image that a rule names on this host, from Debian's and npm's packages. */
 export async function makeSubstitute(reference: ImageReference, rule: SubstituteRule, stores: SubstituteStores): Promise<Image> {
-  const debian = await stores.debianLayer(rule.make.suite);
+  const { kind, suite } = rule.make;
+  if (kind === "python") {
+    const layers = [await stores.debianLayer(suite, PACKAGES.python), await makePythonLayer(stores)];
+    return stores.images.put({ ...baseConfig(), env: [PATH], cmd: ["python3"] }, layers);
+  }
+  if (kind === "golang") {
+    const env = [PATH.replace("PATH=", "PATH=/go/bin:"), "GOPATH=/go", "GOTOOLCHAIN=local"];
+    return stores.images.put({ ...baseConfig(), env, workingDir: "/go", cmd: ["bash"] }, [
+      await stores.debianLayer(suite, PACKAGES.golang),
+    ]);
+  }
+  const debian = await stores.debianLayer(suite);
   if (rule.make.kind === "debian") return stores.images.put({ ...baseConfig(), cmd: ["bash"] }, [debian]);
   const major = nodeMajor(reference);
   const { layer, version } = await makeNodeLayer(major, debian, stores);
@@ -67,13 +94,28 @@ function nodeMajor(reference: ImageReference): number {
   return digits === undefined ? NODE_DEFAULT_MAJOR : Number(digits);
 }
 
-/** A minimal Debian of mmdebstrap as one layer (about 26 s). */
-export async function makeDebianLayer(suite: string, layers: LayerStore): Promise<LayerRef> {
+/** The names that official images have: `python`, and a pip that installs outside of environments as well. */
+async function makePythonLayer({ layers }: SubstituteStores): Promise<LayerRef> {
+  const temporary = layers.temporary();
+  try {
+    const bin = join(temporary.upperDir, "usr/local/bin");
+    await mkdir(bin, { recursive: true });
+    await symlink("../../bin/python3", join(bin, "python"));
+    await mkdir(join(temporary.upperDir, "etc"));
+    await writeFile(join(temporary.upperDir, "etc/pip.conf"), "[global]\nbreak-system-packages = true\nroot-user-action = ignore\n");
+    return await layers.seal(temporary.upperDir);
+  } finally {
+    await temporary.discard();
+  }
+}
+
+/** A minimal Debian of mmdebstrap as one layer (about 26 s), with more packages where they are given. */
+export async function makeDebianLayer(suite: string, layers: LayerStore, packages: readonly string[] = []): Promise<LayerRef> {
   const temporary = layers.temporary();
   try {
     const options = [
       "--variant=minbase",
-      "--include=ca-certificates",
+      `--include=${["ca-certificates", ...packages].join(",")}`,
       "--mode=root",
       ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=/${path}`),
     ];
