@@ -1,7 +1,7 @@
 import { WordError } from "./word-error.ts";
 
-/** About a second of work; recipes of people need thousands. */
-const UNITS = 10_000_000;
+/** Less than a second of work; recipes of people need thousands. */
+const UNITS = 5_000_000;
 
 /**
  * What expansions may cost, in characters made and pattern steps taken. One for a whole build, so that no Dockerfile keeps its reader busy:

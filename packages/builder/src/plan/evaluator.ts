@@ -28,6 +28,8 @@ export interface EvaluationOptions {
 /** As in BuildKit, for images without one. */
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const PROXIES = /^(?:https?|ftp|no|all)_proxy$/i;
+/** A port made into text and kept costs as much as so many characters. */
+const PORT_UNITS = 4;
 const DEFAULT_SHELL = ["/bin/sh", "-c"] as const;
 
 /** The state that a stage begins with on an image. Its ONBUILD triggers are the stage's first instructions, and are not handed on. */
@@ -197,7 +199,7 @@ export class StageEvaluator {
         words.budget?.spend(exposed.size);
         for (const text of expandWords(word, variables, words)) {
           const range = readPorts(text, at);
-          words.budget?.spend(range.length);
+          words.budget?.spend(PORT_UNITS * range.length);
           for (const port of range) exposed.add(port);
         }
       } catch (error) {
