@@ -92,6 +92,7 @@ RUN --mount=target=/src,ro cat /src/a.txt /src/sub/b.txt && test ! -e /src/ignor
 RUN --mount=type=bind,source=sub,target=/src,rw echo changed > /src/b.txt && cat /src/b.txt
 RUN --mount=type=bind,source=a.txt,target=/one.txt cat /one.txt && test ! -L /one.txt
 RUN --mount=type=bind,from=made,source=/link,target=/here cat /here
+RUN --mount=source=app/[id],target=/page cat /page/p.txt && test ! -e /page/q.txt
 RUN --mount=type=bind,from=made,target=/all,rw rm -r /all/out && ls /all
 RUN --mount=type=bind,from=busybox,source=/etc,target=/mnt cat /mnt/group
 RUN --mount=type=bind,source=sub,target=/src cat /src/b.txt && echo x > /kept
@@ -99,11 +100,13 @@ RUN --mount=type=bind,source=sub,target=/src cat /src/b.txt && echo x > /kept
       ".dockerignore": "ignored\n",
       "a.txt": "text a\n",
       "sub/b.txt": "text b\n",
+      "app/[id]/p.txt": "of [id]\n",
+      "app/i/q.txt": "",
       ignored: "not seen\n",
     };
     const run = await host.build(files);
     const image = imageOf(run);
-    for (const text of ["text a\ntext b\n", "read-only\n", "changed\n", "made\n", "appgroup"]) expect(run.log).toContain(text);
+    for (const text of ["text a\ntext b\n", "read-only\n", "changed\n", "made\n", "of [id]\n", "appgroup"]) expect(run.log).toContain(text);
     using layer = host.layerTree(image, -1);
     expect(layer.readdir("/").map(String)).toEqual(["kept"]);
     // Only what is mounted counts.

@@ -24,6 +24,11 @@ export function hasWildcard(text: string): boolean {
   return /[*?[]/.test(text.replace(/\\./gs, ""));
 }
 
+/** A pattern that matches just this path, for where patterns are read and none is meant. */
+export function literalPattern(path: string): string {
+  return path.replaceAll(/[*?[\\]/g, (char) => (char === "\\" ? "[\\\\]" : `[${char}]`));
+}
+
 /** Go's filepath.Match for one path segment. Throws PatternError. */
 export function segmentMatcher(pattern: string): (name: string) => boolean {
   const tokens = compile(pattern, false);

@@ -5,6 +5,7 @@ import { type Output, run } from "@plimsoll/exec";
 import { MS, mount, RootedTree, umount } from "@plimsoll/host";
 import { FirstSeen } from "../cache/first-seen.ts";
 import { GitObjects, parseCommit } from "../context/git-objects.ts";
+import { literalPattern } from "../context/pattern.ts";
 import { MissingSource } from "../context/select.ts";
 import { ContextTree } from "../context/tree.ts";
 import { FETCH_ENV, type FetchNetwork, NOBODY } from "./build-network.ts";
@@ -76,7 +77,15 @@ export async function fetchGit(
       throw new MissingSource(subdir, `the repository has no directory ${subdir}`);
     }
     const firstSeen = new FirstSeen(join(places.diskDir, "times"));
-    const copy = { objects, tree: context, taking: { sources: [literal(subdir)] }, inline: [], target: "/", firstSeen, directory: "" };
+    const copy = {
+      objects,
+      tree: context,
+      taking: { sources: [subdir === "" ? "/" : literalPattern(subdir)] },
+      inline: [],
+      target: "/",
+      firstSeen,
+      directory: "",
+    };
     await copyContext({ ...copy, committedAt }, destination);
     if (keepGitDir && subdir === "") await copyGitDir(remote, commit, way, place, destination);
     destination.finish();
@@ -119,9 +128,4 @@ async function git(args: readonly string[], { network, through, certificates }: 
     if (said === undefined) throw error;
     throw new FetchFailed(`git says: ${said.trim().split("\n").at(-1)?.slice(0, 300) ?? "nothing"}`, { cause: error });
   }
-}
-
-/** A path that is meant as it is written, where patterns are read. */
-function literal(path: string): string {
-  return path === "" ? "/" : path.replaceAll(/[*?[\\]/g, "\\$&");
 }

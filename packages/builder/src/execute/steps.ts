@@ -6,6 +6,7 @@ import { type CgroupDriver, cgroupDriver, RootedTree } from "@plimsoll/host";
 import { FirstSeen } from "../cache/first-seen.ts";
 import { GitObjects } from "../context/git-objects.ts";
 import { IgnoreRules } from "../context/ignore.ts";
+import { literalPattern } from "../context/pattern.ts";
 import { ContextTree } from "../context/tree.ts";
 import type { CopyAction, RunAction } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
@@ -322,7 +323,7 @@ export class StepExecutor implements AsyncDisposable {
 function fillDirectory(origin: RootedTree, source: string, directory: string): void {
   using tree = new RootedTree(directory);
   const destination = new Destination(tree);
-  copyFromTree(origin, { sources: [source] }, { destination, placement: new Placement(destination, "/") });
+  copyFromTree(origin, { sources: [literalPattern(source)] }, { destination, placement: new Placement(destination, "/") });
   destination.finish();
   const stats = origin.stat(source);
   if (!stats.isDirectory()) return;

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { Digest, LayerRef } from "@plimsoll/core";
 import { type CacheMounts, cacheMountKey, type HeldCacheMount } from "../cache/cache-mounts.ts";
+import { literalPattern } from "../context/pattern.ts";
 import type { MountInput } from "../execute/protocol.ts";
 import type { CacheMount, CopyAction, FileOrigin, RunAction, RunMount, SecretMount } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
@@ -61,7 +62,10 @@ export class RunMounts {
       action.mounts.map(async (mount, index) => {
         const source = sources[index];
         if (mount.type !== "bind" || source?.kind !== "layers") return inputs[index] ?? "";
-        const { contents } = await worker.request({ type: "inspect", sources: [mount.source], origin: source.layers }, () => undefined);
+        const { contents } = await worker.request(
+          { type: "inspect", sources: [literalPattern(mount.source)], origin: source.layers },
+          () => undefined,
+        );
         return JSON.stringify(["content", contents]);
       }),
     );
@@ -102,7 +106,7 @@ export class RunMounts {
     if (from === undefined) return { kind: "nothing" };
     if (from.kind !== "context") return { kind: "layers", layers: (await this.options.layersOf(from)).map(({ digest }) => digest) };
     const source = mount.type === "bind" || mount.type === "cache" ? mount.source : "/";
-    return { kind: "context", contents: await this.options.contextContents(step, [source]) };
+    return { kind: "context", contents: await this.options.contextContents(step, [literalPattern(source)]) };
   }
 
   private secretOf(step: StepPlace, mount: SecretMount): string | undefined {
@@ -183,5 +187,5 @@ function ontoNothing(source: string, contents: readonly CopyContent[]): CopyActi
   const isDirectory = contents.some(({ kind }) => kind === "directory");
   const destination = isDirectory && source !== "/" ? `${posix.normalize(source).replace(/\/+$/, "")}/` : source;
   const nothing = { inline: [], exclude: [], parents: false, link: true };
-  return { type: "copy", from: { kind: "context" }, sources: [source], destination, ...nothing };
+  return { type: "copy", from: { kind: "context" }, sources: [literalPattern(source)], destination, ...nothing };
 }
