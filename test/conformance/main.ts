@@ -17,10 +17,12 @@ async function main(): Promise<number> {
       short: { type: "boolean", default: false },
       record: { type: "boolean", default: false },
       recorded: { type: "boolean", default: false },
-      only: { type: "string", default: "" },
+      only: { type: "string", multiple: true, default: [] },
     },
   });
-  const cases = (values.short ? shortCases() : allCases()).filter(({ name }) => name.includes(values.only));
+  const cases = (values.short ? shortCases() : allCases()).filter(
+    ({ name }) => values.only.length === 0 || values.only.some((text) => name.includes(text)),
+  );
   const outcomes = new Map<Case, Outcome>();
   let version = readRecords().oracle;
   if (!values.recorded) {

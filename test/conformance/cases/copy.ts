@@ -72,6 +72,9 @@ export const COPY_CASES: readonly Case[] = [
   copy("through a link that climbs", "FROM rich\nCOPY a /up/new", "COPY, COPY destination links"),
   copy("over a dangling link", "FROM rich\nCOPY a /data/dangling", "COPY, COPY destination links"),
   copy("into a directory with a mode of its own", "FROM base\nCOPY a /tmp/"),
+  define("COPY", "copy: a directory inside onto one with another mode and owner", "FROM rich\nCOPY tree /", {
+    files: { "tree/private/f": "f", "tree/sticky/f": "f" },
+  }),
   copy("a directory onto one with another mode", "FROM rich\nCOPY dir /sticky", "COPY"),
   copy("a file over a directory", "FROM base\nCOPY a /x/y\nCOPY dir/sub /d\nCOPY dir/f /d/g", "COPY"),
   copy("over one name of a hard link", "FROM rich\nCOPY a /data/file", "COPY, hard links"),
