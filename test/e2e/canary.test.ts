@@ -13,8 +13,8 @@ import { withRedis } from "../support/redis.ts";
 import { placesWith, textsWith } from "../support/search.ts";
 
 /**
- * A secret's value goes to the instances that are to have it, into their root-only bundle, and nowhere else: not when they are deployed,
- * not when they crash, not into an error. The same search finds a value that is no secret.
+ * A secret's value goes to the instances that are to have it, into their root-only bundle, to the command of a build that asks for it, and
+ * nowhere else: not when they are deployed, not when they crash, not into an error. The same search finds a value that is no secret.
  */
 const NAME = "canary";
 const SECRET = `canary-${randomBytes(18).toString("hex")}`;
@@ -34,7 +34,7 @@ beforeAll(async () => {
   await api(platform, "POST", inDemo("/apps"), { name: NAME });
   await tell("PATCH", inDemo(`/apps/${NAME}`), { env: { PLAIN } });
   await tell("PUT", inDemo(`/apps/${NAME}/secrets/CANARY`), { value: SECRET });
-  const { code, text } = await app.push(webApp("canary"));
+  const { code, text } = await app.push(buildingWith(webApp("canary")));
   told.set("git push", text);
   expect(code).toBe(0);
   await tell("PUT", inDemo(`/apps/${NAME}/secrets/CANARY_2`), { value: `${SECRET} again` });
@@ -132,6 +132,8 @@ async function get(path: string): Promise<string> {
 
 /** Makes the app crash and waits until the platform has said how. */
 async function crash(path: string, wasIt: (exit: { readonly code: number; readonly outOfMemory: boolean }) => boolean): Promise<void> {
+  // It may be on its way up again after the last one: a request that nobody gets makes nothing crash.
+  await expect.poll(() => get("/"), { timeout: 60_000, interval: 200 }).toBe("canary\n");
   await get(path);
   await untilChanged(platform, await demoScope(platform), `the crash by ${path}`, 60_000, async (client) => {
     const { rows } = await client.query<{ exit: { code: number; outOfMemory: boolean } | null }>(
@@ -140,6 +142,14 @@ async function crash(path: string, wasIt: (exit: { readonly code: number; readon
     );
     return rows.some(({ exit }) => exit !== null && wasIt(exit)) ? true : undefined;
   });
+}
+
+/** The same app, and a command of its build that asks for the secret, finds the right one and prints it. */
+function buildingWith(files: ReturnType<typeof webApp>): ReturnType<typeof webApp> {
+  const digest = createHash("sha256").update(SECRET).digest("hex");
+  const mounts = "--mount=type=secret,id=CANARY,required --mount=type=secret,id=CANARY,env=IN_BUILD";
+  const command = `RUN ${mounts} sha256sum /run/secrets/CANARY | grep -q ^${digest} && cat /run/secrets/CANARY && env`;
+  return { ...files, Dockerfile: (files.Dockerfile ?? "").replace("CMD", `${command}\nCMD`) };
 }
 
 /** The same app, and the text in its log. */
