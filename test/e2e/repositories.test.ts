@@ -1,7 +1,8 @@
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import type { Resource } from "@plimsoll/core";
-import { run } from "@plimsoll/exec";
+import { minimalEnv, run } from "@plimsoll/exec";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { api, inDemo, untilServing } from "../support/api.ts";
 import { type App, createApp, type PushResult } from "../support/app.ts";
@@ -9,6 +10,7 @@ import { insidePlatform, type Platform, type StartedPlatform, usePlatform } from
 
 /** Repositories as people have them, really pushed, built and served. */
 const FIXTURES = resolve(import.meta.dirname, "../fixtures");
+const PLIM = resolve(import.meta.dirname, "../../apps/cli/src/main.ts");
 
 /** Also those whose base images, where no registry is reachable, take a minute each to be made from Debian's packages. */
 const EVERY_LANGUAGE = process.env.PLIMSOLL_TEST_EVERY_LANGUAGE !== undefined;
@@ -172,6 +174,28 @@ describe("a repository without a Dockerfile", () => {
       expect(await open(app)).toContain(page);
     }
     expect((await resource("mono-api")).spec.processes.web).toMatchObject({ cpuMillis: 100, readiness: { kind: "http", path: "/" } });
+  });
+
+  it("is made known to the platform by plim init, a directory as an app of its own", async () => {
+    const home = await mkdtemp(join(tmpdir(), "plimsoll-e2e-init-"));
+    try {
+      const env = { ...minimalEnv, HOME: home, GIT_CONFIG_NOSYSTEM: "1" };
+      const plim = (...words: string[]) =>
+        run(insidePlatform(platform, [process.execPath, PLIM, ...words]), { cwd: home, env, okCodes: [0, 2], timeoutMs: 120_000 });
+      await run(["git", "init", "-q", home], { env });
+      await mkdir(join(home, "services/api"), { recursive: true });
+      await plim("login", `http://localhost:${platform.place.httpPort}`, "--token", platform.token);
+      const init = ["init", "plim-part", "-n", "demo/demo", "--no-key", "--directory"];
+      expect(await plim(...init, "elsewhere")).toMatchObject({ code: 2, stderr: expect.stringContaining("no directory elsewhere") });
+      const { stdout } = await plim(...init, "services/api");
+      expect(stdout).toMatch(/Remote plimsoll-plim-part is [\s\S]*Looked for: go\.mod[\s\S]*git push plimsoll-plim-part/);
+      expect((await plim("describe", "plim-part", "-n", "demo/demo")).stdout).toContain("git push, services/api");
+      expect((await plim(...init, ".")).stdout).toContain("plim-part is what is in the whole repository.");
+      expect((await resource("plim-part")).spec.source).toEqual({ kind: "git" });
+      await plim("destroy", "plim-part", "--yes", "-n", "demo/demo");
+    } finally {
+      await rm(home, { recursive: true, force: true });
+    }
   });
 
   it("is refused with what was looked for where there is nothing to go by", async () => {
