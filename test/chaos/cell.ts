@@ -4,7 +4,7 @@ import { type App, type PushResult, untilSettled } from "../support/app.ts";
 import { query, untilChanged } from "../support/database.ts";
 import { versionFile } from "../support/files.ts";
 import { hostStateAgain, readHostState } from "../support/kernel.ts";
-import { type Meter, startMeter } from "../support/load.ts";
+import { type Meter, type MeteredFailure, startMeter } from "../support/load.ts";
 import { insidePlatform, type Platform } from "../support/platform.ts";
 import { kill, type ProcessName, untilBack } from "../support/processes.ts";
 import { withRedis } from "../support/redis.ts";
@@ -186,7 +186,9 @@ async function judgeAnswer(platform: Platform, app: App, version: string | undef
 /** HAProxy's end cuts connections, for a moment; nothing else may be felt. */
 async function judgeLoad(meter: Meter, cell: Cell, atMs: number): Promise<readonly string[]> {
   const { failures, requests } = await meter.stop();
-  const felt = cell.process === "haproxy" ? failures.filter((one) => one.atMs < atMs - 50 || one.atMs > atMs + INGRESS_BACK_MS) : failures;
+  // What was under way when the ingress was killed went with it; what was over before, or came later than it may take, did not.
+  const isExcused = (one: MeteredFailure) => one.atMs + one.tookMs >= atMs && one.atMs <= atMs + INGRESS_BACK_MS;
+  const felt = cell.process === "haproxy" ? failures.filter((one) => !isExcused(one)) : failures;
   if (felt.length === 0) return requests > 20 ? [] : [`only ${requests} requests were made`];
   const shown = felt.slice(0, 5).map((one) => `${one.reason} at ${one.atMs - atMs} ms`);
   return [`${felt.length} of ${requests} requests failed (${shown.join(", ")} after the kill)`];

@@ -8,6 +8,8 @@ import { insidePlatform, type Platform } from "./platform.ts";
 export interface MeteredFailure {
   /** Milliseconds since 1970 when the request was sent. */
   readonly atMs: number;
+  /** How long it was under way. */
+  readonly tookMs: number;
   readonly reason: string;
 }
 
@@ -63,5 +65,5 @@ function parse(line: string): MeterReport {
     readonly startedAtMs: number;
     readonly failures: readonly MeteredFailure[];
   };
-  return { ...report, failures: report.failures.map(({ atMs, reason }) => ({ atMs: report.startedAtMs + atMs, reason })) };
+  return { ...report, failures: report.failures.map((one) => ({ ...one, atMs: report.startedAtMs + one.atMs })) };
 }

@@ -22,6 +22,8 @@ export interface LoadOptions {
 export interface LoadFailure {
   /** Milliseconds since the start. */
   readonly atMs: number;
+  /** How long it was under way. */
+  readonly tookMs: number;
   /** `reset`, `refused`, `timeout`, `truncated`, `status 503`, `body`, … */
   readonly reason: string;
 }
@@ -66,7 +68,7 @@ export function startLoad(options: LoadOptions): Load {
     const endedMs = performance.now();
     latencies.push(endedMs - beganMs);
     if ("reason" in outcome) {
-      failures.push({ atMs: beganMs - startedMs, reason: outcome.reason });
+      failures.push({ atMs: beganMs - startedMs, tookMs: endedMs - beganMs, reason: outcome.reason });
       return;
     }
     longestGapMs = Math.max(longestGapMs, endedMs - lastMs);
