@@ -41,6 +41,7 @@ function differencesOf(one: Case, wanted: Outcome, ours: Ours): readonly string[
 /** An error has to say where it is. */
 function placeOf(one: Case, ours: Ours & { readonly kind: "refused" | "error" }): readonly string[] {
   if (ours.kind === "refused" && one.differs === undefined && !one.features.includes("refusal")) return [`refused: ${ours.message}`];
+  if (ours.message.startsWith("internal: ")) return [`breaks, where it has to refuse: ${ours.message}`];
   if (ours.file === undefined || ours.line === undefined) return [`fails without file and line: ${ours.message}`];
   if (one.line !== undefined && ours.line !== one.line) return [`fails at line ${ours.line}, not ${one.line}: ${ours.message}`];
   return [];

@@ -43,10 +43,11 @@ export class OurBuilder implements AsyncDisposable {
     const outcome = await this.run(one);
     if (outcome.kind === "failure") {
       const { reason, message, file, line } = outcome.failure;
-      if (reason === "internal") throw new Error(`ours broke on "${one.name}"`, { cause: outcome.cause });
       const isMissingBase = reason === "base_image" && Object.keys(DERIVED).some((name) => message.includes(name));
       const place = { ...(file === undefined ? {} : { file }), ...(line === undefined ? {} : { line }) };
-      return { kind: reason === "unsupported" || isMissingBase ? "refused" : "error", message: `${reason}: ${message}`, ...place };
+      const kind = reason === "unsupported" || isMissingBase ? "refused" : "error";
+      const cause = outcome.cause instanceof Error ? ` (${outcome.cause.message})` : "";
+      return { kind, message: `${reason}: ${message}${cause}`, ...place };
     }
     const { layers, config } = outcome.image;
     const tree = snapshotOf(layers.map(({ digest }) => this.host.layers.dirOf(digest)));
