@@ -230,8 +230,9 @@ export class Ingress {
     );
     if (complaint >= 0)
       throw new AppError("internal", `The ingress refused \`${commands[complaint]}\`: ${answers[complaint]}`, { retry: "backoff" });
-    // Refused while something still uses the server: the next apply tries again.
-    if (deletions.length > 0) await sendCommands(runtimeSocket, deletions);
+    // Refused while something still uses the server: the next apply tries again. One by one: a refusal ends without the empty line that
+    // tells one answer from the next.
+    for (const deletion of deletions) await sendCommands(runtimeSocket, [deletion]);
   }
 
   /** HAProxy answers a change of a server's state before its threads have carried it out: what it shows is looked at until it fits. */

@@ -33,8 +33,10 @@ function sendBatch(socketPath: string, commands: readonly string[]): Promise<rea
     socket.on("data", (chunk: Buffer) => {
       text += chunk.toString("utf8");
     });
-    const fail = (cause?: Error) =>
-      reject(new AppError("unavailable", "The ingress does not answer on its runtime socket; it is started again.", { cause }));
+    const fail = (cause?: Error) => {
+      const details = { asked: commands.slice(0, 10), answered: text.slice(0, 2_000) };
+      reject(new AppError("unavailable", "The ingress does not answer on its runtime socket; it is started again.", { cause, details }));
+    };
     socket.on("error", fail);
     socket.on("end", () => {
       const answers = splitAnswers(text, commands.length);
