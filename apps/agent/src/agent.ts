@@ -62,7 +62,12 @@ export async function startAgent(settings: Settings, onEnrolledAgain: () => void
   const layers = new LayerStore(layout.layersDir);
   await layers.collectTemporary();
   const images = new ImageStore(layout.imagesDir, layers);
-  const baseImages = new BaseImages({ layout, layers, images });
+  const baseImages = new BaseImages({
+    layout,
+    layers,
+    images,
+    ...(settings.substitutes === undefined ? {} : { substitutes: settings.substitutes }),
+  });
   const runtime = await InstanceRuntime.open({ layout, cgroups, layers });
   const identity = await ensureEnrolled(settings, layout.stateDir, log);
   const agent = new Agent({ settings, layout, cgroups, layers, images, baseImages, runtime, identity, log, onEnrolledAgain });

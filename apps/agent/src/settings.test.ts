@@ -19,7 +19,19 @@ describe("the agent's settings", () => {
     });
   });
 
+  it("map base images to what is made for them here, or to nothing", () => {
+    const rules = readSettings({ ...base, PLIMSOLL_SUBSTITUTES: "node:22*=node:bookworm, quay.io/acme/base:*=debian:trixie" }).substitutes;
+    expect(rules).toEqual([
+      { match: "node:22*", make: { kind: "node", suite: "bookworm" } },
+      { match: "quay.io/acme/base:*", make: { kind: "debian", suite: "trixie" } },
+    ]);
+    expect(readSettings({ ...base, PLIMSOLL_SUBSTITUTES: "none" }).substitutes).toEqual([]);
+    expect(readSettings(base)).not.toHaveProperty("substitutes");
+  });
+
   it.each([
+    ["PLIMSOLL_SUBSTITUTES", "node:22"],
+    ["PLIMSOLL_SUBSTITUTES", "node:22=ruby:bookworm"],
     ["PLIMSOLL_ROLES", "run,king"],
     ["PLIMSOLL_RESOLVERS", "192.0.2.1,127.0.0.53"],
     ["PLIMSOLL_RESOLVERS", "dns.example"],

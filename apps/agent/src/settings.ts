@@ -1,5 +1,6 @@
 import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
+import type { SubstituteRule } from "@plimsoll/containers";
 import { HOST_ROLES } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
 import { z } from "zod";
@@ -10,6 +11,11 @@ const list = <T extends z.ZodType<string, string>>(item: T) =>
 
 /** Loopback is another machine in there: an instance's own. */
 const resolver = z.ipv4().refine((address) => !address.startsWith("127."), "must be an address that instances can reach, not loopback");
+
+/** `node:22*=node:bookworm`: references that match, and what is made for them from which Debian. `none`: nothing is. */
+const substitute = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._/:*-]*=(debian|node|python|golang):[a-z]{3,20}$/, "must be pattern=kind:suite, as in node:22*=node:bookworm");
 
 /** Every setting of the agent, its environment variable, its default: the one place. */
 const Environment = z.object({
@@ -43,6 +49,8 @@ const Environment = z.object({
   PLIMSOLL_BUILD_CACHE_BYTES: z.coerce.number().int().min(0).optional(),
   /** DNS servers for instances and builds, where those of the host cannot be found or are not for them. */
   PLIMSOLL_RESOLVERS: list(resolver),
+  /** What stands in for base images whose registry cannot be reached; default: the built-in rules. */
+  PLIMSOLL_SUBSTITUTES: z.union([z.literal("none").transform((): string[] => []), list(substitute)]),
   /** What apps may use of this host; default: all cores, memory less a fifth (at least 1 GiB) for the system. */
   PLIMSOLL_CPU_MILLIS: z.coerce.number().int().min(100).optional(),
   PLIMSOLL_MEMORY_BYTES: z.coerce
@@ -70,6 +78,8 @@ export interface Settings {
   readonly buildCacheBytes?: number;
   /** DNS servers of instances and builds; absent: those that the host asks itself. */
   readonly resolvers?: readonly string[];
+  /** What stands in for base images whose registry cannot be reached, the first that matches; absent: the built-in rules. */
+  readonly substitutes?: readonly SubstituteRule[];
   readonly capacity: { readonly cpuMillis: number; readonly memoryBytes: number };
 }
 
@@ -97,11 +107,19 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     ...optional("buildCertificates", env.PLIMSOLL_BUILD_CERTIFICATES ?? env.NODE_EXTRA_CA_CERTS),
     ...optional("buildCacheBytes", env.PLIMSOLL_BUILD_CACHE_BYTES),
     ...optional("resolvers", env.PLIMSOLL_RESOLVERS),
+    ...optional("substitutes", env.PLIMSOLL_SUBSTITUTES?.map(readSubstitute)),
     capacity: {
       cpuMillis: env.PLIMSOLL_CPU_MILLIS ?? availableParallelism() * 1_000,
       memoryBytes: env.PLIMSOLL_MEMORY_BYTES ?? totalmem() - Math.max(1024 ** 3, Math.floor(totalmem() / 5)),
     },
   };
+}
+
+/** A text of that form: the last `=` parts it, as a pattern has none. */
+function readSubstitute(text: string): SubstituteRule {
+  const [match = "", made = ""] = text.split("=");
+  const [kind, suite = ""] = made.split(":");
+  return { match, make: { kind: kind as SubstituteRule["make"]["kind"], suite } };
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
