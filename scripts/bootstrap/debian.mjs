@@ -36,6 +36,7 @@ export const TEST_PACKAGES = Object.freeze({
   "fonts-dejavu-core": "letters in the browser",
   procps: "looks for processes that are left",
   "qemu-system-x86": "virtual machines with systemd and cgroup v2",
+  zstd: "archives that ADD unpacks",
 });
 
 const POLICY_PATH = "/usr/sbin/policy-rc.d";

@@ -19,6 +19,7 @@ describe("hub and store, against an API over HTTP", () => {
   let api: FakeApi;
   let hub: Hub;
   const tabs: Tab[] = [];
+  const worlds: { isOver: boolean }[] = [];
 
   beforeEach(async () => {
     api = new FakeApi();
@@ -26,10 +27,18 @@ describe("hub and store, against an API over HTTP", () => {
     const absolute = globalThis.fetch;
     // In a page addresses are relative to it.
     vi.stubGlobal("fetch", (input: string, init?: RequestInit) => absolute(new URL(input, origin), init));
-    hub = createHub({ get: (path) => request("GET", path), stream: (path, options) => readEventStream(`/api/v1${path}`, options) });
+    const world = { isOver: false };
+    worlds.push(world);
+    // A hub keeps its watch for a while after its last tab has gone, and would go on with the next test's API.
+    const here = <T>(ask: () => Promise<T>): Promise<T> => (world.isOver ? new Promise(() => undefined) : ask());
+    hub = createHub({
+      get: (path) => here(() => request("GET", path)),
+      stream: (path, options) => here(() => readEventStream(`/api/v1${path}`, options)),
+    });
   });
   afterEach(async () => {
     for (const tab of tabs.splice(0)) tab.store.close();
+    for (const world of worlds.splice(0)) world.isOver = true;
     await api.close();
     vi.unstubAllGlobals();
   });
