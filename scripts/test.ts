@@ -3,7 +3,7 @@
  * on the machine. Arguments go to vitest as they are (`npm test -- packages/host`), in one run.
  */
 import { readFile, rm } from "node:fs/promises";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import { start } from "@plimsoll/exec";
 import { readTraces, type Traces, tracesAdded } from "./test/traces.ts";
 
@@ -17,12 +17,23 @@ const root = resolve(import.meta.dirname, "..");
 interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages: readonly string[];
+    }[];
+  }[];
 }
 
 interface Tally {
   readonly passed: number;
   readonly failed: number;
+  /** Of each failure its place and what it said. */
+  readonly failures: readonly string[];
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -39,8 +50,10 @@ async function main(args: readonly string[]): Promise<number> {
   const left = await whatIsLeft(before);
   if (left.length > 0) {
     console.log(["Left behind by the tests:", ...left.map((trace) => `  ${trace}`), ""].join("\n"));
-    tallies.push({ passed: 0, failed: 1 });
+    tallies.push({ passed: 0, failed: 1, failures: [`Left behind: ${left.join(", ")}`] });
   }
+  // Again at the end: of a long output often only the end is kept.
+  for (const failure of tallies.flatMap(({ failures }) => failures)) console.log(`${failure}\n`);
   const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
   console.log(`${tallies.reduce((sum, tally) => sum + tally.passed, 0)} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
@@ -58,11 +71,29 @@ async function runVitest(args: readonly string[]): Promise<Tally> {
     () => undefined, // it ended before it could write one, or had nothing to run; its exit code tells
   );
   await rm(reportPath, { force: true });
-  if (report === undefined) return { passed: 0, failed: code === 0 ? 0 : 1 };
+  if (report === undefined) {
+    return code === 0
+      ? { passed: 0, failed: 0, failures: [] }
+      : { passed: 0, failed: 1, failures: [`vitest ${args.join(" ")} ended with ${code}`] };
+  }
   // A file that could not even be loaded has no test that failed.
   const brokenFiles = report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0).length;
   const failed = report.numFailedTests + brokenFiles;
-  return { passed: report.numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed };
+  const failures = failuresOf(report);
+  if (failed === 0 && code !== 0) {
+    return { passed: report.numPassedTests, failed: 1, failures: [`vitest ${args.join(" ")} ended with ${code}, each test passed`] };
+  }
+  return { passed: report.numPassedTests, failed, failures };
+}
+
+function failuresOf({ testResults }: Report): readonly string[] {
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(root, name);
+    if (status === "failed" && assertionResults.length === 0) return [`FAILED ${file}\n${message}`];
+    return assertionResults
+      .filter((test) => test.status === "failed")
+      .map(({ fullName, failureMessages }) => `FAILED ${file}: ${fullName}\n${failureMessages.join("\n")}`);
+  });
 }
 
 async function whatIsLeft(before: Traces): Promise<readonly string[]> {
