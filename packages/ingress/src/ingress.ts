@@ -8,7 +8,7 @@ import { HaproxyProcess } from "./haproxy-process.ts";
 import { PAGES } from "./pages.ts";
 import { planChanges, type RuntimeChanges } from "./plan-changes.ts";
 import { type IngressPaths, KEEP_ALIVE_MS, type RenderedIngress, renderIngress } from "./render.ts";
-import { ifAvailable, parseMap, parseServers, sendCommands } from "./runtime.ts";
+import { ifAvailable, parseMap, parseServers, sendCommands, sendEach } from "./runtime.ts";
 import type { BackendTraffic } from "./traffic.ts";
 import { TrafficCounter } from "./traffic-counter.ts";
 import { Turns } from "./turns.ts";
@@ -224,15 +224,14 @@ export class Ingress {
 
   async #change({ commands, deletions }: RuntimeChanges): Promise<void> {
     const { runtimeSocket } = this.#paths;
-    const answers = commands.length === 0 ? [] : await sendCommands(runtimeSocket, commands);
+    const answers = await sendEach(runtimeSocket, commands);
     const complaint = answers.findIndex(
       (answer) => answer !== "" && !/^(New server registered|IP changed|no need to change)/i.test(answer),
     );
     if (complaint >= 0)
       throw new AppError("internal", `The ingress refused \`${commands[complaint]}\`: ${answers[complaint]}`, { retry: "backoff" });
-    // Refused while something still uses the server: the next apply tries again. One by one: a refusal ends without the empty line that
-    // tells one answer from the next.
-    for (const deletion of deletions) await sendCommands(runtimeSocket, [deletion]);
+    // Refused while something still uses the server: the next apply tries again.
+    await sendEach(runtimeSocket, deletions);
   }
 
   /** HAProxy answers a change of a server's state before its threads have carried it out: what it shows is looked at until it fits. */

@@ -5,10 +5,21 @@ const TIMEOUT_MS = 3_000;
 /** A command line takes at most one buffer (16 KiB, tune.bufsize): batches stay well below. */
 const MAX_BATCH_BYTES = 8_000;
 
-/** Sends commands to HAProxy's runtime socket; the answers, one a command, in order. AppError `unavailable` when nobody listens. */
+/**
+ * Asks HAProxy's runtime socket several things at once; the answers, one a command, in order, all by the same worker up to 8 KB of
+ * commands. For questions: a refusal ends without the empty line that tells one answer from the next (sendEach). AppError `unavailable`
+ * when nobody listens.
+ */
 export async function sendCommands(socketPath: string, commands: readonly string[]): Promise<readonly string[]> {
   const answers: string[] = [];
   for (const batch of batches(commands)) answers.push(...(await sendBatch(socketPath, batch)));
+  return answers;
+}
+
+/** Sends commands that may be refused, one after the other; the answers in order. AppError `unavailable` when nobody listens. */
+export async function sendEach(socketPath: string, commands: readonly string[]): Promise<readonly string[]> {
+  const answers: string[] = [];
+  for (const command of commands) answers.push(...(await sendBatch(socketPath, [command])));
   return answers;
 }
 
