@@ -235,6 +235,7 @@ describe("between rollouts", () => {
     const gone = aHost("host-a", { live: false, silentMs: 60_001 });
     const plan = planRollout(world({ app: live1, instances: pair(1), hosts: [gone] }), []);
     expect([names(plan.lose), plan.routing]).toEqual([["v1-1", "v1-2"], true]);
+    expect(plan.events.map(({ note }) => note.reason)).toEqual(["HostLost", "InstanceLost", "InstanceLost", "Unplaced"]);
     expect(
       planRollout(world({ app: live1, instances: pair(1), hosts: [aHost("host-a", { live: false, silentMs: 59_000 })] }), []).lose,
     ).toEqual([]);

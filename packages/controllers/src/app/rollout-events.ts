@@ -21,6 +21,11 @@ export function rolloutEvents(
     const message = `v${target.spec.release} was not released: ${instance} ${reason}.`;
     events.push({ regarding: app, note: { type: "warning", reason: "DeploymentFailed", message } });
   }
+  // Told here and not where hosts are looked at: which of the two comes first is open, and here is who has lost something.
+  for (const host of new Set(census.lost.map(({ spec }) => spec.host))) {
+    const message = `Host ${host} has not been heard of for more than a minute and counts as lost; what ran there is replaced.`;
+    events.push({ regarding: app, note: { type: "warning", reason: "HostLost", message } });
+  }
   for (const { spec } of census.lost) {
     const message = `${displayName(spec)} was lost with host ${spec.host}, which is silent; it is replaced on another.`;
     events.push({ regarding: app, note: { type: "warning", reason: "InstanceLost", message } });

@@ -21,11 +21,16 @@ describe("a host", () => {
     });
   });
 
-  it("that stayed silent has lost its instances: told once, and its apps are woken", () => {
+  it("that stayed silent has lost its instances: its apps are woken once, and tell the loss themselves", () => {
     const state = unreachable(aHost("a", { live: false, silentMs: 60_001 }));
     const plan = planHost(state);
-    expect(plan).toMatchObject({ event: { reason: "HostLost" }, wakeApps: true });
+    expect(plan).toMatchObject({ status: { phase: "unreachable" }, wakeApps: true });
+    expect(plan.event).toBeUndefined();
     expect(planHost(unreachable(state, plan.status?.message))).toEqual({ wakeApps: false });
+  });
+
+  it("that is found silent for long, as after a stop of the platform, is told to be unreachable", () => {
+    expect(planHost(aHost("a", { live: false, silentMs: 60_001 })).event).toMatchObject({ reason: "HostUnreachable" });
   });
 
   it("that answers again is ready", () => {

@@ -14,7 +14,7 @@ export interface HostPlan {
  *   phase         lease               becomes        what is done
  *   ────────────  ──────────────────  ─────────────  ───────────────────────────────────────────────────────────────
  *   ready         over                unreachable    apps there are looked at: routers there are not waited for
- *   unreachable   over for 60 s       unreachable    apps there are looked at again: their instances are lost
+ *   unreachable   over for 60 s       unreachable    apps there are looked at again: their instances are lost, and each app tells so
  *   unreachable   lives               ready          apps there are looked at
  */
 export function planHost({ host, live, silentMs }: HostState): HostPlan {
@@ -31,10 +31,10 @@ export function planHost({ host, live, silentMs }: HostState): HostPlan {
     : "It is not heard of; its instances go on running. After a minute they are replaced on other hosts.";
   const wait = lost ? {} : { againInMs: LOST_AFTER_MS - silentMs + 50 };
   if (status.phase === "unreachable" && status.message === message) return { wakeApps: false, ...wait };
-  const reason = lost ? "HostLost" : "HostUnreachable";
+  const event = { type: "warning", reason: "HostUnreachable", message: `Host ${metadata.name}: ${message}` } as const;
   return {
     status: { ...status, phase: "unreachable", message },
-    event: { type: "warning", reason, message: `Host ${metadata.name}: ${message}` },
+    ...(status.phase === "unreachable" ? {} : { event }),
     wakeApps: true,
     ...wait,
   };
