@@ -1,9 +1,9 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-import { rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DesiredState } from "@plimsoll/contracts";
+import { ifThere } from "@plimsoll/core";
 import type { Identity } from "./identity.ts";
-import { readIfThere } from "./read-if-there.ts";
 
 /**
  * The last desired state, on disk sealed by the host's key: with server, Postgres and Redis all down, a restarted agent or a
@@ -39,7 +39,7 @@ export function desiredCache(stateDir: string, identity: Identity): DesiredCache
       last = text;
     },
     async load() {
-      const bytes = await readIfThere(file);
+      const bytes = await ifThere(readFile(file));
       if (bytes === undefined) return undefined;
       const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, 12));
       decipher.setAuthTag(bytes.subarray(12, 28));

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ifThere } from "@plimsoll/core";
 import { z } from "zod";
-import { readIfThere } from "./read-if-there.ts";
 
 /** Who this host is: kept for its life under the state directory, root only. */
 const Identity = z.object({
@@ -20,7 +20,7 @@ export type Identity = z.infer<typeof Identity>;
 
 /** Reads the host's identity, or makes its keys at first use. */
 export async function loadIdentity(stateDir: string): Promise<Identity> {
-  const text = (await readIfThere(file(stateDir)))?.toString("utf8");
+  const text = (await ifThere(readFile(file(stateDir))))?.toString("utf8");
   if (text !== undefined) return Identity.parse(JSON.parse(text));
   const pair = generateKeyPairSync("x25519");
   const identity: Identity = {

@@ -15,7 +15,7 @@ try {
     const end = async () => {
       // What does not end in time ends with the process: nothing of it is needed by what runs on.
       setTimeout(() => process.exit(0), CLOSE_TIMEOUT_MS).unref();
-      await (await started).close().catch(() => undefined);
+      await (await started).close().catch((error: unknown) => console.error(`agent: its end: ${errorText(error)}`));
       process.exit(0);
     };
     // Whoever looks after this process starts it again: supervisor or systemd.

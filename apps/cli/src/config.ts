@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { AppError } from "@plimsoll/core/errors";
+import { AppError, ifThere } from "@plimsoll/core/errors";
 
 /** What `plim login` keeps: where the platform is and the token that speaks for the person. */
 export interface Login {
@@ -31,10 +31,10 @@ export async function loadLogin(): Promise<Login> {
   return kept;
 }
 
-/** What this machine keeps, without regard to the environment. */
+/** What this machine keeps, without regard to the environment. AppError `unauthenticated` when it is no login. */
 export async function keptLogin(): Promise<Login | undefined> {
   const path = loginPath();
-  const text = await readFile(path, "utf8").catch(() => undefined);
+  const text = await ifThere(readFile(path, "utf8"));
   if (text === undefined) return undefined;
   try {
     const { url, token, tokenId }: Partial<Login> = JSON.parse(text);

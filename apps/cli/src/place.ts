@@ -60,7 +60,7 @@ export async function resolveApp(named: string | undefined, option: string | und
 
 /** What the `plimsoll` remote of the repository that we stand in names: over SSH or HTTP, with or without `.git`. */
 export async function remotePlace(): Promise<AppPlace | undefined> {
-  const url = await git(["remote", "get-url", "plimsoll"]).catch(() => undefined);
+  const url = await askGit(["remote", "get-url", "plimsoll"], process.cwd());
   return url === undefined ? undefined : parseRemote(url.trim());
 }
 
@@ -77,6 +77,23 @@ export function parseRemote(url: string): AppPlace | undefined {
 export async function git(args: readonly string[], options: { readonly cwd?: string; readonly timeoutMs?: number } = {}): Promise<string> {
   const { stdout } = await run(["git", ...args], { env: gitEnvironment(), ...options });
   return stdout;
+}
+
+/** What git prints of the repository that a folder is in; undefined where there is no repository, or not what was asked for in it. */
+export async function askGit(args: readonly string[], cwd: string): Promise<string | undefined> {
+  const { code, stdout, stderr } = await run(["git", ...args], {
+    cwd,
+    env: { ...gitEnvironment(), LC_ALL: "C" },
+    okCodes: [0, 1, 2, 128],
+  }).catch((cause: unknown) => {
+    throw new AppError("invalid", `git cannot be run in ${cwd}; is the folder there, is git installed?`, {
+      cause,
+      details: { usage: true },
+    });
+  });
+  if (code === 0) return stdout;
+  if (stderr === "" || /not a git repository|No such remote|not a symbolic ref/.test(stderr)) return undefined;
+  throw new AppError("invalid", `git ${args[0]} does not work in ${cwd}: ${stderr.trim()}`, { details: { usage: true } });
 }
 
 export function gitEnvironment(): Record<string, string> {

@@ -1,7 +1,8 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
+import { ifThere } from "@plimsoll/core/errors";
 import type { ProjectFiles } from "@plimsoll/detect";
-import { git } from "./place.ts";
+import { askGit } from "./place.ts";
 
 const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 
@@ -12,7 +13,7 @@ export async function projectFolder(folder: string): Promise<ProjectFiles> {
   return {
     async list(directory) {
       if (known !== undefined) return [...(known.get(directory) ?? [])];
-      const entries = await readdir(join(root, directory), { withFileTypes: true }).catch(() => []);
+      const entries = (await ifThere(readdir(join(root, directory), { withFileTypes: true }))) ?? [];
       return entries.filter(({ name }) => name !== ".git").map((entry) => `${entry.name}${entry.isDirectory() ? "/" : ""}`);
     },
     async read(path) {
@@ -20,7 +21,7 @@ export async function projectFolder(folder: string): Promise<ProjectFiles> {
       if (!full.startsWith(root === sep ? sep : `${root}${sep}`)) return undefined;
       const cut = path.lastIndexOf("/");
       if (known !== undefined && known.get(path.slice(0, Math.max(0, cut)))?.has(path.slice(cut + 1)) !== true) return undefined;
-      const found = await stat(full).catch(() => undefined);
+      const found = await ifThere(stat(full));
       return found?.isFile() === true && found.size <= MAX_TEXT_BYTES ? readFile(full, "utf8") : undefined;
     },
   };
@@ -28,7 +29,7 @@ export async function projectFolder(folder: string): Promise<ProjectFiles> {
 
 /** Names by directory, of all that git does not ignore; undefined where the folder is in no repository. */
 async function trackedNames(root: string): Promise<ReadonlyMap<string, ReadonlySet<string>> | undefined> {
-  const listed = await git(["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: root }).catch(() => undefined);
+  const listed = await askGit(["ls-files", "-z", "--cached", "--others", "--exclude-standard"], root);
   if (listed === undefined) return undefined;
   const names = new Map<string, Set<string>>();
   for (const path of listed.split("\0")) {

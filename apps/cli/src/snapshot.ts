@@ -1,9 +1,9 @@
 import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { AppError } from "@plimsoll/core/errors";
+import { AppError, ifThere } from "@plimsoll/core/errors";
 import { run } from "@plimsoll/exec";
-import { git, gitEnvironment } from "./place.ts";
+import { askGit, git, gitEnvironment } from "./place.ts";
 
 /** A folder as one commit, ready to be sent. */
 export interface Snapshot {
@@ -42,7 +42,7 @@ export async function snapshot(folder: string, options: { readonly committed: bo
     const index = join(scratch, "index");
     // What git knows of the files' times spares it from reading those that are as they were.
     const known = (await git(["rev-parse", "--git-path", "index"], { cwd: top })).trim();
-    await copyFile(resolve(top, known), index).catch(() => undefined);
+    await ifThere(copyFile(resolve(top, known), index));
     const commit = await commitAll({ cwd: top, env: { GIT_INDEX_FILE: index } }, head);
     return { commit, changed: true, dispose, send: (url, token) => send({ cwd: top }, commit, url, token) };
   } catch (error) {
@@ -65,7 +65,7 @@ async function headOf(folder: string): Promise<readonly [top: string | undefined
   });
   const [top, head] = stdout.trim().split("\n");
   if (code === 0 && top !== undefined && head !== undefined) return [top, head];
-  return [(await git(["rev-parse", "--show-toplevel"], { cwd: folder }).catch(() => "")).trim() || undefined, undefined];
+  return [(await askGit(["rev-parse", "--show-toplevel"], folder))?.trim(), undefined];
 }
 
 /** A folder that is no repository: committed in one of its own that is thrown away. */

@@ -69,3 +69,16 @@ function defaultRetry(code: ErrorCode): Retry {
       return "never";
   }
 }
+
+/**
+ * What was looked for in a file system, or undefined when there is nothing of that name. Any other failure rejects: what cannot be read
+ * must not be taken for what was never written, or it would be made anew over it.
+ */
+export async function ifThere<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return undefined;
+    throw error;
+  }
+}

@@ -2,7 +2,7 @@ export { applyCommitConfig } from "./app-file/apply.ts";
 export type { CommitConfig } from "./app-file/commit-config.ts";
 export type { BuildEvent, BuildFailure, BuildLimits, BuildStep, WrittenRecipe } from "./build.ts";
 export { appCharges, type ProcessCharge, totalCharge } from "./charge.ts";
-export { AppError, type AppErrorOptions, type ErrorCode, errorText, type Retry, toAppError } from "./errors.ts";
+export { AppError, type AppErrorOptions, type ErrorCode, errorText, ifThere, type Retry, toAppError } from "./errors.ts";
 export { NAME_PATTERN, newSecret, newUid, type Uid } from "./ids.ts";
 export { type Digest, type Healthcheck, type Image, type ImageConfig, isDigest, type LayerRef } from "./image.ts";
 export { PERMISSIONS, type Permission, ROLE_PERMISSIONS, ROLES, type Role, roleAllows } from "./permissions.ts";

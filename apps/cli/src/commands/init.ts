@@ -7,12 +7,12 @@ import type { Client } from "../client.ts";
 import type { Run } from "../command.ts";
 import { usageError } from "../failure.ts";
 import { parseCount } from "../input.ts";
-import { type AppPlace, git, placeName } from "../place.ts";
+import { type AppPlace, askGit, git, placeName } from "../place.ts";
 import { projectFolder } from "../project-folder.ts";
 import { registerOwnKey } from "../ssh-keys.ts";
 
 export const init: Run = async (call) => {
-  const top = (await git(["rev-parse", "--show-toplevel"]).catch(noRepository)).trim();
+  const top = ((await askGit(["rev-parse", "--show-toplevel"], process.cwd())) ?? noRepository()).trim();
   const port = parseCount(call.option("ssh-port") ?? "2222", "--ssh-port", { from: 1, to: 65_535 });
   const directory = call.option("directory") === undefined ? undefined : directoryOf(top, call.option("directory") ?? "");
   const app = call.argument("app") ?? appNameFrom(basename(directory === undefined ? top : join(top, directory)));
@@ -25,10 +25,10 @@ export const init: Run = async (call) => {
   // Several apps of one repository have a remote each.
   const remote = directory === undefined ? "plimsoll" : `plimsoll-${app}`;
   const url = `ssh://git@${new URL(client.url).hostname}:${port}/${placeName(place)}/${app}.git`;
-  const before = (await git(["remote", "get-url", remote], { cwd: top }).catch(() => "")).trim();
+  const before = ((await askGit(["remote", "get-url", remote], top)) ?? "").trim();
   if (before === "") await git(["remote", "add", remote, url], { cwd: top });
   else if (before !== url) await git(["remote", "set-url", remote, url], { cwd: top });
-  const branch = (await git(["symbolic-ref", "--short", "HEAD"], { cwd: top }).catch(() => "main")).trim();
+  const branch = ((await askGit(["symbolic-ref", "--short", "HEAD"], top)) ?? "main").trim();
   const built = await howBuilt(join(top, directory ?? ""));
   call.show({ remote: url, ...place, app }, () =>
     [

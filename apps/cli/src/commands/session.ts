@@ -29,7 +29,13 @@ export const login: Run = async (call) => {
 };
 
 export const logout: Run = async (call) => {
-  const kept = await keptLogin().catch(() => undefined);
+  const kept = await keptLogin().catch((error: unknown) => {
+    if (!(error instanceof AppError)) throw error;
+    call.note(
+      `${loginPath()} was no login and is removed; a token that was in it is still good: plim tokens revoke, from another machine.`,
+    );
+    return undefined;
+  });
   if (kept?.tokenId !== undefined) {
     await createClient(kept, call.signal)
       .call("DELETE /api/v1/tokens/:id", { params: { id: kept.tokenId } })

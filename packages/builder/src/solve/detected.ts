@@ -1,4 +1,5 @@
 import { posix } from "node:path";
+import { AppError } from "@plimsoll/core";
 import { type DetectedRecipe, detect, type ProjectFiles } from "@plimsoll/detect";
 import type { GitObjects } from "../context/git-objects.ts";
 import { type ContextNode, ContextTree } from "../context/tree.ts";
@@ -26,7 +27,7 @@ export function foundSentences({ what, because }: DetectedRecipe): readonly stri
 
 /** Links are followed in the directory only, as everywhere in a context. */
 function filesOf(objects: GitObjects, tree: ContextTree): ProjectFiles {
-  const find = (path: string): Promise<ContextNode | undefined> => tree.find(path, true).catch(() => undefined);
+  const find = (path: string): Promise<ContextNode | undefined> => unlessInvalid(tree.find(path, true));
   return {
     async list(directory) {
       const node = await find(directory);
@@ -42,8 +43,18 @@ function filesOf(objects: GitObjects, tree: ContextTree): ProjectFiles {
     async read(path) {
       const node = await find(path);
       if (node?.kind !== "file" && node?.kind !== "executable") return undefined;
-      const text = await objects.read(node.id, "blob", MAX_TEXT_BYTES).catch(() => undefined);
+      const text = await unlessInvalid(objects.read(node.id, "blob", MAX_TEXT_BYTES));
       return text?.toString("utf8");
     },
   };
+}
+
+/** A circle of links or a file too large is as good as none; everything else says that the commit cannot be read. */
+async function unlessInvalid<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (error instanceof AppError && error.code === "invalid") return undefined;
+    throw error;
+  }
 }
