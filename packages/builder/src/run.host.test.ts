@@ -205,6 +205,15 @@ RUN id -u && id -g && echo x > /tmp/of-app
     expect(failureOf(user)).toMatchObject({ line: 3 });
   });
 
+  it("runs what was copied onto nothing, and says that a shell is missing there", async () => {
+    const static_ = await host.build({
+      Dockerfile: 'FROM scratch\nCOPY --from=busybox /bin/busybox /touch\nRUN ["/touch", "/made"]\n',
+    });
+    expect(host.layerTree(imageOf(static_), -1).lstat("made")).toBeDefined();
+    const failed = await host.build({ Dockerfile: "FROM scratch\nRUN echo\n" });
+    expect(failureOf(failed)).toMatchObject({ reason: "command", line: 2, message: expect.stringContaining("/bin/sh") });
+  });
+
   it("says that memory ran out, how much there was and what to try", async () => {
     const limits = { ...LIMITS, memoryBytes: 128 * 1024 ** 2 };
     const run = await host.build(

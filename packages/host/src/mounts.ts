@@ -57,6 +57,11 @@ export function mountOverlay(request: OverlayMount): string {
       attachIdMapped(layer, join(request.scratch, name), userns, true);
       return name;
     });
+    if (lowers.length === 0) {
+      // What begins from nothing: overlayfs wants one lower directory, and an empty one shows nothing.
+      mkdirSync(join(request.scratch, "l0"));
+      lowers.push("l0");
+    }
     // Top first. What overlayfs may be configured to do by default (redirects, metacopy, index) would make upper directories
     // that mean nothing without their lower ones; volatile: a snapshot is not worth an fsync, a sealed layer is synced as a whole.
     const options = [`lowerdir=${lowers.reverse().join(":")}`, "redirect_dir=off", "metacopy=off", "index=off", "xino=off"];
