@@ -4,6 +4,7 @@
  * compares with that and needs no engine; `--only` takes the cases whose names have the text.
  */
 import { parseArgs } from "node:util";
+import { removeOwnHosts } from "../../packages/builder/src/testing/build-host.ts";
 import type { Case, Outcome } from "./case.ts";
 import { allCases, shortCases } from "./cases/index.ts";
 import { startOracle } from "./oracle.ts";
@@ -50,5 +51,9 @@ async function main(): Promise<number> {
   console.log(describeRun(results, version));
   return results.some(({ verdict }) => verdict.kind === "wrong") ? 1 : 0;
 }
+
+// What a killed engine or builder left would else stay until the next run.
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void removeOwnHosts().finally(() => process.exit(signal === "SIGINT" ? 130 : 143)));
 
 process.exitCode = await main();

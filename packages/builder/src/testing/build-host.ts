@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -69,7 +69,12 @@ export interface BuildRun {
   readonly elapsedMs: number;
 }
 
-/** For tests: a host of our own with layout, stores, cgroups, a busybox base image, a git repository and a builder. */
+const DIR = /^plimsoll-builder-(\d+)-/;
+
+/**
+ * For tests: a host of our own with layout, stores, cgroups, a busybox base image, a git repository and a builder. Opening one takes away
+ * what was left by processes that were killed.
+ */
 export class BuildHost implements AsyncDisposable {
   readonly dir: string;
   readonly layout: HostLayout;
@@ -96,7 +101,11 @@ export class BuildHost implements AsyncDisposable {
   }
 
   static async open(): Promise<BuildHost> {
-    const host = new BuildHost(mkdtempSync(join(tmpdir(), "plimsoll-builder-")));
+    for (const name of readdirSync(tmpdir())) {
+      const pid = DIR.exec(name)?.[1];
+      if (pid !== undefined && !existsSync(`/proc/${pid}`)) await removeHosts(join(tmpdir(), name));
+    }
+    const host = new BuildHost(mkdtempSync(join(tmpdir(), `plimsoll-builder-${process.pid}-`)));
     await ensureHostLayout(host.layout);
     await run(["git", "init", "-q", "--bare", host.repository]);
     await host.addBase("busybox", fillBusybox);
@@ -214,6 +223,18 @@ export class BuildHost implements AsyncDisposable {
       },
     };
   }
+}
+
+/** Removes every host of the directory, with what still runs there, and the directory itself. */
+async function removeHosts(dir: string): Promise<void> {
+  const hosts = join(dir, "hosts");
+  if (existsSync(hosts)) for (const name of readdirSync(hosts)) await removeHostLayout(hostLayout({ name, dataDir: dir }));
+  rmSync(dir, { recursive: true, force: true });
+}
+
+/** Removes what this process opened and has not closed: for programs that are told to end. */
+export async function removeOwnHosts(): Promise<void> {
+  for (const name of readdirSync(tmpdir())) if (DIR.exec(name)?.[1] === String(process.pid)) await removeHosts(join(tmpdir(), name));
 }
 
 export function imageOf({ outcome }: BuildRun): Image {
