@@ -120,6 +120,7 @@ export interface Builder {
 const JUST_USED_MS = 10 * 60 * 1_000;
 const DEFAULT_IDLE_MS = 14 * 24 * 60 * 60 * 1_000;
 const DEFAULT_SPARE_MS = 10 * 60 * 1_000;
+const SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH";
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
 
 export function createBuilder(options: BuilderOptions): Builder {
@@ -281,6 +282,7 @@ class HostBuilder implements Builder {
     const recipe = await readRecipe(objects, request);
     const { dockerfile } = recipe;
     const buildArgs = request.buildArgs ?? {};
+    const sourceDateEpoch = readSourceDateEpoch(buildArgs);
     const planOptions = { architecture, buildArgs, ...(request.target === undefined ? {} : { target: request.target }) };
     const told = planStages(dockerfile, planOptions);
     progress.plan(dockerfile.file, told.stages.find(({ index }) => index === told.target)?.label ?? "", listSteps(told), recipe.written);
@@ -306,6 +308,7 @@ class HostBuilder implements Builder {
       repository: request.repository,
       firstSeenFile: join(cacheDir, "namespaces", request.namespace.uid, "first-seen", firstSeen),
       limits: request.limits,
+      sourceDateEpoch,
       ...(this.options.certificatesFile === undefined ? {} : { certificates: this.keepCertificates(this.options.certificatesFile) }),
       layers,
       spare: this.spare,
@@ -324,6 +327,7 @@ class HostBuilder implements Builder {
       namespaceUid: request.namespace.uid,
       cacheMounts: this.cacheMounts,
       secrets: request.secrets ?? {},
+      sourceDateEpoch,
       executing: this.executingOf(request.namespace.uid),
       held,
       signal,
@@ -388,6 +392,15 @@ class HostBuilder implements Builder {
     this.executing.set(namespaceUid, created);
     return created;
   }
+}
+
+/** The build argument of that name, in seconds since 1970 (reproducible-builds.org's specification). Throws BuildProblem. */
+function readSourceDateEpoch(buildArgs: Readonly<Record<string, string>>): number | undefined {
+  const text = Object.hasOwn(buildArgs, SOURCE_DATE_EPOCH) ? buildArgs[SOURCE_DATE_EPOCH] : undefined;
+  if (text === undefined || text === "") return undefined;
+  if (/^\d{1,11}$/.test(text)) return Number(text);
+  const message = `${SOURCE_DATE_EPOCH} is \`${text.slice(0, 40)}\`; give seconds since 1970, as \`git log -1 --format=%ct\` prints them.`;
+  throw new BuildProblem({ reason: "dockerfile", message });
 }
 
 function failureOf(error: unknown): BuildOutcome & { kind: "failure" } {

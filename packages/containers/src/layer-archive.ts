@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readlinkSync, readSync, unlinkSync } from "node:fs";
+import { closeSync, constants, lutimesSync, openSync, readlinkSync, readSync, unlinkSync } from "node:fs";
 import { getXattr, listXattrs, RootedTree, removeXattr, type TreeEntry } from "@plimsoll/host";
 import { TAR_END, type TarEntry, tarHeader, tarPadding } from "./tar.ts";
 
@@ -24,6 +24,17 @@ export async function stripHostTraces(root: string): Promise<void> {
   for (const entry of tree.walk()) {
     if (entry.stats.isSocket()) unlinkSync(entry.at);
     else for (const name of listXattrs(entry.at)) if (!isContentXattr(name)) removeXattr(entry.at, name);
+    await rest();
+  }
+}
+
+/** Gives everything that is younger than `seconds` since 1970 that time, so that equal content made at another time has an equal digest. */
+export async function limitTimes(root: string, seconds: number): Promise<void> {
+  using tree = new RootedTree(root);
+  const rest = pauses();
+  const limitNs = BigInt(seconds) * 1_000_000_000n;
+  for (const { at, stats } of tree.walk()) {
+    if (stats.mtimeNs > limitNs) lutimesSync(at, seconds, seconds);
     await rest();
   }
 }

@@ -17,7 +17,7 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 import { AppError, type Digest, isDigest, type LayerRef } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
 import { errorCode, identifyProcess, isAlive, type ProcessIdentity, RootedTree, syncFileSystem } from "@plimsoll/host";
-import { layerArchive, stripHostTraces } from "./layer-archive.ts";
+import { layerArchive, limitTimes, stripHostTraces } from "./layer-archive.ts";
 import { extractLayer } from "./layer-extract.ts";
 
 export interface ImportOptions {
@@ -134,10 +134,11 @@ export class LayerStore {
 
   /**
    * Moves the upper directory into the store and names it. It must not be mounted any more and be on the store's file system. Content
-   * that the store has already is thrown away. Safe to run concurrently.
+   * that the store has already is thrown away. `latestSeconds`: no file is younger (seconds since 1970). Safe to run concurrently.
    */
-  async seal(upperDir: string): Promise<LayerRef> {
+  async seal(upperDir: string, { latestSeconds }: { readonly latestSeconds?: number | undefined } = {}): Promise<LayerRef> {
     await stripHostTraces(upperDir);
+    if (latestSeconds !== undefined) await limitTimes(upperDir, latestSeconds);
     return this.#land(upperDir, await digestOf(upperDir));
   }
 

@@ -21,6 +21,8 @@ export interface WorkerInit {
   readonly userNamespace: { readonly path: string; readonly uidBase: number };
   /** File of certificate authorities that commands shall trust, on a disk. */
   readonly certificates?: string;
+  /** No file of a layer is younger. Seconds since 1970. */
+  readonly sourceDateEpoch?: number;
   /** Output kept of all commands together; the rest is counted. */
   readonly logBytes: number;
 }

@@ -305,7 +305,7 @@ export class StepExecutor implements AsyncDisposable {
       const after = statSync(upperDir);
       const sameRoot = after.mode === before.mode && after.uid === before.uid && after.gid === before.gid;
       if (sameRoot && readdirSync(upperDir).length === 0) return null;
-      return await this.layers.seal(upperDir);
+      return await this.layers.seal(upperDir, { latestSeconds: this.options.init.sourceDateEpoch });
     } finally {
       await temporary.discard();
     }

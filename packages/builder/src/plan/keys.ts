@@ -52,6 +52,11 @@ export function fetchKey(what: Readonly<Record<string, string | boolean>>): Step
   return hash("fetch", { what: Object.entries(what).sort(([a], [b]) => (a < b ? -1 : 1)) });
 }
 
+/** The same step in a build whose files are not younger than SOURCE_DATE_EPOCH: its layers have other times. */
+export function epochKey(key: StepKey, sourceDateEpoch: number): StepKey {
+  return hash("epoch", { key, sourceDateEpoch });
+}
+
 /** A linked layer stands on its own: what is below it does not matter. */
 function placing(parents: readonly Digest[], action: CopyAction | AddAction): Readonly<Record<string, unknown>> {
   const { destination, chown, chmod, link, exclude, inline } = action;

@@ -8,7 +8,7 @@ import { MissingSource } from "../context/select.ts";
 import { contentOf, take } from "../context/take.ts";
 import type { WorkerResult } from "../execute/protocol.ts";
 import type { AddAction, CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
-import { addKey, type CopyContent, copyFromKey, copyKey, runKey, type StepKey, workdirKey } from "../plan/keys.ts";
+import { addKey, type CopyContent, copyFromKey, copyKey, epochKey, runKey, type StepKey, workdirKey } from "../plan/keys.ts";
 import type { Origin } from "../plan/stages.ts";
 import type { StageSteps, Step, StepPlace } from "../plan/steps.ts";
 import { problemAt } from "../problem.ts";
@@ -49,6 +49,8 @@ export interface SolverOptions {
   readonly cacheMounts: CacheMounts;
   /** Of the app, by name. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** Seconds since 1970: no file of the layers is younger. */
+  readonly sourceDateEpoch: number | undefined;
   /** Keys that any build of this namespace executes now; whoever needs one of them waits. */
   readonly executing: Map<StepKey, Promise<void>>;
   /** Where it says which layers this build stands on: from then on they are not collected. */
@@ -150,7 +152,7 @@ export class Solver {
 
   /** Like a COPY --from: first by the whole of what is mounted, then by the content of it. */
   private async run(step: Step, action: RunAction, parents: readonly Digest[]): Promise<StepResult> {
-    const { architecture, cache, worker } = this.options;
+    const { architecture, worker } = this.options;
     const sources = await this.mounts.sources(step, action);
     return this.cached(step, runKey(parents, action, architecture, sources.inputs), async () => {
       const contents = await this.mounts.contents(action, sources);
@@ -160,7 +162,7 @@ export class Solver {
       await using mounts = await this.mounts.prepare(step, action, sources);
       const network = action.network === "none" ? {} : { network: await worker.network() };
       const result = await this.execute(step, { type: "run", action, parents, mounts: mounts.inputs, ...network });
-      if (byContent !== undefined) cache.put(byContent, { layer: result.layer });
+      if (byContent !== undefined) this.remember(byContent, { layer: result.layer });
       return result;
     });
   }
@@ -219,20 +221,20 @@ export class Solver {
    * which the worker has to look at. So a stage that ran again with an equal result changes nothing above it.
    */
   private async copyFrom(step: Step, action: CopyAction, origin: Origin, below: readonly Digest[]): Promise<StepResult> {
-    const { cache, worker, recipe } = this.options;
+    const { worker, recipe } = this.options;
     const parents = action.link ? [] : below;
     const layers = (await this.layersOf(origin)).map(({ digest }) => digest);
     const whole = copyFromKey(parents, action, layers);
     const everMade = copyFromKey(parents, action, []);
     return this.cached(step, whole, async () => {
-      if (cache.get(everMade) !== undefined) {
+      if (this.lookUp(everMade) !== undefined) {
         const { contents } = await worker.request({ ...takingOf(action), type: "inspect", origin: layers }, () => undefined);
         const known = contents === undefined ? undefined : this.lookUp(copyKey(parents, action, contents));
         if (known !== undefined) return { ...known, wasKnown: true };
       }
       const result = await this.execute(step, { type: "copy-layers", action, parents, origin: layers, context: recipe.source });
-      if (result.contents !== undefined) cache.put(copyKey(parents, action, result.contents), { layer: result.layer });
-      cache.put(everMade, { layer: null });
+      if (result.contents !== undefined) this.remember(copyKey(parents, action, result.contents), { layer: result.layer });
+      this.remember(everMade, { layer: null });
       return result;
     });
   }
@@ -269,22 +271,23 @@ export class Solver {
 
   /** The result under the key, made once for all builds of the namespace that want it now. */
   private async once(key: StepKey, make: () => Promise<Made>): Promise<StepResult> {
-    const { executing, cache } = this.options;
+    const { executing } = this.options;
+    const name = this.nameOf(key);
     for (let known = this.lookUp(key); ; known = this.lookUp(key)) {
       if (known !== undefined) return known;
-      const elsewhere = executing.get(key);
+      const elsewhere = executing.get(name);
       if (elsewhere === undefined) break;
       await orAborted(elsewhere, this.options.signal);
     }
     const done = Promise.withResolvers<void>();
-    executing.set(key, done.promise);
+    executing.set(name, done.promise);
     try {
       const { layer } = await make();
       this.hold(layer);
-      cache.put(key, { layer });
+      this.remember(key, { layer });
       return { layer };
     } finally {
-      executing.delete(key);
+      executing.delete(name);
       done.resolve();
     }
   }
@@ -300,10 +303,21 @@ export class Solver {
   /** A result whose layer has been collected is none. */
   private lookUp(key: StepKey): StepResult | undefined {
     const { cache } = this.options;
-    const result = cache.get(key);
+    const name = this.nameOf(key);
+    const result = cache.get(name);
     if (result === undefined || this.hold(result.layer)) return result;
-    cache.delete(key);
+    cache.delete(name);
     return undefined;
+  }
+
+  private remember(key: StepKey, result: StepResult): void {
+    this.options.cache.put(this.nameOf(key), result);
+  }
+
+  /** What the step's result is called in the cache. */
+  private nameOf(key: StepKey): StepKey {
+    const { sourceDateEpoch } = this.options;
+    return sourceDateEpoch === undefined ? key : epochKey(key, sourceDateEpoch);
   }
 
   /** Keeps a layer for as long as this build runs; false when it is not there. */

@@ -24,6 +24,8 @@ export interface WorkerClientOptions {
   readonly firstSeenFile: string;
   readonly limits: BuildLimits;
   readonly certificates?: string;
+  /** No file of a layer is younger. Seconds since 1970. */
+  readonly sourceDateEpoch: number | undefined;
   readonly layers: LayerStore;
   readonly spare: SpareWorker;
   /** Aborted: everything of the build is killed. */
@@ -141,6 +143,7 @@ export class WorkerClient implements AsyncDisposable {
       cgroupPath: path,
       userNamespace: { path: userNamespace, uidBase: namespace.uidBase },
       logBytes: limits.logBytes,
+      ...(this.options.sourceDateEpoch === undefined ? {} : { sourceDateEpoch: this.options.sourceDateEpoch }),
       ...(this.options.certificates === undefined ? {} : { certificates: this.options.certificates }),
     };
     worker.send(init, (answer) => this.receive(answer));
