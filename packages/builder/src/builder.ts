@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@plimsoll/config";
 import type { BaseImages, ImageStore, LayerStore, ResolvedBase } from "@plimsoll/containers";
@@ -94,6 +94,8 @@ export interface CollectOptions {
   readonly maxNamespaceBytes?: number;
   /** Layers of images that run here or may: never removed, and not counted. */
   readonly inUse?: ReadonlySet<Digest>;
+  /** Namespaces that want their cache gone, whatever its age. What a build under way has of it stays. */
+  readonly clean?: ReadonlySet<string>;
 }
 
 export interface Collected {
@@ -102,6 +104,8 @@ export interface Collected {
   readonly removedLayers: number;
   /** Layers that the cache still names: to be kept by whoever collects the layer store. */
   readonly layers: ReadonlySet<Digest>;
+  /** By which namespaces' caches each is named. */
+  readonly cachedBy: ReadonlyMap<Digest, ReadonlySet<string>>;
 }
 
 export interface Builder {
@@ -180,61 +184,81 @@ class HostBuilder implements Builder {
   }
 
   async collect(options: CollectOptions = {}): Promise<Collected> {
-    const { layers, clock, cacheDir } = this.options;
+    const { layers, clock } = this.options;
     await this.collectBuilds();
     await layers.collectTemporary();
     const nowMs = clock.now().getTime();
     const before = new Date(nowMs - (options.maxIdleMs ?? DEFAULT_IDLE_MS));
     const uses: (LayerUse & { readonly digest: Digest; readonly key: StepKey })[] = [];
+    const cleaned = new Set<Digest>();
+    const keepSinceMs = nowMs - JUST_USED_MS;
     let removedEntries = 0;
     const mounts = await this.cacheMountUses();
     // Nothing is waited for from the first look to the last entry that goes: no build takes one meanwhile.
-    for (const namespaceUid of namesIn(join(cacheDir, "namespaces"))) {
+    for (const namespaceUid of this.namespacesInCache()) {
       const { removed, entries } = this.cacheOf(namespaceUid).collect(before);
       removedEntries += removed;
       if (entries.length === 0 && !mounts.some((mount) => mount.namespaceUid === namespaceUid)) this.forgetNamespace(namespaceUid, before);
-      for (const { layer, key, lastUseMs } of entries) if (layer !== null) uses.push({ ...layer, key, namespaceUid, lastUseMs });
+      for (const { layer, key, lastUseMs } of entries) {
+        if (options.clean?.has(namespaceUid) !== true) {
+          if (layer !== null) uses.push({ ...layer, key, namespaceUid, lastUseMs });
+          continue;
+        }
+        this.cacheOf(namespaceUid).delete(key);
+        removedEntries++;
+        if (layer !== null && lastUseMs < keepSinceMs) cleaned.add(layer.digest);
+      }
     }
     const budget: CacheBudget = {
       hostBytes: options.maxBytes ?? Number.POSITIVE_INFINITY,
       namespaceBytes: options.maxNamespaceBytes ?? Number.POSITIVE_INFINITY,
-      keepSinceMs: nowMs - JUST_USED_MS,
+      keepSinceMs,
       inUse: new Set<string>([...this.layersInUse(options.inUse), ...mounts.filter(({ inUse }) => inUse).map(({ name }) => name)]),
     };
     const costing = [...uses, ...mounts.map((mount) => ({ ...mount, digest: mount.name }))];
     const gone = new Set(layersToEvict(costing, budget).map(({ namespaceUid, digest }) => `${namespaceUid} ${digest}`));
-    const kept = new Set<Digest>();
+    const kept = new Map<Digest, Set<string>>();
     for (const { namespaceUid, digest, key } of uses) {
-      if (!gone.has(`${namespaceUid} ${digest}`)) kept.add(digest);
+      if (!gone.has(`${namespaceUid} ${digest}`)) kept.set(digest, (kept.get(digest) ?? new Set()).add(namespaceUid));
       else {
         this.cacheOf(namespaceUid).delete(key);
         removedEntries++;
       }
     }
-    const evicted = new Set(uses.map(({ digest }) => digest).filter((digest) => !kept.has(digest)));
+    const evicted = new Set([...cleaned, ...uses.map(({ digest }) => digest)].filter((digest) => !kept.has(digest)));
     const removedLayers = await this.removeLayers(evicted, options.inUse);
     for (const { namespaceUid, name, lastUseMs, inUse } of mounts) {
-      if (inUse || (lastUseMs >= before.getTime() && !gone.has(`${namespaceUid} ${name}`))) continue;
+      const isWanted = options.clean?.has(namespaceUid) !== true && lastUseMs >= before.getTime() && !gone.has(`${namespaceUid} ${name}`);
+      if (inUse || isWanted) continue;
       if (await this.cacheMounts.remove(name)) removedEntries++;
     }
-    return { removedEntries, removedLayers, layers: new Set([...kept, ...this.layersInUse()]) };
+    return { removedEntries, removedLayers, layers: new Set([...kept.keys(), ...this.layersInUse()]), cachedBy: kept };
   }
 
   private async cacheMountUses(): Promise<readonly CacheMountUse[]> {
     const uses: CacheMountUse[] = [];
-    for (const namespaceUid of namesIn(join(this.options.cacheDir, "namespaces"))) {
+    for (const namespaceUid of this.namespacesInCache()) {
       await this.cacheMounts.collect(namespaceUid);
       uses.push(...(await this.cacheMounts.list(namespaceUid)));
     }
     return uses;
   }
 
+  /** Those that can be ours: what somebody has put beside them is not. */
+  private namespacesInCache(): readonly string[] {
+    return namesIn(join(this.options.cacheDir, "namespaces")).filter((name) => NAME.test(name));
+  }
+
   /** A namespace that has nothing in the cache, and whose repositories had no new file for as long, is most likely gone. */
   private forgetNamespace(uid: string, before: Date): void {
     const directory = join(this.options.cacheDir, "namespaces", uid);
     const seen = join(directory, "first-seen");
-    const isYoung = (name: string) => (statSync(join(seen, name), { throwIfNoEntry: false })?.mtime ?? 0) >= before;
-    if (!namesIn(seen).some(isYoung)) rmSync(directory, { recursive: true, force: true });
+    const files = namesIn(seen).filter((name) => /^[0-9a-f]{32}$/.test(name));
+    if (files.some((name) => (statSync(join(seen, name), { throwIfNoEntry: false })?.mtime ?? 0) >= before)) return;
+    for (const name of files) rmSync(join(seen, name), { force: true });
+    const steps = join(directory, "steps");
+    for (const group of namesIn(steps)) removeEmpty(join(steps, group));
+    for (const empty of [seen, steps, join(directory, "mounts"), directory]) removeEmpty(empty);
   }
 
   /** Layers that have to stay now: the caller's, those of bases, and what running builds stand on. */
@@ -432,7 +456,16 @@ function namesIn(directory: string): readonly string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return [];
+    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return [];
     throw error;
+  }
+}
+
+/** Where it is a directory and nothing is in it. */
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if (!["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST"].includes(errorCode(error) ?? "")) throw error;
   }
 }

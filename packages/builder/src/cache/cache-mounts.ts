@@ -219,6 +219,17 @@ export class CacheMounts {
   }
 }
 
+/** What a cache mount's directory (`<key>/<number>`) was measured with since its last use; undefined where it was used since, or is gone. */
+export function measuredCacheMount(directory: string): number | undefined {
+  try {
+    const { sizeBytes, measuredMs } = JSON.parse(readFileSync(join(directory, "meta.json"), "utf8")) as Meta;
+    return measuredMs > 0 ? sizeBytes : undefined;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT" || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 /** Undefined where it is gone, or torn. */
 async function measure(
   directory: string,

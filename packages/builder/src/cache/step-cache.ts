@@ -10,6 +10,11 @@ export interface StepResult {
   readonly layer: LayerRef | null;
 }
 
+const HALF_WRITTEN = /^\.new-\d+-\d+$/;
+/** A key is 64 hex digits: the first two name a directory, the rest the file in it. */
+const GROUP = /^[0-9a-f]{2}$/;
+const REST = /^[0-9a-f]{62}$/;
+
 /** An entry as it stands: which layer it names and when it was of use last. */
 export interface CacheEntry extends StepResult {
   readonly key: StepKey;
@@ -49,16 +54,17 @@ export class StepCache {
     rmSync(this.pathOf(key), { force: true });
   }
 
-  /** Removes entries last used before `before`, torn ones and half-written files; returns how many, and the rest. */
+  /** Removes entries last used before `before`, torn ones and half-written files, nothing else; returns how many, and the rest. */
   collect(before: Date): { readonly removed: number; readonly entries: readonly CacheEntry[] } {
     const entries: CacheEntry[] = [];
     let removed = 0;
     for (const group of names(this.directory)) {
-      if (group.startsWith(".new-")) {
+      if (HALF_WRITTEN.test(group)) {
         if (lastUse(join(this.directory, group)) < before) rmSync(join(this.directory, group), { force: true });
         continue;
       }
-      for (const name of names(join(this.directory, group))) {
+      if (!GROUP.test(group)) continue;
+      for (const name of names(join(this.directory, group)).filter((one) => REST.test(one))) {
         const path = join(this.directory, group, name);
         const used = lastUse(path);
         const result = used < before ? undefined : read(path);
