@@ -9,7 +9,6 @@ import { type CacheBudget, type LayerUse, layersToEvict } from "./cache/budget.t
 import { CacheMounts, type CacheMountUse } from "./cache/cache-mounts.ts";
 import { StepCache } from "./cache/step-cache.ts";
 import { GitObjects } from "./context/git-objects.ts";
-import { refuseUnexecutable } from "./plan/executable.ts";
 import type { StepKey } from "./plan/keys.ts";
 import { type PlannedStage, planStages, type StagePlan } from "./plan/stages.ts";
 import { fromSteps, listSteps, planSteps } from "./plan/steps.ts";
@@ -321,7 +320,6 @@ class HostBuilder implements Builder {
     for (const { image } of bases.values()) for (const { digest } of image.layers) held.add(digest);
     const configs = new Map([...bases].map(([reference, { image }]) => [reference, image.config]));
     const stages = planSteps(plan, configs, { escape: dockerfile.escape, buildArgs, architecture });
-    for (const { steps } of stages) for (const step of steps) refuseUnexecutable(step, step.at);
     const firstSeen = createHash("sha256").update(request.repository).digest("hex").slice(0, 32);
     await using worker = new WorkerClient({
       layout,

@@ -190,11 +190,6 @@ B
     expect(run.log).toContain("#!/bin/cat\ntold by cat\n");
   });
 
-  it("says what to do instead of mounting an SSH agent", async () => {
-    const run = await host.build({ Dockerfile: "FROM busybox\nRUN --mount=type=ssh true\n" });
-    expect(failureOf(run)).toMatchObject({ reason: "unsupported", line: 2, message: expect.stringContaining("type=secret") });
-  });
-
   describe("with secrets", () => {
     const VALUE = "do-not-tell-1234";
     const request = { secrets: { TOKEN: VALUE, OTHER: "not asked for" } };

@@ -7,7 +7,7 @@ import type { BindMount, TmpfsMount } from "./oci-spec.ts";
  * Something that a build step sees besides its layers, and that is in no layer afterwards. `source` is a path in a tree that a tenant has
  * filled: links in it are followed inside that tree only. Destinations are resolved by the runtime inside the container's root.
  */
-export type SandboxMount = TreeMount | DirectoryMount | FileMount | TmpfsMount;
+export type SandboxMount = TreeMount | DirectoryMount | FileMount | SocketMount | TmpfsMount;
 
 /** A file or directory of a chain of layers. */
 export interface TreeMount {
@@ -40,6 +40,13 @@ export interface FileMount {
   readonly gid: number;
 }
 
+/** A socket that we listen on, with the owner and mode that it has. */
+export interface SocketMount {
+  readonly type: "socket";
+  readonly source: string;
+  readonly destination: string;
+}
+
 /**
  * Mounts them below `mountsDir` and returns what the runtime is to bind. Synchronous, main thread, in the private mount namespace of one
  * bundle, whose `mountsDir` is a tmpfs of root's. Throws MissingMountSource.
@@ -61,6 +68,8 @@ export function placeMounts(
         chownSync(place, userNamespace.uidBase + wanted.uid, userNamespace.uidBase + wanted.gid);
         chmodSync(place, wanted.mode);
         return { source: place, destination: wanted.destination, readOnly: true };
+      case "socket":
+        return { source: wanted.source, destination: wanted.destination, readOnly: false };
       case "directory": {
         const { root, source, destination, readOnly } = wanted;
         attach(root, source, place, (from) => mountIdMapped(from, place, userNamespace.path, { readOnly }));

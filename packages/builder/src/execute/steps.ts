@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { LayerStore, runSandbox, type SandboxMount, type TemporaryLayer } from "@plimsoll/containers";
+import { LayerStore, runSandbox, type SandboxMount } from "@plimsoll/containers";
 import { AppError, type Digest, type LayerRef } from "@plimsoll/core";
 import { type CgroupDriver, cgroupDriver, RootedTree } from "@plimsoll/host";
 import { FirstSeen } from "../cache/first-seen.ts";
@@ -8,7 +8,7 @@ import { GitObjects } from "../context/git-objects.ts";
 import { IgnoreRules } from "../context/ignore.ts";
 import { literalPattern } from "../context/pattern.ts";
 import { ContextTree } from "../context/tree.ts";
-import type { CopyAction, RunAction } from "../plan/actions.ts";
+import type { CopyAction, RunAction, SshMount } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
 import { addSources, DOWNLOAD } from "./add.ts";
 import { FetchNetwork } from "./build-network.ts";
@@ -23,6 +23,7 @@ import { mountLayers } from "./overlay.ts";
 import { lookUpOwner } from "./owners.ts";
 import { Placement } from "./place.ts";
 import type { BuildNetworkPath, ContextSource, MountInput, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
+import { startSshAgent } from "./ssh-agent.ts";
 
 /** A command that ended other than with 0. */
 export class CommandFailed extends Error {
@@ -40,6 +41,14 @@ export class CommandFailed extends Error {
 
 /** A command that the image gives no way to start: its program, directory or user is not there. */
 export class CommandNotStarted extends Error {}
+
+/** What a command has besides its layers, until disposal. */
+interface Brought extends AsyncDisposable {
+  readonly mounts: readonly SandboxMount[];
+  readonly env: readonly string[];
+  /** Not to be shown in its output. */
+  readonly secrets: readonly Buffer[];
+}
 
 export interface StepExecutorOptions {
   readonly init: WorkerInit;
@@ -130,7 +139,7 @@ export class StepExecutor implements AsyncDisposable {
     upper: { readonly upperDir: string; readonly workDir: string },
   ): Promise<void> {
     const { init, onOutput } = this.options;
-    await using brought = this.bring(action, mounts);
+    await using brought = await this.bring(action, mounts);
     const output = new CommandOutput(this.budget, (stream, text) => onOutput(id, stream, text), brought.secrets);
     const trusted = trustCertificates(init.certificates);
     const result = await runSandbox({
@@ -160,14 +169,11 @@ export class StepExecutor implements AsyncDisposable {
   }
 
   /** What a command brings along, by its action and what the mounts are made of. What it writes into bind mounts goes with disposal. */
-  private bring(
-    action: RunAction,
-    inputs: readonly MountInput[],
-  ): AsyncDisposable & { readonly mounts: readonly SandboxMount[]; readonly env: readonly string[]; readonly secrets: readonly Buffer[] } {
-    const temporaries: TemporaryLayer[] = [];
+  private async bring(action: RunAction, inputs: readonly MountInput[]): Promise<Brought> {
+    await using stack = new AsyncDisposableStack();
     const temporary = () => {
       const made = this.layers.temporary();
-      temporaries.push(made);
+      stack.defer(() => made.discard());
       return made;
     };
     const mounts: SandboxMount[] = [];
@@ -194,6 +200,11 @@ export class StepExecutor implements AsyncDisposable {
         const { mode, uid, gid } = mount;
         if (destination !== undefined) mounts.push({ type: "file", content, destination, mode, uid, gid });
         if (mount.env !== undefined) env.push(`${mount.env}=${content.toString("utf8")}`);
+      } else if (mount.type === "ssh" && input.kind === "secret") {
+        if (input.value === null) continue;
+        const agent = stack.use(await this.sshAgent(mount, Buffer.from(input.value, "base64")));
+        if (!env.some((entry) => entry.startsWith("SSH_AUTH_SOCK="))) env.push(`SSH_AUTH_SOCK=${mount.target}`);
+        mounts.push({ type: "socket", source: agent.socket, destination: mount.target });
       } else {
         throw new Error(`a mount of type ${mount.type} came without what it is made of`);
       }
@@ -201,14 +212,14 @@ export class StepExecutor implements AsyncDisposable {
     for (const { path, content } of action.files) {
       mounts.push({ type: "file", content: Buffer.from(content), destination: path, mode: 0o755, uid: 0, gid: 0 });
     }
-    return {
-      mounts,
-      env,
-      secrets,
-      [Symbol.asyncDispose]: async () => {
-        for (const one of temporaries) await one.discard();
-      },
-    };
+    const owned = stack.move();
+    return { mounts, env, secrets, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  }
+
+  private sshAgent({ id, mode, uid, gid }: SshMount, key: Buffer): ReturnType<typeof startSshAgent> {
+    const { uidBase } = this.options.init.userNamespace;
+    const owner = { agentId: uidBase, uid: uidBase + uid, gid: uidBase + gid, mode };
+    return startSshAgent({ scratchDir: this.options.scratchDir, id, key, ...owner });
   }
 
   private async add({ action, parents, context, fetched }: WorkerRequest & { readonly type: "add" }): Promise<LayerRef | null> {

@@ -3,7 +3,7 @@ import type { Digest, LayerRef } from "@plimsoll/core";
 import { type CacheMounts, cacheMountKey, type HeldCacheMount } from "../cache/cache-mounts.ts";
 import { literalPattern } from "../context/pattern.ts";
 import type { MountInput } from "../execute/protocol.ts";
-import type { CacheMount, CopyAction, FileOrigin, RunAction, RunMount, SecretMount } from "../plan/actions.ts";
+import type { CacheMount, CopyAction, FileOrigin, RunAction, RunMount, SecretMount, SshMount } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
 import type { Origin } from "../plan/stages.ts";
 import type { StepPlace } from "../plan/steps.ts";
@@ -77,7 +77,9 @@ export class RunMounts {
     action: RunAction,
     { sources }: MountSources,
   ): Promise<AsyncDisposable & { readonly inputs: readonly MountInput[] }> {
-    const secrets = action.mounts.map((mount) => (mount.type === "secret" ? this.secretOf(step, mount) : undefined));
+    const secrets = action.mounts.map((mount) =>
+      mount.type === "secret" || mount.type === "ssh" ? this.secretOf(step, mount) : undefined,
+    );
     const held = await this.holdCaches(action, sources);
     const release = () => {
       for (const one of held.values()) one.release();
@@ -86,7 +88,7 @@ export class RunMounts {
       const inputs = await Promise.all(
         action.mounts.map(async (mount, index): Promise<MountInput> => {
           const source = sources[index];
-          if (mount.type === "secret") return { kind: "secret", value: secrets[index] ?? null };
+          if (mount.type === "secret" || mount.type === "ssh") return { kind: "secret", value: secrets[index] ?? null };
           if (mount.type === "cache") return { kind: "directory", path: held.get(keyOf(mount, source))?.directory ?? "" };
           if (mount.type !== "bind") return { kind: "nothing" };
           if (source?.kind !== "context") return { kind: "layers", layers: source?.kind === "layers" ? source.layers : [] };
@@ -109,16 +111,16 @@ export class RunMounts {
     return { kind: "context", contents: await this.options.contextContents(step, [literalPattern(source)]) };
   }
 
-  private secretOf(step: StepPlace, mount: SecretMount): string | undefined {
+  private secretOf(step: StepPlace, mount: SecretMount | SshMount): string | undefined {
     const { secrets } = this.options;
-    const spelled = spellings(mount.id);
+    const spelled = mount.type === "ssh" ? sshSpellings(mount.id) : spellings(mount.id);
     const name = spelled.find((one) => Object.hasOwn(secrets, one));
     if (name !== undefined) return Buffer.from(secrets[name] ?? "").toString("base64");
     if (!mount.required) return undefined;
     throw problemAt(
       step.at,
       "context",
-      `${step.label} needs the secret ${mount.id.slice(0, 100)}, which the app does not have; set it (plim secrets set APP ${spelled.at(-1)?.slice(0, 100)}) and push again.`,
+      `${step.label} needs the ${mount.type === "ssh" ? "SSH key" : "secret"} ${mount.id.slice(0, 100)}, which the app does not have; set it (plim secrets set APP ${spelled.at(-1)?.slice(0, 100)}) and push again.`,
     );
   }
 
@@ -171,6 +173,11 @@ function keyOf(mount: CacheMount, source: MountSource | undefined): string {
 function spellings(id: string): readonly string[] {
   const plain = id.replaceAll(/[^A-Za-z0-9_]/g, "_");
   return [id, plain, plain.toUpperCase()];
+}
+
+/** `--mount=type=ssh` is the secret SSH_KEY, `--mount=type=ssh,id=deploy` is SSH_KEY_DEPLOY. */
+function sshSpellings(id: string): readonly string[] {
+  return id === "default" ? ["SSH_KEY"] : spellings(`SSH_KEY_${id}`).slice(-1);
 }
 
 function strictness({ sharing }: CacheMount): number {
