@@ -201,9 +201,10 @@ export class StepExecutor implements AsyncDisposable {
         if (destination !== undefined) mounts.push({ type: "file", content, destination, mode, uid, gid });
         if (mount.env !== undefined) env.push(`${mount.env}=${content.toString("utf8")}`);
       } else if (mount.type === "ssh" && input.kind === "secret") {
+        // As in BuildKit also where there is no key, and nothing at that path.
+        if (!env.some((entry) => entry.startsWith("SSH_AUTH_SOCK="))) env.push(`SSH_AUTH_SOCK=${mount.target}`);
         if (input.value === null) continue;
         const agent = stack.use(await this.sshAgent(mount, Buffer.from(input.value, "base64")));
-        if (!env.some((entry) => entry.startsWith("SSH_AUTH_SOCK="))) env.push(`SSH_AUTH_SOCK=${mount.target}`);
         mounts.push({ type: "socket", source: agent.socket, destination: mount.target });
       } else {
         throw new Error(`a mount of type ${mount.type} came without what it is made of`);
