@@ -14,6 +14,7 @@ export const HOST_PACKAGES = Object.freeze({
   iproute2: "network namespaces, veth, VXLAN, routes",
   mmdebstrap: "base images where no registry can be reached",
   nftables: "isolation, NAT, virtual IPs",
+  "openssh-client": "SSH agents of builds; pushes the sample app",
   skopeo: "pulls images",
   tini: "init of each instance",
   "xz-utils": "archives that a Dockerfile adds",
@@ -22,7 +23,7 @@ export const HOST_PACKAGES = Object.freeze({
 /** What the machine needs that the control plane runs on too. */
 export const RUNTIME_PACKAGES = Object.freeze({
   ...HOST_PACKAGES,
-  "openssh-client": "pushes the sample app",
+  "docker-registry": "keeps images for people's own tools",
   postgresql: "the truth",
   "redis-server": "wakes",
 });
@@ -45,7 +46,12 @@ const CLUSTER_CONFIG = "/etc/postgresql-common/createcluster.conf";
 const CLUSTER_DEFAULTS = "/usr/share/postgresql-common/createcluster.conf";
 const CLUSTER_MARK = "# Temporary: Plimsoll installs PostgreSQL without a cluster of Debian's.";
 /** Services that the packages would start at the next boot; ours run as private instances. */
-const UNWANTED_SERVICES = Object.freeze({ postgresql: "postgresql", "redis-server": "redis-server", haproxy: "haproxy" });
+const UNWANTED_SERVICES = Object.freeze({
+  postgresql: "postgresql",
+  "redis-server": "redis-server",
+  haproxy: "haproxy",
+  "docker-registry": "docker-registry",
+});
 
 /**
  * Which of the packages are not installed.

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Layout } from "./layout.ts";
 import { ensurePostgresDirectories } from "./postgres.ts";
 import { ensureRedisFiles } from "./redis.ts";
+import { ensureRegistryFiles, hasRegistryFiles } from "./registry.ts";
 import type { Wanted } from "./wanted.ts";
 
 /** Where sockets are; below /run, so it is gone after a reboot. Idempotent. */
@@ -20,4 +21,5 @@ export async function restorePlaces(layout: Layout, wanted: Wanted): Promise<voi
   await ensureSocketsDirectory(layout);
   if (wanted.databaseUrl === undefined && existsSync(join(layout.postgresDir, "PG_VERSION"))) await ensurePostgresDirectories(layout);
   if (wanted.redisUrl === undefined && existsSync(layout.redisDir)) await ensureRedisFiles(layout);
+  if (hasRegistryFiles(layout)) await ensureRegistryFiles(layout);
 }

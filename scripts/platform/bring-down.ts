@@ -9,7 +9,7 @@ import { isBooted, removeUnit } from "./systemd.ts";
 import { readWanted, writeWanted } from "./wanted.ts";
 
 /** Each after what depends on it. */
-const ORDER = ["agent", "portal", "server", "redis", "postgres"];
+const ORDER = ["agent", "portal", "server", "registry", "redis", "postgres"];
 
 /**
  * Ends the supervisor and every process that it looked after, whether or not it still runs. Instances and their ingress are left

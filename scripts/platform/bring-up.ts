@@ -12,6 +12,7 @@ import type { Layout } from "./layout.ts";
 import { ensurePostgresCluster, postgresUrl } from "./postgres.ts";
 import { ensureDatabase } from "./postgres-client.ts";
 import { ensureRedisFiles, whenRedisAnswers } from "./redis.ts";
+import { ensureRegistryFiles } from "./registry.ts";
 import { pushSampleApp, samplePublicKey, untilLive } from "./sample-app.ts";
 import { type Overview, readOverview, type Setup, setUpServer } from "./server-commands.ts";
 import { ensureSupervisor, until, visitSupervisor } from "./supervisor-process.ts";
@@ -44,6 +45,7 @@ export async function bringUp(layout: Layout, mode: Wanted["mode"]): Promise<{ r
 
   const prepare = async () => {
     const setup = await setUpServer(layout, meanwhile, { samplePublicKey: await samplePublicKey(layout) });
+    await ensureRegistryFiles(layout);
     const all: Wanted = { ...wanted, processes: "all", ...(setup.hostToken === undefined ? {} : { enrollToken: setup.hostToken }) };
     await apply(layout, all);
     return { setup, wanted: all };

@@ -7,6 +7,7 @@ export interface Layout {
   readonly dataDir: string;
   readonly postgresDir: string;
   readonly redisDir: string;
+  readonly registryDir: string;
   readonly logsDir: string;
   /** Records of what runs and what should; root only. */
   readonly runDir: string;
@@ -17,6 +18,7 @@ export interface Layout {
   readonly socketsDir: string;
   readonly postgresSocketDir: string;
   readonly redisSocket: string;
+  readonly registrySocket: string;
   readonly apiSocket: string;
   readonly portalSocket: string;
 }
@@ -33,6 +35,7 @@ export function layoutOf(root: string, dataDir: string): Layout {
     dataDir,
     postgresDir: join(dataDir, "postgres"),
     redisDir: join(dataDir, "redis"),
+    registryDir: join(dataDir, "registry"),
     logsDir: join(dataDir, "logs"),
     runDir,
     secretsDir: join(dataDir, "secrets"),
@@ -40,6 +43,7 @@ export function layoutOf(root: string, dataDir: string): Layout {
     socketsDir,
     postgresSocketDir: join(socketsDir, "postgres"),
     redisSocket: join(socketsDir, "redis", "redis.sock"),
+    registrySocket: join(socketsDir, "registry", "registry.sock"),
     apiSocket: join(socketsDir, "api.sock"),
     portalSocket: join(socketsDir, "portal.sock"),
   };

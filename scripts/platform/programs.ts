@@ -5,6 +5,7 @@ import type { Layout } from "./layout.ts";
 import { postgresSpec, postgresUrl } from "./postgres.ts";
 import type { ProcessSpec } from "./process-spec.ts";
 import { redisSpec, redisUrl } from "./redis.ts";
+import { hasRegistryFiles, registrySpec } from "./registry.ts";
 import type { Wanted } from "./wanted.ts";
 
 /**
@@ -43,6 +44,7 @@ export function wantedSpecs(layout: Layout, wanted: Wanted): readonly ProcessSpe
   if (wanted.processes === "stores") return stores;
   return [
     ...stores,
+    ...(hasRegistryFiles(layout) ? [registrySpec(layout, wanted)] : []),
     {
       ...ours,
       name: "server",
@@ -77,6 +79,7 @@ export function serverEnvironment(layout: Layout, wanted: Wanted): Record<string
     PLIMSOLL_HTTP_PORT: String(wanted.httpPort),
     PLIMSOLL_SSH_PORT: String(wanted.sshPort),
     PLIMSOLL_API_SOCKET: layout.apiSocket,
+    PLIMSOLL_REGISTRY_SOCKET: layout.registrySocket,
   };
 }
 

@@ -1,7 +1,9 @@
+import { join } from "node:path";
 import { createLogger } from "@plimsoll/config";
 import { errorText } from "@plimsoll/core";
 import type { Database } from "@plimsoll/db";
 import { readOverview } from "./overview.ts";
+import { ensureRegistryKey } from "./registry-key.ts";
 import { openPlatformDatabase, startServer } from "./server.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { setUp } from "./setup.ts";
@@ -13,6 +15,7 @@ async function main(command: string | undefined): Promise<void> {
     case undefined:
       return serve(settings);
     case "setup": {
+      await ensureRegistryKey(join(settings.dataDir, "secrets"));
       const { PLIMSOLL_SAMPLE_KEY: samplePublicKey, PLIMSOLL_HOST_NAME: hostName } = process.env;
       return answer(settings, (db) =>
         setUp(db, settings, { hostName: hostName ?? "this-host", ...(samplePublicKey === undefined ? {} : { samplePublicKey }) }),
