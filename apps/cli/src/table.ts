@@ -101,12 +101,27 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "deploy",
     group: "Apps",
-    about: "deploy an image from a registry, and show how it is fetched",
+    about: "deploy an image from a registry, or a branch that was pushed and only stored, and show how it goes",
     takes: "[app]",
-    notes: ["What is in a repository is deployed by git push. An app that is not there is made."],
-    options: [NAMESPACE, { name: "image", value: "reference", about: "which image" }],
-    examples: ["plim deploy shop --image registry.example/shop:1.4"],
+    notes: [
+      "What is on main is deployed by git push. With --image an app that is not there is made.",
+      "A branch is built and released as it is stored; main stays where it is, and the next push to it takes over.",
+    ],
+    options: [
+      NAMESPACE,
+      { name: "image", value: "reference", about: "which image" },
+      { name: "branch", value: "name", about: "which stored branch" },
+    ],
+    examples: ["plim deploy shop --image registry.example/shop:1.4", "plim deploy shop --branch feature/x"],
     load: () => import("./commands/apps.ts").then(({ deploy }) => deploy),
+  },
+  {
+    name: "branches",
+    group: "Apps",
+    about: "list the branches and tags that an app's repository stores, newest first",
+    takes: "[app]",
+    options: [NAMESPACE],
+    load: () => import("./commands/branches.ts").then(({ branches }) => branches),
   },
   {
     name: "build",

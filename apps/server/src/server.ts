@@ -73,7 +73,13 @@ export async function startServer(settings: Settings, log: Logger): Promise<Runn
     clock: systemClock,
     logger: log,
     streams,
-    git: { fetch: (request) => git.handleHttp(request), readCommit: git.readCommit, commitFiles: git.commitFiles },
+    git: {
+      fetch: (request) => git.handleHttp(request),
+      readCommit: git.readCommit,
+      commitFiles: git.commitFiles,
+      listRefs: git.listRefs,
+      commitOfBranch: git.commitOfBranch,
+    },
     hostQueue: async (hostUid) => {
       const { url, prefix } = await queue.ensureHostUser(hostUid);
       return { url, prefix };

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from "@plimsoll/config";
+import type { Branch as BranchOut } from "@plimsoll/contracts";
 import type { Resource } from "@plimsoll/core";
 import type { ReadCommitFile } from "@plimsoll/core/app-file";
 import type { Database, Tx } from "@plimsoll/db";
@@ -18,6 +19,10 @@ export interface GitFrontDoor {
   readCommit(appUid: string, commit: string): Promise<{ readonly subject: string; readonly author: string } | undefined>;
   /** The text files of such a commit, read as they are asked for. */
   commitFiles(appUid: string, commit: string): { readonly read: ReadCommitFile };
+  /** Branches and tags, newest first, bounded. */
+  listRefs(appUid: string): Promise<{ readonly refs: readonly Omit<BranchOut, "live">[]; readonly more: boolean }>;
+  /** The commit of a branch; undefined when there is none of this name. */
+  commitOfBranch(appUid: string, branch: string): Promise<string | undefined>;
 }
 
 /** What the API asks of the rest of the server. */

@@ -124,6 +124,12 @@ const TABLE: Record<string, Row> = {
     body: () => ({ commit: "a".repeat(40) }),
     statuses: MEMBERS(412),
   },
+  "GET /api/v1/namespaces/:team/:namespace/apps/:app/branches": { path: `${APP}/branches`, statuses: READ },
+  "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy-branch": {
+    path: `${APP}/deploy-branch`,
+    body: () => ({ branch: "feature" }),
+    statuses: MEMBERS(412),
+  },
   "POST /api/v1/namespaces/:team/:namespace/apply": {
     path: `${NS}/apply`,
     body: () => ({ kind: "App", metadata: { name: "applied" }, spec: {} }),

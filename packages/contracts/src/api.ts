@@ -54,6 +54,23 @@ export const NewBuild = z.object({
   dockerfile: z.string().min(1).max(512).optional(),
   target: z.string().min(1).max(128).optional(),
 });
+/** A branch or tag that an app's repository stores. */
+export const Branch = z.object({
+  kind: z.enum(["branch", "tag"]),
+  name: z.string(),
+  commit: z.string(),
+  subject: z.string(),
+  author: z.string(),
+  committedAt: z.string().optional(),
+  deployed: z.boolean().describe("pushes to this branch are deployed"),
+  live: z.boolean().describe("the live release was built of its commit"),
+});
+export type Branch = z.infer<typeof Branch>;
+export const BranchList = z.object({
+  items: z.array(Branch).describe("newest first, at most 500"),
+  more: z.boolean().describe("there are more than these"),
+});
+export const DeployBranchRequest = z.object({ branch: z.string().min(1).max(200) });
 export const DeployImageRequest = z.object({ reference: z.string().min(1).max(512) });
 export const SecretValue = z.object({ value: z.string().max(65_536) });
 export const QuotaPatch = z.object({ quota: QuotaVector.partial() });

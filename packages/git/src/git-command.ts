@@ -20,6 +20,7 @@ export interface GitSettings {
 export function gitEnvironment(settings: GitSettings): Readonly<Record<string, string>> {
   const config: readonly (readonly [string, string])[] = [
     ["receive.procReceiveRefs", "refs/heads/"],
+    ["receive.procReceiveRefs", "refs/tags/"],
     ["receive.procReceiveRefs", BUILD_REFS],
     ["core.hooksPath", settings.hooksDir],
     ["transfer.hideRefs", "refs/plim"],

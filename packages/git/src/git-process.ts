@@ -1,4 +1,4 @@
-import type { Readable, Writable } from "node:stream";
+import type { Readable, Transform, Writable } from "node:stream";
 import { AppError } from "@plimsoll/core";
 import { type ChildProcess, start } from "@plimsoll/exec";
 
@@ -11,6 +11,8 @@ export interface GitProcessOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Whose process it is: for the limit per person. */
   readonly userId: string;
+  /** What its output passes on its way to the client. */
+  readonly through?: Transform;
   /** Called once, when it has ended. */
   readonly onEnd?: () => void;
 }
@@ -53,7 +55,7 @@ export class GitProcesses {
     try {
       // A process group of its own: git starts children, and ends with them.
       const child = await start(options.argv, { env: options.environment, cwd: "/", stdio: ["pipe", "pipe", "pipe"], detached: true });
-      const git = supervise(child, options.onEnd);
+      const git = supervise(child, options);
       this.#running.add(git);
       void git.ended.then(() => {
         this.#running.delete(git);
@@ -76,7 +78,7 @@ export class GitProcesses {
   }
 }
 
-function supervise(child: ChildProcess & { readonly pid: number }, onEnd: (() => void) | undefined): GitProcess {
+function supervise(child: ChildProcess & { readonly pid: number }, { through, onEnd }: GitProcessOptions): GitProcess {
   const { stdin, stdout, stderr } = child;
   if (stdin === null || stdout === null || stderr === null) throw new AppError("internal", "git was started without pipes");
   let exited = false;
@@ -89,27 +91,33 @@ function supervise(child: ChildProcess & { readonly pid: number }, onEnd: (() =>
     }
   };
   const end = () => {
+    // Output that nobody reads would keep the process, and its place, from ending.
+    for (const stream of [output, stderr]) stream.unpipe().resume();
     if (exited || killTimer !== undefined) return;
     signalGroup("SIGTERM");
     killTimer = setTimeout(() => signalGroup("SIGKILL"), KILL_AFTER_MS);
-    // Output that nobody reads would keep the process from ending.
-    for (const stream of [stdout, stderr]) stream.unpipe().resume();
   };
   const idle = setTimeout(end, IDLE_MS);
   stdout.on("data", () => idle.refresh());
   stdout.pause();
+  const output = through === undefined ? stdout : stdout.pipe(through);
+  const read = through === undefined ? undefined : new Promise((resolve) => through.once("close", resolve));
   // git that stops reading is judged by its exit code, not by our broken pipe.
   stdin.on("error", () => undefined);
   child.once("exit", () => {
     exited = true;
   });
-  const ended = new Promise<number>((resolve) => {
+  const closed = new Promise<number>((resolve) => {
     child.once("close", (code) => {
-      clearTimeout(idle);
       clearTimeout(killTimer);
       onEnd?.();
       resolve(code ?? 128);
     });
   });
-  return { stdin, stdout, stderr, ended, end, touch: () => void idle.refresh() };
+  const ended = closed.then(async (code) => {
+    await read;
+    clearTimeout(idle);
+    return code;
+  });
+  return { stdin, stdout: output, stderr, ended, end, touch: () => void idle.refresh() };
 }

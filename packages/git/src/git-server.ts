@@ -5,11 +5,13 @@ import { type GitProcess, GitProcesses } from "./git-process.ts";
 import { installHook } from "./hook/install.ts";
 import { HookServer } from "./hook/server.ts";
 import { PushKeeper } from "./keep-pushes.ts";
+import { commitOfBranch, listRefs, type StoredRefs } from "./list-refs.ts";
 import type { CommitFiles, FinishedPush, GitClock, GitLogger, GitPorts, Principal, PushToFinish, RepositoryRef } from "./ports.ts";
 import { type Commit, readCommit } from "./push-refs.ts";
 import { type PushSession, receivePush } from "./receive-push.ts";
 import { Repositories } from "./repositories.ts";
 import type { GitService } from "./repository-path.ts";
+import { adviseShallow } from "./shallow-advice.ts";
 import { createSmartHttp } from "./smart-http.ts";
 import { ensureHostKey, type HostKey } from "./ssh/host-key.ts";
 import { SshServer } from "./ssh/server.ts";
@@ -62,6 +64,10 @@ export interface GitServer {
   readCommit(appUid: string, commit: string): Promise<Commit | undefined>;
   /** The files of such a commit, read as they are asked for. */
   commitFiles(appUid: string, commit: string): CommitFiles;
+  /** What an app's repository stores, as clients see it; nothing where nothing was pushed yet. */
+  listRefs(appUid: string): Promise<StoredRefs>;
+  /** The commit of a branch; undefined when there is none of this name. */
+  commitOfBranch(appUid: string, branch: string): Promise<string | undefined>;
   /** Removes the repository of a deleted app. Idempotent. */
   removeRepository(appUid: string): Promise<void>;
 }
@@ -105,7 +111,7 @@ export function createGitServer(options: GitServerOptions): GitServer {
         argv: ["git", service.slice("git-".length), ...flags, repository],
         environment: { ...environment, ...admission?.environment, ...(protocol === undefined ? {} : { GIT_PROTOCOL: protocol }) },
         userId: principal.userId,
-        ...(admission === undefined ? {} : { onEnd: admission.forget }),
+        ...(admission === undefined ? {} : { onEnd: admission.forget, through: adviseShallow() }),
       });
     } catch (error) {
       admission?.forget();
@@ -170,6 +176,9 @@ export function createGitServer(options: GitServerOptions): GitServer {
     readCommit: async (appUid, commit) =>
       (await repositories.has(appUid)) ? readCommit(git, repositories.path(appUid), commit) : undefined,
     commitFiles: (appUid, commit) => commitFiles(git, repositories.path(appUid), commit),
+    listRefs: async (appUid) => ((await repositories.has(appUid)) ? listRefs(git, repositories.path(appUid)) : { refs: [], more: false }),
+    commitOfBranch: async (appUid, branch) =>
+      (await repositories.has(appUid)) ? commitOfBranch(git, repositories.path(appUid), branch) : undefined,
     removeRepository: (appUid) => repositories.remove(appUid),
   };
 }

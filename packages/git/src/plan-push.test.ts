@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isBranchName, planPush } from "./plan-push.ts";
+import { deployedBranch, isBranchName, planPush, storedNotes } from "./plan-push.ts";
 import { NO_COMMIT } from "./push-refs.ts";
 
 const A = "a".repeat(40);
@@ -48,9 +48,45 @@ describe("planPush", () => {
     expect(plan({ main: [NO_COMMIT, B] }, { main: A })).toEqual(["main: refuse, fetch first"]);
   });
 
+  it("stores and deletes tags, which deploy nothing and stand beside branches of their name", () => {
+    const tag = (name: string, newCommit: string) => ({ ref: `refs/tags/${name}`, oldCommit: NO_COMMIT, newCommit });
+    expect(planPush([tag("main", A), tag("v1", NO_COMMIT), tag("v..1", A)], new Map())).toMatchObject([
+      { kind: "tag", branch: "main", action: "store" },
+      { kind: "tag", branch: "v1", action: "delete" },
+      { action: "refuse", reason: "not a valid tag name" },
+    ]);
+    expect(deployedBranch(new Map(), [tag("master", A)])).toBe("main");
+  });
+
   it("refuses a branch that would stand in the way of the deployed one", () => {
     expect(plan({ "main/x": [NO_COMMIT, A] })).toEqual(["main/x: refuse, main/ is reserved"]);
     expect(plan({ "master/x": [NO_COMMIT, A] }, { main: A })).toEqual(["master/x: refuse, master/ is reserved"]);
+  });
+});
+
+describe("storedNotes", () => {
+  const done = (action: "store" | "delete", ...refs: readonly string[]) =>
+    planPush(
+      refs.map((ref) => ({ ref, oldCommit: NO_COMMIT, newCommit: action === "store" ? A : NO_COMMIT })),
+      new Map(),
+    );
+
+  it("says in a sentence each what was stored and deleted, however much it is", () => {
+    expect(storedNotes([], "main", "shop")).toEqual([]);
+    expect(storedNotes(done("store", "refs/heads/a"), "main", "shop")).toEqual([
+      "Branch a is stored, not deployed: this app deploys main.",
+      "To deploy it: plim deploy shop --branch a",
+    ]);
+    const tags = Array.from({ length: 1_000 }, (_, at) => `refs/tags/v${at}`);
+    expect(storedNotes(done("store", ...tags, "refs/heads/a", "refs/heads/b", "refs/heads/c"), "master", "shop")).toEqual([
+      "Branches a, b and c are stored, not deployed: this app deploys master.",
+      "To deploy one: plim deploy shop --branch a",
+      "Tags v0, v1, v2, v3, v4 and 995 more are stored; a tag deploys nothing.",
+    ]);
+    expect(storedNotes(done("delete", "refs/heads/a", "refs/heads/b", "refs/tags/v1"), "main", "shop")).toEqual([
+      "Branches a and b are deleted.",
+      "Tag v1 is deleted.",
+    ]);
   });
 });
 

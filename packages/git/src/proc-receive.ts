@@ -14,6 +14,9 @@ export interface RefCommand {
   readonly ref: string;
 }
 
+/** More refs than one push may have; the message is for the person. */
+export class TooMuch extends Error {}
+
 /** The answer for one ref: no reason means that it is as the client wants it. */
 export interface RefReport {
   readonly ref: string;
@@ -90,7 +93,8 @@ export class ProcReceive {
       } else if (packet.type === "flush") {
         return lines;
       } else {
-        if (lines.length === limit) throw new Error(`git sent more than ${limit} lines`);
+        if (lines.length === limit)
+          throw new TooMuch(`A push may change at most ${limit} refs: push branches and tags in several pushes, or fewer of them.`);
         lines.push(packet.payload.toString("utf8").replace(/\n$/, ""));
       }
     }

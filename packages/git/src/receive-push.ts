@@ -1,12 +1,13 @@
 import { type AppError, errorText, newUid, toAppError } from "@plimsoll/core";
 import { commitFiles } from "./commit-files.ts";
 import type { Git } from "./git-command.ts";
-import { type PlannedCommand, planPush } from "./plan-push.ts";
+import { deployedBranch, type PlannedCommand, planPush, storedNotes } from "./plan-push.ts";
 import type { FinishedPush, GitClock, GitLogger, GitPorts, Principal, PushRecord, PushToFinish, RepositoryRef } from "./ports.ts";
-import type { ProcReceive, RefCommand, RefReport } from "./proc-receive.ts";
+import { type ProcReceive, type RefCommand, type RefReport, TooMuch } from "./proc-receive.ts";
 import { type Commit, dropPushes, keepPush, NO_COMMIT, readCommit, readRefs } from "./push-refs.ts";
 import { PushRenderer, type Verdict } from "./render/push.ts";
 import { cleanLines } from "./render/text.ts";
+import { type StoredCommand, storeRefs } from "./store-refs.ts";
 
 /** One push under way: who, where to. */
 export interface PushSession {
@@ -31,33 +32,48 @@ export interface ReceiveDependencies {
 /** Pauses between attempts to record a push while the database does not answer. */
 const RECORD_PAUSES_MS = [100, 300, 1_000, 2_000, 3_000];
 const SILENCE_MS = 15_000;
+const ATOMIC_FAILED = "atomic push failed";
 const STOPPING: Verdict = {
   lines: ["", "Plimsoll is being restarted. The deploy goes on without you: push again to see it."],
   reason: "the platform is being restarted",
 };
 
 /**
- * Takes one push from git's hook: stores branches, deploys the one that is deployed, tells what happens, and answers when it is
- * decided. Returns early when nobody listens any more; the deploy goes on then, and finishPush moves the branch. Throws what is no
+ * Takes one push from git's hook: stores branches and tags, deploys the branch that is deployed, tells what happens, and answers when it
+ * is decided. Returns early when nobody listens any more; the deploy goes on then, and finishPush moves the branch. Throws what is no
  * protocol, before anything is changed.
  */
 export async function receivePush(session: PushSession, conversation: ProcReceive, deps: ReceiveDependencies): Promise<void> {
-  const { commands, atomic } = await conversation.open();
+  const { commands, atomic } = await conversation.open().catch((error: unknown) => {
+    if (error instanceof TooMuch) conversation.say([error.message]);
+    throw error;
+  });
   try {
     const [refs, commit] = await Promise.all([
       readRefs(deps.git, session.repository),
       readPushedCommit(commands, session.repository, deps),
     ]);
     const planned = planPush(commands, refs.branches);
-    // The refs of an atomic push stand or fall with the deploy, so it comes first there; else stored branches need not wait for it.
-    const order = planned.toSorted((a, b) => (atomic ? 1 : -1) * (Number(b.action === "deploy") - Number(a.action === "deploy")));
+    const stored = planned.filter(isStored);
+    const others = planned.filter((one): one is Exclude<PlannedCommand, StoredCommand> => !isStored(one));
     let broken = atomic && planned.some(({ action }) => action === "refuse");
     const reports: RefReport[] = [];
-    for (const one of order) {
-      const rejected = broken && one.action !== "refuse" ? "atomic push failed" : await execute(one, commit, refs.pushes);
+    const report = ({ command: { ref } }: PlannedCommand, rejected: string | undefined) => {
       if (rejected !== undefined && atomic) broken = true;
-      reports.push(rejected === undefined ? { ref: one.command.ref } : { ref: one.command.ref, rejected });
-    }
+      reports.push(rejected === undefined ? { ref } : { ref, rejected });
+    };
+    const store = async () => {
+      const refused = broken ? new Map<StoredCommand, string>() : await storeRefs(deps.git, session.repository, stored, atomic);
+      conversation.say(
+        storedNotes(broken ? [] : stored.filter((one) => !refused.has(one)), deployedBranch(refs.branches, commands), session.ref.app),
+      );
+      const failed = broken;
+      for (const one of stored) report(one, failed ? ATOMIC_FAILED : refused.get(one));
+    };
+    // The refs of an atomic push stand or fall with the deploy, so it comes first there; else what is stored need not wait for it.
+    if (!atomic) await store();
+    for (const one of others) report(one, broken && one.action !== "refuse" ? ATOMIC_FAILED : await execute(one, commit, refs.pushes));
+    if (atomic) await store();
     conversation.answer(reports);
   } catch (error) {
     deps.logger.error("a push could not be taken", { appUid: session.appUid, error: errorText(error) });
@@ -65,9 +81,9 @@ export async function receivePush(session: PushSession, conversation: ProcReceiv
     conversation.answer(commands.map(({ ref }) => ({ ref, rejected: message })));
   }
 
-  /** Does what is planned for one branch; the reason when it is not done. */
+  /** Does what is planned for one ref that is not just stored; the reason when it is not done. */
   async function execute(
-    planned: PlannedCommand,
+    planned: Exclude<PlannedCommand, StoredCommand>,
     commit: PushedCommit | undefined,
     pushes: ReadonlyMap<string, string>,
   ): Promise<string | undefined> {
@@ -76,15 +92,6 @@ export async function receivePush(session: PushSession, conversation: ProcReceiv
       case "refuse":
         if (planned.note !== undefined) conversation.say([planned.note]);
         return planned.reason;
-      case "store":
-      case "delete": {
-        const args =
-          planned.action === "store" ? [command.ref, command.newCommit, command.oldCommit] : ["-d", command.ref, command.oldCommit];
-        const { code } = await deps.git(session.repository, ["update-ref", ...args], { okCodes: [0, 1, 128] });
-        if (code !== 0) return "could not be stored: another branch is in its way, or it was changed meanwhile";
-        if (planned.action === "store") conversation.say([planned.note]);
-        return undefined;
-      }
       case "take":
         return (await readCommit(deps.git, session.repository, command.newCommit)) === undefined ? "not a commit" : undefined;
       case "deploy": {
@@ -135,6 +142,10 @@ export async function receivePush(session: PushSession, conversation: ProcReceiv
     const known = await deps.ports.knownPushes(session.appUid, same);
     return same.filter((id) => known.get(id) === "open").at(-1);
   }
+}
+
+function isStored(one: PlannedCommand): one is StoredCommand {
+  return one.action === "store" || one.action === "delete";
 }
 
 interface PushedCommit {

@@ -33,5 +33,9 @@ export function parseSshCommand(command: string): SshCommand {
   return ref === undefined ? { type: "bad-path", service } : { type: "git", service, ref };
 }
 
+/** The sentence for a client of Git LFS, which would bring the files that a repository only points at. */
+export const NO_LFS =
+  "Plimsoll keeps no Git LFS objects: what an app needs of them must be in the repository itself (git lfs migrate export), or be fetched by its build.";
+
 /** The sentence for a path that names no repository. */
 export const BAD_PATH = "That is no repository path: it must be /<team>/<namespace>/<app>.git, of names like acme/store/shop.";

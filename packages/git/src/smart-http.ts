@@ -4,7 +4,7 @@ import { AppError, type ErrorCode, errorText, toAppError } from "@plimsoll/core"
 import type { GitProcess } from "./git-process.ts";
 import { encodePacket, FLUSH } from "./pkt-line.ts";
 import type { GitLogger, GitPorts, Principal, RepositoryRef } from "./ports.ts";
-import { BAD_PATH, type GitService, parseRepositoryPath } from "./repository-path.ts";
+import { BAD_PATH, type GitService, NO_LFS, parseRepositoryPath } from "./repository-path.ts";
 
 export interface SmartHttpOptions {
   readonly ports: GitPorts;
@@ -30,6 +30,7 @@ type Endpoint = { readonly ref: RepositoryRef; readonly service: GitService; rea
  */
 export function createSmartHttp(options: SmartHttpOptions): (request: Request) => Promise<Response> {
   return async (request) => {
+    if (LFS_PATH.test(new URL(request.url).pathname)) return refuseLfs();
     try {
       const endpoint = parseEndpoint(request, options.basePath);
       const principal = await authenticate(request, options.ports);
@@ -62,6 +63,16 @@ export function createSmartHttp(options: SmartHttpOptions): (request: Request) =
       });
     }
   };
+}
+
+const LFS_PATH = /\/info\/lfs(\/|$)/;
+
+/** In the form that its clients show (git-lfs, docs/api/batch.md). */
+function refuseLfs(): Response {
+  return new Response(JSON.stringify({ message: NO_LFS }), {
+    status: 501,
+    headers: { "content-type": "application/vnd.git-lfs+json", "cache-control": "no-store" },
+  });
 }
 
 function parseEndpoint(request: Request, basePath: string): Endpoint {

@@ -111,12 +111,14 @@ export async function showRollout(call: Call, { app, ...place }: AppPlace, deplo
 }
 
 export const deploy: Run = async (call) => {
-  const reference = call.option("image");
-  if (reference === undefined)
+  const [reference, branch] = [call.option("image"), call.option("branch")];
+  if ((reference === undefined) === (branch === undefined))
     throw usageError(
-      "plim deploy takes an image: --image registry.example/shop:1. What is in a repository is deployed by git push.",
+      "plim deploy takes an image, --image registry.example/shop:1, or a stored branch, --branch feature/x. What is on main is deployed by git push.",
       "deploy",
     );
+  if (branch !== undefined) return deployBranch(call, branch);
+  if (reference === undefined) return;
   const { app, ...place } = await call.app(call.argument("app"));
   const client = await call.client();
   const params = { ...place, app };
@@ -131,6 +133,16 @@ export const deploy: Run = async (call) => {
   call.note(`Build ${build.spec.number} of ${app} in ${placeName(place)}`);
   await followBuild(call, { ...place, app }, build.metadata.name);
 };
+
+async function deployBranch(call: Call, branch: string): Promise<void> {
+  const { app, ...place } = await call.app(call.argument("app"));
+  const build = await (await call.client()).call("POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy-branch", {
+    params: { ...place, app },
+    body: { branch },
+  });
+  call.note(`Build ${build.spec.number} of ${app} in ${placeName(place)}`);
+  await followBuild(call, { ...place, app }, build.metadata.name);
+}
 
 export const destroy: Run = async (call) => {
   const { app, ...place } = await call.app(call.argument("app"));

@@ -1,4 +1,9 @@
-import type { CreatedToken as CreatedTokenSchema, SshKey as SshKeySchema, Token as TokenSchema } from "@plimsoll/contracts";
+import type {
+  Branch as BranchSchema,
+  CreatedToken as CreatedTokenSchema,
+  SshKey as SshKeySchema,
+  Token as TokenSchema,
+} from "@plimsoll/contracts";
 
 /** The API's answers as types: browsers read them without carrying their schemas. */
 type Output<S extends { readonly _output: unknown }> = S["_output"];
@@ -6,6 +11,7 @@ type Output<S extends { readonly _output: unknown }> = S["_output"];
 export type SshKey = Output<typeof SshKeySchema>;
 export type Token = Output<typeof TokenSchema>;
 export type CreatedToken = Output<typeof CreatedTokenSchema>;
+export type Branch = Output<typeof BranchSchema>;
 export interface Items<T> {
   readonly items: readonly T[];
 }

@@ -22,6 +22,8 @@ export function plimLines(namespace?: string) {
     describe: (app: string) => line("describe", app),
     instances: (app: string) => line("ps", app),
     scale: (app: string, process: string, replicas: number) => line("scale", app, `${process}=${replicas}`),
+    deployBranch: (app: string, branch: string) => line("deploy", app, "--branch", branch),
+    branches: (app: string) => line("branches", app),
     rollback: (app: string, release: number | undefined) => line("rollback", app, ...(release === undefined ? [] : [`v${release}`])),
     logs: (app: string) => line("logs", app, "-f"),
     buildLog: (app: string, build: number) => line("logs", app, "--build", `${build}`),

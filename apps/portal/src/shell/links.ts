@@ -9,5 +9,6 @@ export const to = {
   deployment: (team: string, namespace: string, app: string, name: string) => `/${team}/${namespace}/apps/${app}/deployments/${name}`,
   build: (team: string, namespace: string, app: string, name: string) => `/${team}/${namespace}/apps/${app}/builds/${name}`,
   instance: (team: string, namespace: string, app: string, name: string) => `/${team}/${namespace}/apps/${app}/instances/${name}`,
+  repository: (team: string, namespace: string, app: string) => `/${team}/${namespace}/apps/${app}/repository`,
   appSettings: (team: string, namespace: string, app: string) => `/${team}/${namespace}/apps/${app}/settings`,
 };

@@ -1,6 +1,8 @@
-import { NewBuild, OBJECTS } from "@plimsoll/contracts";
+import { BranchList, DeployBranchRequest, NewBuild, OBJECTS } from "@plimsoll/contracts";
+import { listBranches as readBranches } from "../apps/branches.ts";
 import { buildCommit } from "../apps/build-commit.ts";
 import { cancelBuild as stopBuild } from "../apps/cancel-build.ts";
+import { deployBranch as startBranch } from "../apps/deploy-commit.ts";
 import { route } from "../http/route.ts";
 import { eventStream } from "../http/sse.ts";
 import { followBuildLog, parsePosition } from "../watch/build-log.ts";
@@ -14,6 +16,27 @@ export const createBuild = route({
   responses: { 201: OBJECTS.Build },
   errors: ["not_found", "conflict", "precondition_failed"],
   handler: ({ api, caller, namespace, params, body }) => buildCommit(api, caller, namespace, params.app, body),
+});
+
+export const listBranches = route({
+  method: "GET",
+  path: "/api/v1/namespaces/:team/:namespace/apps/:app/branches",
+  permission: "apps.read",
+  summary: "Branches and tags that the app's repository stores",
+  responses: { 200: BranchList },
+  errors: ["not_found"],
+  handler: ({ api, caller, namespace, params }) => readBranches(api, caller, namespace, params.app),
+});
+
+export const deployBranch = route({
+  method: "POST",
+  path: "/api/v1/namespaces/:team/:namespace/apps/:app/deploy-branch",
+  permission: "builds.create",
+  summary: "Build and release the commit of a stored branch",
+  body: DeployBranchRequest,
+  responses: { 201: OBJECTS.Build },
+  errors: ["not_found", "conflict", "precondition_failed", "quota_exceeded"],
+  handler: ({ api, caller, namespace, params, body }) => startBranch(api, caller, namespace, params.app, body.branch),
 });
 
 export const cancelBuild = route({

@@ -22,6 +22,7 @@ export interface ApiRoutes {
   "GET /api/v1/me": { answer: Out<typeof api.Me> };
   "GET /api/v1/namespaces/:team/:namespace": { params: { team: string; namespace: string }; answer: Resource<"Namespace"> };
   "GET /api/v1/namespaces/:team/:namespace/apps": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"App"> };
+  "GET /api/v1/namespaces/:team/:namespace/apps/:app/branches": { params: { team: string; namespace: string; app: string }; answer: Out<typeof api.BranchList> };
   "GET /api/v1/namespaces/:team/:namespace/apps/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"App"> };
   "GET /api/v1/namespaces/:team/:namespace/builds": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Build"> };
   "GET /api/v1/namespaces/:team/:namespace/builds/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Build"> };
@@ -55,6 +56,7 @@ export interface ApiRoutes {
   "POST /api/v1/namespaces/:team/:namespace/apps": { params: { team: string; namespace: string }; body: In<typeof api.NewApp>; answer: Resource<"App"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/builds": { params: { team: string; namespace: string; app: string }; body: In<typeof api.NewBuild>; answer: Resource<"Build"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy": { params: { team: string; namespace: string; app: string }; body: In<typeof api.DeployImageRequest>; answer: Resource<"Build"> };
+  "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy-branch": { params: { team: string; namespace: string; app: string }; body: In<typeof api.DeployBranchRequest>; answer: Resource<"Build"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/rollback": { params: { team: string; namespace: string; app: string }; body: In<typeof api.RollbackRequest>; answer: Resource<"Deployment"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/scale": { params: { team: string; namespace: string; app: string }; body: In<typeof api.ScaleRequest>; answer: Resource<"App"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/secrets/:name/reveal": { params: { team: string; namespace: string; app: string; name: string }; answer: Out<typeof api.SecretValue> };

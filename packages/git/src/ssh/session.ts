@@ -4,7 +4,7 @@ import type { GitProcess } from "../git-process.ts";
 import { encodeRefusal } from "../pkt-line.ts";
 import type { GitLogger, Principal, RepositoryRef } from "../ports.ts";
 import { cleanLine } from "../render/text.ts";
-import { BAD_PATH, type GitService, parseSshCommand } from "../repository-path.ts";
+import { BAD_PATH, type GitService, NO_LFS, parseSshCommand } from "../repository-path.ts";
 
 /** A person who came without git. */
 export function serveShell(channel: ServerChannel, principal: Principal): void {
@@ -34,7 +34,8 @@ export async function serveExec(
   });
   const wanted = parseSshCommand(command);
   if (wanted.type === "unknown") {
-    channel.stderr.write("Plimsoll takes git pushes and fetches here, no other command.\n");
+    const wantsLfs = /^git-lfs-(authenticate|transfer) /.test(command);
+    channel.stderr.write(wantsLfs ? `${NO_LFS}\n` : "Plimsoll takes git pushes and fetches here, no other command.\n");
     finish(channel, 1);
     return;
   }

@@ -17,10 +17,12 @@ import classes from "./app.module.css";
 import type { AppRef } from "./app-ref.ts";
 import { RollbackDialog } from "./rollback-dialog.tsx";
 
+const TABS = ["overview", "deployments", "repository", "settings"] as const;
+
 /** What an app's pages share: name, state, address, tabs, the way back to an earlier release. */
 export function AppFrame(props: {
   readonly at: AppRef;
-  readonly tab: "overview" | "deployments" | "settings";
+  readonly tab: (typeof TABS)[number];
   readonly children: (app: Resource<"App">) => ReactNode;
   readonly skeleton: ReactNode;
 }) {
@@ -47,6 +49,7 @@ export function AppFrame(props: {
   const tabs = [
     { href: to.app(team, namespace, app), label: t("tab.overview") },
     { href: to.deployments(team, namespace, app), label: t("tab.deployments") },
+    { href: to.repository(team, namespace, app), label: t("tab.repository") },
     { href: to.appSettings(team, namespace, app), label: t("tab.settings") },
   ];
   return (
@@ -68,7 +71,7 @@ export function AppFrame(props: {
         )
       }
       facts={<Facts app={object} />}
-      tabs={<Tabs label={t("tabs")} tabs={tabs} current={tabs[["overview", "deployments", "settings"].indexOf(props.tab)]?.href ?? ""} />}
+      tabs={<Tabs label={t("tabs")} tabs={tabs} current={tabs[TABS.indexOf(props.tab)]?.href ?? ""} />}
     >
       {!apps.loaded && <ProblemNote problem={apps.problem} />}
       {object ? props.children(object) : props.skeleton}
