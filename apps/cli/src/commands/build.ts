@@ -7,12 +7,15 @@ import { loadLogin } from "../config.ts";
 import { type AppPlace, placeName } from "../place.ts";
 import { shortCommit } from "../render.ts";
 import { snapshot } from "../snapshot.ts";
-import { explainBuild } from "./explain-build.ts";
 
 const CANCEL_MS = 5_000;
 
 export const build: Run = async (call) => {
-  if (call.has("explain") || call.has("eject")) return explainBuild(call);
+  if (call.has("explain") || call.has("eject")) {
+    // Only then: all that detects frameworks would else be loaded by every build.
+    const { explainBuild } = await import("./explain-build.ts");
+    return explainBuild(call);
+  }
   const [place, client, folder] = await Promise.all([
     call.app(call.argument("app")),
     call.client(),
