@@ -225,7 +225,6 @@ class Agent implements RunningAgent {
     // First of all: who is killed while he applies it comes back with this one, not with the one before.
     await this.#part("cache", () => this.#cache.store(desired));
     await this.#apply(desired);
-    await this.#part("builds", () => this.#builds.apply(desired.builds));
     await this.#part("streams", () => this.#streams.apply(desired.streams));
   }
 
@@ -254,6 +253,8 @@ class Agent implements RunningAgent {
     this.#desired = desired;
     await this.#part("network", () => this.#applyWire(desired));
     await this.#part("cgroups", () => this.#applyCgroups(desired));
+    // They only begin here, and what follows need not be waited for.
+    await this.#part("builds", () => this.#builds.apply(desired.builds));
     await this.#part("instances", () => this.#instances.apply(desired.instances));
     await this.#part("ingress", () => this.#applyRouting(desired));
   }
