@@ -1,4 +1,4 @@
-import { closeSync, constants, lutimesSync, openSync, readlinkSync, readSync, unlinkSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, lutimesSync, openSync, readlinkSync, readSync, unlinkSync } from "node:fs";
 import { getXattr, listXattrs, RootedTree, removeXattr, type TreeEntry } from "@plimsoll/host";
 import { TAR_END, type TarEntry, tarHeader, tarPadding } from "./tar.ts";
 
@@ -16,12 +16,13 @@ export function isContentXattr(name: string): boolean {
 
 /**
  * Takes from a fresh upper directory what is of this host only, so that it equals what another host would unpack: attributes that are
- * no content, and sockets, which no archive can hold.
+ * no content, and sockets, which no archive can hold. `onEntry` sees everything that is there, and may end it by throwing.
  */
-export async function stripHostTraces(root: string): Promise<void> {
+export async function stripHostTraces(root: string, onEntry: (stats: BigIntStats) => void = () => undefined): Promise<void> {
   using tree = new RootedTree(root);
   const rest = pauses();
   for (const entry of tree.walk()) {
+    onEntry(entry.stats);
     if (entry.stats.isSocket()) unlinkSync(entry.at);
     else for (const name of listXattrs(entry.at)) if (!isContentXattr(name)) removeXattr(entry.at, name);
     await rest();

@@ -18,6 +18,8 @@ export interface ExtractRules {
   readonly skip?: (path: string) => boolean;
   readonly maxBytes: number;
   readonly maxEntries: number;
+  /** Told of an entry's bytes before it is written; may throw. */
+  readonly spend?: (bytes: number, files: number) => void;
 }
 
 const WHITEOUT = Buffer.from(".wh.");
@@ -42,6 +44,7 @@ export async function extractLayer(archive: AsyncIterable<Uint8Array>, tree: Roo
     bytes += entry.size;
     if (entries > rules.maxEntries) throw new AppError("invalid", `${what} holds more than ${rules.maxEntries} entries.`);
     if (bytes > rules.maxBytes) throw new AppError("invalid", `${what} unpacks to more than ${rules.maxBytes} bytes.`);
+    rules.spend?.(entry.size, 1);
     checkPath(entry, what);
     if (rules.skip?.(entry.path.toString()) === true) continue;
     if (rules.whiteouts === "none") {

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import {
+  type BigIntStats,
   closeSync,
   existsSync,
   mkdirSync,
@@ -134,10 +135,14 @@ export class LayerStore {
 
   /**
    * Moves the upper directory into the store and names it. It must not be mounted any more and be on the store's file system. Content
-   * that the store has already is thrown away. `latestSeconds`: no file is younger (seconds since 1970). Safe to run concurrently.
+   * that the store has already is thrown away. `latestSeconds`: no file is younger (seconds since 1970). `onEntry` sees
+   * everything in it first, and may end it by throwing. Safe to run concurrently.
    */
-  async seal(upperDir: string, { latestSeconds }: { readonly latestSeconds?: number | undefined } = {}): Promise<LayerRef> {
-    await stripHostTraces(upperDir);
+  async seal(
+    upperDir: string,
+    { latestSeconds, onEntry }: { readonly latestSeconds?: number | undefined; readonly onEntry?: (stats: BigIntStats) => void } = {},
+  ): Promise<LayerRef> {
+    await stripHostTraces(upperDir, onEntry);
     if (latestSeconds !== undefined) await limitTimes(upperDir, latestSeconds);
     return this.#land(upperDir, await digestOf(upperDir));
   }

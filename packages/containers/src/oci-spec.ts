@@ -21,6 +21,8 @@ export interface ContainerSpec {
   readonly binds: readonly (BindMount | TmpfsMount)[];
   /** RLIMIT_NOFILE of the host's process is at least this. */
   readonly openFiles: number;
+  /** RLIMIT_FSIZE: no file grows larger. Absent: none. */
+  readonly fileBytes?: number;
 }
 
 export interface BindMount {
@@ -79,6 +81,7 @@ export function ociSpec(container: ContainerSpec): object {
         { type: "RLIMIT_NOFILE", soft: container.openFiles, hard: container.openFiles },
         // A core dump would be written wherever the host's core_pattern says.
         { type: "RLIMIT_CORE", soft: 0, hard: 0 },
+        ...(container.fileBytes === undefined ? [] : [{ type: "RLIMIT_FSIZE", soft: container.fileBytes, hard: container.fileBytes }]),
       ],
     },
     mounts: [

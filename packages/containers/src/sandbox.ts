@@ -49,6 +49,8 @@ export interface SandboxRequest {
   readonly brought?: readonly SandboxMount[];
   /** Killed after this time. Default: none. */
   readonly timeoutMs?: number;
+  /** No file grows larger: who writes on gets SIGXFSZ. Default: none. */
+  readonly fileBytes?: number;
   readonly signal?: AbortSignal;
   /** Called with output as it comes; the order between the streams is not exact. */
   readonly onOutput: (stream: "stdout" | "stderr", chunk: Buffer) => void;
@@ -235,6 +237,7 @@ function containerOf(request: SandboxRequest, cgroup: string) {
     cgroupsPath: request.cgroups.ociPath(cgroup),
     binds: [],
     openFiles: openFilesLimit(),
+    ...(request.fileBytes === undefined ? {} : { fileBytes: request.fileBytes }),
   };
 }
 

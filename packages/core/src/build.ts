@@ -8,7 +8,14 @@ export interface BuildLimits {
   readonly timeoutMs: number;
   /** Log bytes kept; what comes after is counted, not kept. */
   readonly logBytes: number;
+  /** What its steps may write to the disk, all together: the larger of each file's length and what it takes. Absent: DEFAULT_BUILD_DISK's. */
+  readonly diskBytes?: number;
+  /** Files, directories and links that its steps may make. Absent: DEFAULT_BUILD_DISK's. */
+  readonly diskFiles?: number;
 }
+
+/** Room for the largest of ordinary images, several times over, and for no accident. */
+export const DEFAULT_BUILD_DISK = { diskBytes: 8 * 1024 ** 3, diskFiles: 500_000 } as const;
 
 /** Why a build did not make an image, as told to the person who pushed. */
 export interface BuildFailure {
@@ -19,6 +26,7 @@ export interface BuildFailure {
     | "base_image"
     | "command"
     | "out_of_memory"
+    | "out_of_disk"
     | "timeout"
     | "cancelled"
     | "interrupted"

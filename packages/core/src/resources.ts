@@ -102,6 +102,8 @@ export const BuildLimitsSchema: z.ZodType<BuildLimits> = z.object({
   pids: z.int().min(1),
   timeoutMs: z.int().min(1),
   logBytes: z.int().min(1),
+  diskBytes: z.int().min(1).optional(),
+  diskFiles: z.int().min(1).optional(),
 });
 
 export const BuildFailureSchema: z.ZodType<BuildFailure> = z.object({
@@ -112,6 +114,7 @@ export const BuildFailureSchema: z.ZodType<BuildFailure> = z.object({
     "base_image",
     "command",
     "out_of_memory",
+    "out_of_disk",
     "timeout",
     "cancelled",
     "interrupted",

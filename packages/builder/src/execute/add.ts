@@ -22,6 +22,8 @@ export interface Adding extends Omit<ContextCopy, "taking" | "inline" | "target"
   readonly fetched: readonly (string | undefined)[];
   /** Of --chown. */
   readonly owner: Owner | undefined;
+  /** Told of bytes and entries before they are written; may throw. */
+  readonly spend: (bytes: number, files: number) => void;
 }
 
 /**
@@ -76,10 +78,16 @@ class Unpacker {
   async unpackBlob({ node }: Taken): Promise<boolean> {
     if (this.adding.action.unpack === false || (node.kind !== "file" && node.kind !== "executable")) return false;
     const file = join(this.adding.scratchDir, `archive-${this.sequence++}`);
+    let written = 0;
+    const spend = (bytes: number) => {
+      this.adding.spend(bytes, 0);
+      written += bytes;
+    };
     try {
-      return (await writeCandidate(this.adding.objects, node, file)) && (await this.unpack(file, node.path));
+      return (await writeCandidate(this.adding.objects, node, file, spend)) && (await this.unpack(file, node.path));
     } finally {
       rmSync(file, { force: true });
+      this.adding.spend(-written, 0);
     }
   }
 
@@ -92,7 +100,7 @@ class Unpacker {
     try {
       // The destination is the archive's root: what it holds leads nowhere else, not even within the image.
       using into = new RootedTree(`/proc/self/fd/${root}`);
-      await unpackArchive(file, into, { what: `The archive ${what}`, owner: this.adding.owner });
+      await unpackArchive(file, into, { what: `The archive ${what}`, owner: this.adding.owner, spend: this.adding.spend });
     } finally {
       closeSync(root);
     }
@@ -101,13 +109,14 @@ class Unpacker {
 }
 
 /** Writes a blob to a file of ours when its beginning may be that of an archive. */
-async function writeCandidate(objects: GitObjects, node: ContextNode, file: string): Promise<boolean> {
+async function writeCandidate(objects: GitObjects, node: ContextNode, file: string, spend: (bytes: number) => void): Promise<boolean> {
   let head: Buffer = Buffer.alloc(0);
   let descriptor: number | undefined;
   let isCandidate: boolean | undefined;
   let remaining = 0;
   const write = (bytes: Buffer) => {
     descriptor ??= openSync(file, "wx", 0o600);
+    spend(bytes.length);
     for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
   };
   try {

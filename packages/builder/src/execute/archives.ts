@@ -55,12 +55,18 @@ export function mayBeArchive(head: Buffer): boolean {
 export async function unpackArchive(
   file: string,
   tree: RootedTree,
-  options: { readonly what: string; readonly owner?: Owner | undefined; readonly bounds?: ArchiveBounds },
+  options: {
+    readonly what: string;
+    readonly owner?: Owner | undefined;
+    readonly bounds?: ArchiveBounds;
+    readonly spend?: (bytes: number, files: number) => void;
+  },
 ): Promise<void> {
   const bounds = options.bounds ?? ARCHIVE_BOUNDS;
   await using content = await open(file, bounds, options.what);
-  const { what, owner } = options;
-  const rules = { ...bounds, whiteouts: "none", what, ...(owner === undefined ? {} : { owner }) } as const;
+  const { what, owner, spend } = options;
+  const more = { ...(owner === undefined ? {} : { owner }), ...(spend === undefined ? {} : { spend }) };
+  const rules = { ...bounds, whiteouts: "none", what, ...more } as const;
   try {
     await extractLayer(content.stream, tree, rules);
   } catch (error) {

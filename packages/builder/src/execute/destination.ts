@@ -31,12 +31,22 @@ export class Destination {
   /** Given by --chown and --chmod (a checked symbolic mode is applied to a source's own); else a source's own. */
   private readonly owner: Owner | undefined;
   private readonly mode: number | string | undefined;
+  /** Told of bytes and entries before they are written; may throw. */
+  private readonly spend: (bytes: number, files: number) => void;
   private readonly times = new Map<string, bigint>();
 
-  constructor(tree: RootedTree, options: { readonly owner?: Owner | undefined; readonly mode?: number | string | undefined } = {}) {
+  constructor(
+    tree: RootedTree,
+    options: {
+      readonly owner?: Owner | undefined;
+      readonly mode?: number | string | undefined;
+      readonly spend?: ((bytes: number, files: number) => void) | undefined;
+    } = {},
+  ) {
     this.tree = tree;
     this.owner = options.owner;
     this.mode = options.mode;
+    this.spend = options.spend ?? (() => undefined);
   }
 
   /** The path without links, as far as it exists; `..` and absolute links stay inside. */
@@ -74,6 +84,7 @@ export class Destination {
     const parent = posix.dirname(path);
     this.ensureDirectory(parent);
     this.touch(parent);
+    this.spend(0, 1);
     this.tree.mkdir(path, 0o755, this.owner ?? { uid: 0, gid: 0 });
     this.times.set(path, DIRECTORY_TIME_NS);
   }
@@ -85,6 +96,7 @@ export class Destination {
       throw new DestinationProblem(`${path} is there and no directory, so a directory cannot take its place`);
     if (kind === "nothing") {
       this.touch(posix.dirname(path));
+      this.spend(0, 1);
       this.tree.mkdir(path, 0o700);
     }
     this.setAttributes(path, attributes, true);
@@ -94,8 +106,9 @@ export class Destination {
   /** A new file in the place of a file or link; the caller writes into it and ends it. */
   putFile(path: string, attributes: EntryAttributes): FileWriter {
     this.touch(posix.dirname(path));
+    this.spend(0, 1);
     const descriptor = this.create(path, this.modeOf(attributes, false), this.owner ?? attributes.owner);
-    return new FileWriter(descriptor, () => {
+    return new FileWriter(descriptor, this.spend, () => {
       // After the content: writing takes file capabilities away.
       for (const [name, value] of attributes.xattrs ?? []) this.tree.setXattr(path, name, value);
       this.tree.utimes(path, attributes.mtimeNs);
@@ -146,6 +159,7 @@ export class Destination {
     const kind = this.kindOf(path);
     if (kind === "directory") throw inTheWay(path);
     this.touch(posix.dirname(path));
+    this.spend(0, 1);
     if (kind === "other") this.tree.remove(path);
   }
 
@@ -188,15 +202,18 @@ export class Destination {
 /** Writes one file front to back; blocks of zeros become holes. */
 export class FileWriter {
   private readonly descriptor: number;
+  private readonly spend: (bytes: number, files: number) => void;
   private readonly complete: () => void;
   private position = 0;
 
-  constructor(descriptor: number, complete: () => void) {
+  constructor(descriptor: number, spend: (bytes: number, files: number) => void, complete: () => void) {
     this.descriptor = descriptor;
+    this.spend = spend;
     this.complete = complete;
   }
 
   write(bytes: Buffer): void {
+    this.spend(bytes.length, 0);
     for (let start = 0; start < bytes.length; start += ZEROS.length) {
       const part = bytes.subarray(start, start + ZEROS.length);
       if (part.length < ZEROS.length || !part.equals(ZEROS)) writeFully(this.descriptor, part, this.position);

@@ -20,6 +20,10 @@ export interface GitWay {
   readonly network: BuildNetworkPath;
   readonly through: FetchNetwork;
   readonly certificates?: string | undefined;
+  /** Told of bytes and entries before they are written to the disk; may throw. */
+  readonly spend?: ((bytes: number, files: number) => void) | undefined;
+  /** No file of git's grows larger. */
+  readonly maxFileBytes?: number;
 }
 
 /** Of a whole clone; the build's own limit is mostly shorter. */
@@ -71,7 +75,7 @@ export async function fetchGit(
     await download(remote, commit, way, place);
     await using objects = new GitObjects(join(place, ".git"));
     const { tree: rootId, committedAt } = parseCommit(await objects.read(commit, "commit"));
-    const destination = new Destination(tree, { owner: { uid: 0, gid: 0 } });
+    const destination = new Destination(tree, { owner: { uid: 0, gid: 0 }, spend: way.spend });
     const context = new ContextTree(objects, rootId);
     if (subdir !== "" && (await context.find(subdir, true))?.kind !== "directory") {
       throw new MissingSource(subdir, `the repository has no directory ${subdir}`);
@@ -117,10 +121,10 @@ async function copyGitDir(remote: string, commit: string, way: GitWay, place: st
   copyFromTree(origin, { sources: ["/"] }, { destination, placement: new Placement(destination, "/.git/") });
 }
 
-async function git(args: readonly string[], { network, through, certificates }: GitWay, cwd: string): Promise<Output> {
+async function git(args: readonly string[], { network, through, certificates, maxFileBytes }: GitWay, cwd: string): Promise<Output> {
   const settings = ["-c", "core.hooksPath=/dev/null", "-c", "credential.helper=", "-c", "gc.auto=0", "-c", "protocol.version=2"];
   const authorities = certificates === undefined ? [] : ["-c", `http.sslCAInfo=${certificates}`];
-  const argv = through.argvAsNobody(network, ["git", ...settings, ...authorities, ...args], MAX_DOWNLOAD_BYTES);
+  const argv = through.argvAsNobody(network, ["git", ...settings, ...authorities, ...args], maxFileBytes ?? MAX_DOWNLOAD_BYTES);
   try {
     return await run(argv, { cwd, env: FETCH_ENV, timeoutMs: TIMEOUT_MS, maxOutputBytes: 4 * 1024 * 1024 });
   } catch (error) {

@@ -35,10 +35,16 @@ export const MAX_DOWNLOAD_BYTES = 8 * 1024 ** 3;
  * FetchFailed.
  */
 export async function fetchUrl(
-  wanted: { readonly url: string; readonly checksum?: string; readonly file: string; readonly maxBytes?: number },
+  wanted: {
+    readonly url: string;
+    readonly checksum?: string;
+    readonly file: string;
+    readonly maxBytes?: number;
+    readonly spend?: (bytes: number) => void;
+  },
   way: { readonly network: BuildNetworkPath; readonly through: FetchNetwork; readonly certificates?: string | undefined },
 ): Promise<void> {
-  const { url, checksum, file, maxBytes = MAX_DOWNLOAD_BYTES } = wanted;
+  const { url, checksum, file, maxBytes = MAX_DOWNLOAD_BYTES, spend } = wanted;
   const { certificates } = way;
   const order: FetchOrder = { url, uid: NOBODY, gid: NOBODY, idleMs: IDLE_MS, ...(certificates === undefined ? {} : { certificates }) };
   const program = [process.execPath, "--disable-warning=ExperimentalWarning", MAIN, JSON.stringify(order)];
@@ -67,6 +73,7 @@ export async function fetchUrl(
       }
       bytes += content.length;
       if (bytes > maxBytes) throw new FetchFailed(`it is larger than ${maxBytes} bytes`);
+      spend?.(content.length);
       hash.update(content);
       for (let done = 0; done < content.length; ) done += writeSync(output, content, done);
     }

@@ -3,6 +3,7 @@ import type { HostLayout } from "@plimsoll/host";
 import type { Taking } from "../context/filter.ts";
 import type { AddAction, CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
+import type { DiskAmount } from "./disk-budget.ts";
 
 /**
  * What the agent and a build's worker say to each other: JSON objects, one a line, over the worker's standard input and output. The worker
@@ -25,6 +26,8 @@ export interface WorkerInit {
   readonly sourceDateEpoch?: number;
   /** Output kept of all commands together; the rest is counted. */
   readonly logBytes: number;
+  /** What its steps may write, all together. */
+  readonly disk: DiskAmount;
 }
 
 /** The build context as the worker reads it again. */

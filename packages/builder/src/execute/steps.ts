@@ -1,6 +1,6 @@
-import { chmodSync, chownSync, readdirSync, statSync } from "node:fs";
+import { type BigIntStats, chmodSync, chownSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { LayerStore, runSandbox, type SandboxMount } from "@plimsoll/containers";
+import { LayerStore, type SandboxMount } from "@plimsoll/containers";
 import { AppError, type Digest, type LayerRef } from "@plimsoll/core";
 import { type CgroupDriver, cgroupDriver, RootedTree } from "@plimsoll/host";
 import { FirstSeen } from "../cache/first-seen.ts";
@@ -16,13 +16,15 @@ import { trustCertificates } from "./certificates.ts";
 import { copyContext, copyInline } from "./copy-context.ts";
 import { copyFromTree } from "./copy-layers.ts";
 import { Destination } from "./destination.ts";
+import { type DiskAccount, DiskBudget, DiskTally, OutOfDisk } from "./disk-budget.ts";
 import { fetchGit, type GitWay, resolveGit } from "./fetch-git.ts";
-import { fetchUrl } from "./fetch-url.ts";
+import { fetchUrl, MAX_DOWNLOAD_BYTES } from "./fetch-url.ts";
 import { CommandOutput, type OutputBudget } from "./output.ts";
 import { mountLayers } from "./overlay.ts";
 import { lookUpOwner } from "./owners.ts";
 import { Placement } from "./place.ts";
 import type { BuildNetworkPath, ContextSource, MountInput, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
+import { metFileLimit, runWithinDisk } from "./run-within-disk.ts";
 import { startSshAgent } from "./ssh-agent.ts";
 
 /** A command that ended other than with 0. */
@@ -67,6 +69,7 @@ export class StepExecutor implements AsyncDisposable {
   private readonly cgroups: CgroupDriver;
   private readonly objects: GitObjects;
   private readonly budget: OutputBudget;
+  private readonly disk: DiskBudget;
   private readonly fetching: FetchNetwork;
 
   constructor(options: StepExecutorOptions) {
@@ -76,6 +79,7 @@ export class StepExecutor implements AsyncDisposable {
     this.cgroups = cgroupDriver(layout);
     this.objects = new GitObjects(repository);
     this.fetching = new FetchNetwork(options.scratchDir);
+    this.disk = new DiskBudget(options.init.disk);
     this.budget = { remainingBytes: logBytes, limitBytes: logBytes };
   }
 
@@ -83,11 +87,12 @@ export class StepExecutor implements AsyncDisposable {
   async execute(request: WorkerRequest): Promise<WorkerResult> {
     switch (request.type) {
       case "run":
-        return { layer: await this.onFreshLayer((upper) => this.run(request, upper)) };
+        return { layer: await this.onFreshLayer((upper, account) => this.run(request, upper, account)) };
       case "workdir": {
         const { path, user } = request.action;
-        const layer = await this.onTree(request.parents, async (tree) => {
-          const destination = new Destination(tree, { owner: user === "" ? undefined : lookUpOwner(tree, user) });
+        const layer = await this.onTree(request.parents, async (tree, account) => {
+          const owner = user === "" ? undefined : lookUpOwner(tree, user);
+          const destination = new Destination(tree, { owner, spend: spender(account) });
           destination.ensureDirectory(destination.resolve(path));
           destination.finish();
         });
@@ -95,16 +100,16 @@ export class StepExecutor implements AsyncDisposable {
       }
       case "copy-context":
         return {
-          layer: await this.onTree(request.parents, async (tree) => {
-            const destination = copyDestination(tree, request.action);
+          layer: await this.onTree(request.parents, async (tree, account) => {
+            const destination = copyDestination(tree, request.action, account);
             await this.copyContext(request.action, request.context, destination);
             destination.finish();
           }),
         };
       case "copy-layers": {
         let contents: readonly CopyContent[] = [];
-        const layer = await this.onTree(request.parents, async (tree) => {
-          const destination = copyDestination(tree, request.action);
+        const layer = await this.onTree(request.parents, async (tree, account) => {
+          const destination = copyDestination(tree, request.action, account);
           const placement = new Placement(destination, request.action.destination);
           contents = this.onOrigin(request.origin, (origin) => copyFromTree(origin, request.action, { destination, placement }));
           const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
@@ -137,12 +142,13 @@ export class StepExecutor implements AsyncDisposable {
   private async run(
     { id, action, parents, network, mounts }: WorkerRequest & { readonly type: "run" },
     upper: { readonly upperDir: string; readonly workDir: string },
+    account: DiskAccount,
   ): Promise<void> {
     const { init, onOutput } = this.options;
     await using brought = await this.bring(action, mounts);
     const output = new CommandOutput(this.budget, (stream, text) => onOutput(id, stream, text), brought.secrets);
     const trusted = trustCertificates(init.certificates);
-    const result = await runSandbox({
+    const sandbox = {
       layout: init.layout,
       cgroups: this.cgroups,
       id: `${init.buildId}-${id}`,
@@ -159,12 +165,14 @@ export class StepExecutor implements AsyncDisposable {
       user: action.user,
       cwd: action.cwd,
       resolver: { nameservers: network?.nameservers ?? [], search: [], options: [] },
-      onOutput: (stream, chunk) => output.add(stream, chunk),
-    })
+      onOutput: (stream: "stdout" | "stderr", chunk: Buffer) => output.add(stream, chunk),
+    };
+    const result = await runWithinDisk(sandbox, { account, limit: this.disk.limit })
       .catch((error: unknown) => {
         throw error instanceof AppError && error.code === "invalid" ? new CommandNotStarted(error.message) : error;
       })
       .finally(() => output.end());
+    if (metFileLimit(result.exitCode, output.tail())) throw new OutOfDisk("bytes", this.disk.limit.bytes, "a single file", output.tail());
     if (result.exitCode !== 0) throw new CommandFailed(result.exitCode, result.outOfMemory, output.tail());
   }
 
@@ -227,8 +235,8 @@ export class StepExecutor implements AsyncDisposable {
     const scratch = this.layers.temporary();
     const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
     try {
-      const layer = await this.onTree(parents, async (tree) => {
-        const destination = copyDestination(tree, action);
+      const layer = await this.onTree(parents, async (tree, account) => {
+        const destination = copyDestination(tree, action, account);
         const adding = {
           action,
           objects: this.objects,
@@ -239,6 +247,7 @@ export class StepExecutor implements AsyncDisposable {
           scratchDir: scratch.dir,
           fetched: fetched.map((digest) => (digest === null ? undefined : this.dirsOf([digest])[0])),
           owner: action.chown === undefined ? undefined : lookUpOwner(tree, action.chown),
+          spend: spender(account),
         };
         await addSources(adding, tree, destination);
         destination.finish();
@@ -255,8 +264,9 @@ export class StepExecutor implements AsyncDisposable {
   }
 
   private fetchUrl({ url, checksum, network }: WorkerRequest & { readonly type: "fetch-url" }): Promise<LayerRef | null> {
-    return this.onFreshLayer(async ({ upperDir }) => {
-      const wanted = { url, file: join(upperDir, DOWNLOAD), ...(checksum === undefined ? {} : { checksum }) };
+    return this.onFreshLayer(async ({ upperDir }, account) => {
+      const spend = (bytes: number) => account.spend(bytes, 0);
+      const wanted = { url, file: join(upperDir, DOWNLOAD), spend, ...(checksum === undefined ? {} : { checksum }) };
       await fetchUrl(wanted, this.wayTo(network));
     });
   }
@@ -265,7 +275,10 @@ export class StepExecutor implements AsyncDisposable {
     const disk = this.layers.temporary();
     const places = { scratchDir: this.options.scratchDir, diskDir: disk.dir, id: String(request.id) };
     try {
-      return await this.onTree([], (tree) => fetchGit(request, this.wayTo(request.network), places, tree));
+      return await this.onTree([], (tree, account) => {
+        const bounds = { spend: spender(account), maxFileBytes: Math.min(MAX_DOWNLOAD_BYTES, account.left.bytes) };
+        return fetchGit(request, { ...this.wayTo(request.network), ...bounds }, places, tree);
+      });
     } finally {
       await disk.discard();
     }
@@ -295,12 +308,12 @@ export class StepExecutor implements AsyncDisposable {
     }
   }
 
-  private onTree(parents: readonly Digest[], body: (tree: RootedTree) => Promise<void>): Promise<LayerRef | null> {
-    return this.onFreshLayer(async (upper) => {
+  private onTree(parents: readonly Digest[], body: (tree: RootedTree, account: DiskAccount) => Promise<void>): Promise<LayerRef | null> {
+    return this.onFreshLayer(async (upper, account) => {
       const mounted = mountLayers(this.options.scratchDir, this.dirsOf(parents), upper);
       try {
         using tree = new RootedTree(mounted.root);
-        await body(tree);
+        await body(tree, account);
       } finally {
         mounted.unmount();
       }
@@ -308,17 +321,25 @@ export class StepExecutor implements AsyncDisposable {
   }
 
   /** Null where the body left nothing behind. */
-  private async onFreshLayer(body: (upper: { upperDir: string; workDir: string }) => Promise<void>): Promise<LayerRef | null> {
+  private async onFreshLayer(
+    body: (upper: { upperDir: string; workDir: string }, account: DiskAccount) => Promise<void>,
+  ): Promise<LayerRef | null> {
     const temporary = this.layers.temporary();
+    const account = this.disk.account();
     try {
       const { upperDir, workDir } = temporary;
       const before = statSync(upperDir);
-      await body({ upperDir, workDir });
+      await body({ upperDir, workDir }, account);
       const after = statSync(upperDir);
       const sameRoot = after.mode === before.mode && after.uid === before.uid && after.gid === before.gid;
       if (sameRoot && readdirSync(upperDir).length === 0) return null;
-      return await this.layers.seal(upperDir, { latestSeconds: this.options.init.sourceDateEpoch });
+      const tally = new DiskTally();
+      const onEntry = (stats: BigIntStats) => account.measured(tally.add(stats));
+      const layer = await this.layers.seal(upperDir, { latestSeconds: this.options.init.sourceDateEpoch, onEntry });
+      account.close(true);
+      return layer;
     } finally {
+      account.close(false);
       await temporary.discard();
     }
   }
@@ -348,6 +369,14 @@ function merged(...layers: readonly (readonly string[])[]): readonly string[] {
   return [...new Map(layers.flat().map((entry) => [entry.split("=", 1)[0], entry])).values()];
 }
 
-function copyDestination(tree: RootedTree, { chown, chmod }: { readonly chown?: string; readonly chmod?: number | string }): Destination {
-  return new Destination(tree, { owner: chown === undefined ? undefined : lookUpOwner(tree, chown), mode: chmod });
+function copyDestination(
+  tree: RootedTree,
+  { chown, chmod }: { readonly chown?: string; readonly chmod?: number | string },
+  account: DiskAccount,
+): Destination {
+  return new Destination(tree, { owner: chown === undefined ? undefined : lookUpOwner(tree, chown), mode: chmod, spend: spender(account) });
+}
+
+function spender(account: DiskAccount): (bytes: number, files: number) => void {
+  return (bytes, files) => account.spend(bytes, files);
 }

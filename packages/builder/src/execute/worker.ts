@@ -6,6 +6,8 @@ import { cgroupDriver, errorCode, MS, mount } from "@plimsoll/host";
 import { PatternError } from "../context/pattern.ts";
 import { MissingSource } from "../context/select.ts";
 import { DestinationProblem } from "./destination.ts";
+import { OutOfDisk, outOfDiskText } from "./disk-budget.ts";
+import { CacheFull, HostOutOfDisk } from "./disk-watch.ts";
 import { FetchFailed } from "./fetch-url.ts";
 import { UnknownOwner } from "./owners.ts";
 import { jsonLines, WORKER_CGROUP, type WorkerFailure, type WorkerInit, type WorkerMessage, type WorkerRequest } from "./protocol.ts";
@@ -49,6 +51,16 @@ function describe(error: unknown): WorkerFailure {
   if (error instanceof CommandFailed) {
     const { exitCode, logTail } = error;
     return { reason: error.outOfMemory ? "out_of_memory" : "command", message: `exit code ${exitCode}`, exitCode, logTail };
+  }
+  if (error instanceof OutOfDisk) return { reason: "out_of_disk", message: outOfDiskText(error), logTail: error.logTail };
+  if (error instanceof HostOutOfDisk) {
+    return { reason: "out_of_disk", message: "the host has almost no disk space left. Push again, or tell the platform's operator" };
+  }
+  if (error instanceof CacheFull) {
+    return {
+      reason: "out_of_disk",
+      message: `the cache mount ${error.target} held more than a build may write, and was emptied. Let the command keep less in it, and push again`,
+    };
   }
   if (error instanceof CommandNotStarted) return { reason: "command", message: error.message };
   if (error instanceof MissingSource || error instanceof DestinationProblem || error instanceof UnknownOwner) {

@@ -26,12 +26,17 @@ function message({ label }: StepPlace, failure: WorkerFailure, limits: BuildLimi
       return `${label} failed with exit code ${failure.exitCode}${hint(failure.exitCode)}.`;
     case "out_of_memory":
       return `${label} was killed: it needed more than the build's ${size(limits.memoryBytes)} of memory. Give builds ${size(retryMemory(limits.memoryBytes))} and push again.`;
+    case "out_of_disk":
+      return `${label} was stopped: ${failure.message.replace(/\.$/, "")}.${failure.message.startsWith("it ") ? OUT_OF_DISK_HINT : ""}`;
     case "internal":
       return `${label} could not be executed: ${failure.message}. The platform's operator finds the reason in the agent's log; push again to repeat it.`;
     default:
       return `${label}: ${failure.message.replace(/\.$/, "")}.`;
   }
 }
+
+const OUT_OF_DISK_HINT =
+  " Write less, remove what is not needed in the RUN that makes it, or keep downloads in a cache mount; an owner of the team can give builds more.";
 
 function hint(exitCode: number | undefined): string {
   if (exitCode === 127) return ": the shell did not find a program; install it in an earlier RUN, or check its name and PATH";

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type { LayerStore } from "@plimsoll/containers";
-import { AppError, type BuildLimits } from "@plimsoll/core";
+import { AppError, type BuildLimits, DEFAULT_BUILD_DISK } from "@plimsoll/core";
 import { type CgroupDriver, ensureUserNamespace, type HostLayout } from "@plimsoll/host";
+import type { DiskAmount } from "../execute/disk-budget.ts";
 import {
   type BuildNetworkPath,
   WORKER_CGROUP,
@@ -50,6 +51,11 @@ interface Pending {
   readonly resolve: (result: WorkerResult) => void;
   readonly reject: (error: unknown) => void;
   readonly onOutput: (stream: "stdout" | "stderr", text: string) => void;
+}
+
+/** What a build's steps may write to the disk. */
+export function diskOf({ diskBytes, diskFiles }: BuildLimits): DiskAmount {
+  return { bytes: diskBytes ?? DEFAULT_BUILD_DISK.diskBytes, files: diskFiles ?? DEFAULT_BUILD_DISK.diskFiles };
 }
 
 /** `tenants/<namespace>/build/<build>`, relative to the layout's cgroup root. */
@@ -143,6 +149,7 @@ export class WorkerClient implements AsyncDisposable {
       cgroupPath: path,
       userNamespace: { path: userNamespace, uidBase: namespace.uidBase },
       logBytes: limits.logBytes,
+      disk: diskOf(limits),
       ...(this.options.sourceDateEpoch === undefined ? {} : { sourceDateEpoch: this.options.sourceDateEpoch }),
       ...(this.options.certificates === undefined ? {} : { certificates: this.options.certificates }),
     };

@@ -1,0 +1,108 @@
+import { readdirSync, statfsSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { BuildHost, failureOf, imageOf, LIMITS, NAMESPACE } from "./testing/build-host.ts";
+import { tarOf } from "./testing/tar-of.ts";
+
+const MIB = 1024 ** 2;
+const limited = (diskBytes: number, diskFiles = 100_000) => ({ request: { limits: { ...LIMITS, diskBytes, diskFiles } } });
+
+describe("the disk limit of a build", () => {
+  let host: BuildHost;
+  beforeAll(async () => {
+    host = await BuildHost.open();
+  });
+  afterAll(async () => {
+    await host[Symbol.asyncDispose]();
+  });
+  afterEach(() => {
+    expect(host.cgroups.children(`tenants/${NAMESPACE.uid}/build`)).toEqual([]);
+    expect(readdirSync(join(host.layout.layersDir, "tmp"))).toEqual([]);
+  });
+
+  const run = (
+    command: string,
+    options: Parameters<BuildHost["build"]>[1] = limited(64 * MIB),
+    more: Readonly<Record<string, string | Uint8Array>> = {},
+  ) => host.build({ Dockerfile: `FROM busybox\nRUN ${command}\n`, ...more }, options);
+  const free = () => {
+    const { bavail, bsize } = statfsSync(host.dir);
+    return bavail * bsize;
+  };
+
+  it("refuses a sparse file of 10 GB at once, with the default limits", async () => {
+    const built = await run("dd if=/dev/zero of=/sparse bs=1 count=1 seek=10G", {});
+    expect(failureOf(built)).toMatchObject({ reason: "out_of_disk", line: 2 });
+    expect(failureOf(built).message).toContain("more than the build's 8 GiB of disk; most of it is a single file. Write less");
+    expect(built.elapsedMs).toBeLessThan(10_000);
+    // Without the limit the file is there.
+    imageOf(await run("dd if=/dev/zero of=/sparse bs=1 count=1 seek=10G && rm /sparse", limited(20 * 1024 ** 3)));
+  });
+
+  it("stops a command whose files are too much together, and says which is most of it", async () => {
+    const before = free();
+    const built = await run(
+      "mkdir /data; dd if=/dev/zero of=/data/big bs=1M count=50; i=0; while true; do i=$((i+1)); dd if=/dev/zero of=/data/f$i bs=1M count=20; done",
+    );
+    expect(failureOf(built)).toMatchObject({ reason: "out_of_disk", line: 2 });
+    expect(failureOf(built).message).toContain("it wrote more than the build's 64 MiB of disk; most of it is /data/big (50 MiB).");
+    expect(built.elapsedMs).toBeLessThan(15_000);
+    expect(before - free()).toBeLessThan(2 * 1024 ** 3);
+    imageOf(await run("echo unhurt"));
+  });
+
+  it("stops one that fills a directory with entries", async () => {
+    const built = await run(
+      "mkdir /many && cd /many && i=0; while true; do i=$((i+1)); mkdir d$i; cd d$i; touch $(env seq 1 1000 2>/dev/null) a b c d e f g h; done",
+      limited(1024 * MIB, 5_000),
+    );
+    expect(failureOf(built)).toMatchObject({ reason: "out_of_disk", line: 2 });
+    expect(failureOf(built).message).toContain("more than the build's 5000 files and directories");
+  });
+
+  it("counts what was written before a command could be stopped", async () => {
+    const quick = await run("dd if=/dev/zero of=/a bs=1M count=40 && cp /a /b");
+    expect(failureOf(quick)).toMatchObject({ reason: "out_of_disk", line: 2 });
+    const inTwo = await host.build(
+      { Dockerfile: "FROM busybox\nRUN dd if=/dev/zero of=/a bs=1M count=40\nRUN cp /a /b\n" },
+      limited(64 * MIB),
+    );
+    expect(failureOf(inTwo)).toMatchObject({ reason: "out_of_disk", line: 3 });
+    imageOf(await host.build({ Dockerfile: "FROM busybox\nRUN dd if=/dev/zero of=/a bs=1M count=40\nRUN rm /a\n" }, limited(64 * MIB)));
+  });
+
+  it("finds what is written into files that have no name any more", async () => {
+    const built = await run(
+      'for i in 1 2 3 4 5 6 7 8; do dd if=/dev/zero of=/x bs=1M count=30 2>/dev/null; eval "exec 1$i</x"; rm /x; done; sleep 30',
+    );
+    expect(failureOf(built)).toMatchObject({ reason: "out_of_disk", line: 2 });
+  });
+
+  it("holds COPY, ADD and a stage to it before they write", async () => {
+    const big = Buffer.alloc(40 * MIB, "x");
+    const copied = await host.build({ Dockerfile: "FROM busybox\nCOPY big /a\nCOPY big /b\n", big }, limited(64 * MIB));
+    expect(failureOf(copied)).toMatchObject({ reason: "out_of_disk", line: 3 });
+    const archive = tarOf([{ path: "f", content: big }]);
+    const added = await host.build({ Dockerfile: "FROM busybox\nADD archive /a/\n", archive }, limited(48 * MIB));
+    expect(failureOf(added)).toMatchObject({ reason: "out_of_disk", line: 2 });
+    const staged = await host.build(
+      {
+        Dockerfile:
+          "FROM busybox AS one\nRUN dd if=/dev/zero of=/a bs=1M count=1 seek=39\nFROM busybox\nCOPY --from=one /a /\nCOPY --from=one /a /b\n",
+      },
+      limited(100 * MIB),
+    );
+    expect(failureOf(staged)).toMatchObject({ reason: "out_of_disk", line: 5 });
+    const many = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`many/f${index}`, "x"]));
+    const files = await host.build({ Dockerfile: "FROM busybox\nCOPY many /many/\n", ...many }, limited(64 * MIB, 50));
+    expect(failureOf(files).message).toContain("more than the build's 50 files and directories");
+  });
+
+  it("empties a cache mount that holds more than a build may write, so that the next build can use it", async () => {
+    const fill = "--mount=type=cache,target=/cache for i in 1 2 3 4 5 6; do dd if=/dev/zero of=/cache/f$i bs=1M count=30; done; sleep 30";
+    const built = await run(fill);
+    expect(failureOf(built)).toMatchObject({ reason: "out_of_disk", message: expect.stringContaining("cache mount /cache") });
+    const next = await run("--mount=type=cache,target=/cache ls /cache && echo empty");
+    expect(next.log).toBe("empty\n");
+  });
+});
