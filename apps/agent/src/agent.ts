@@ -12,6 +12,7 @@ import { cacheBudget } from "./builds/cache-budget.ts";
 import { BuildKeeper } from "./builds/keeper.ts";
 import { GitMirrors } from "./builds/mirror.ts";
 import { type DesiredCache, desiredCache } from "./desired-cache.ts";
+import { DiskBooks } from "./disk/books.ts";
 import { describeHost, type EnrolledIdentity, enrollAgain, ensureEnrolled } from "./enrollment.ts";
 import { openQueueTunnel, throughSocket } from "./gateway.ts";
 import { HostIngress } from "./host-ingress.ts";
@@ -28,6 +29,8 @@ const RESYNC_MS = 30_000;
 /** What failed is tried again before the next resync. */
 const RETRY_MS = 2_000;
 const COLLECT_MS = 5 * 60_000;
+/** The first ledger after a start: bringing everything back comes first. */
+const FIRST_LEDGER_MS = 30_000;
 const MIRROR_IDLE_MS = 14 * 24 * 3_600_000;
 /** While builds run in it, a namespace's cgroup also holds their limits. */
 const BUILD_PIDS = 4_096;
@@ -101,6 +104,7 @@ class Agent implements RunningAgent {
   readonly #streams: StreamAnswers;
   readonly #ingress: HostIngress;
   readonly #sync: Loop;
+  readonly #books: DiskBooks;
   readonly #timers: NodeJS.Timeout[] = [];
   #desired: DesiredState | undefined;
   /** What the server said last; what was kept from before our start is none of that. */
@@ -113,6 +117,8 @@ class Agent implements RunningAgent {
   #triedAgain = false;
   /** Images and layers are taken away: no build begins meanwhile. */
   #collecting: Promise<unknown> = Promise.resolve();
+  /** One after the other, however they were asked for. */
+  #collection: Promise<void> = Promise.resolve();
 
   constructor(parts: Parts) {
     const { settings, layout, layers, images, runtime, identity, log } = parts;
@@ -152,6 +158,7 @@ class Agent implements RunningAgent {
     });
     this.#streams = new StreamAnswers({ api: this.#api, runtime, layers, log });
     this.#ingress = new HostIngress(settings, layout, log);
+    this.#books = new DiskBooks({ ...parts, api: this.#api });
     this.#sync = new Loop(
       () => this.#pass(),
       (error) => log.error("sync failed", { error }),
@@ -171,6 +178,7 @@ class Agent implements RunningAgent {
     await this.#openQueue();
     this.#timers.push(setInterval(() => this.#sync.trigger(), RESYNC_MS));
     this.#timers.push(setInterval(() => void this.#collect(), COLLECT_MS));
+    this.#timers.push(setTimeout(() => void this.#tellDisk(), FIRST_LEDGER_MS));
     this.#ingress.watch();
     this.#sync.trigger();
   }
@@ -178,6 +186,7 @@ class Agent implements RunningAgent {
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#sync.stop();
+    await this.#books.close();
     await this.#queue?.close();
     await this.#tunnel?.close();
     await this.#builds.close();
@@ -226,6 +235,7 @@ class Agent implements RunningAgent {
     await this.#part("cache", () => this.#cache.store(desired));
     await this.#apply(desired);
     await this.#part("streams", () => this.#streams.apply(desired.streams));
+    if ((await this.#books.cleaningsOf(desired)).size > 0) void this.#collect();
   }
 
   /** Once: the token changes with a start only. What runs here is kept, whatever comes of it. */
@@ -299,8 +309,13 @@ class Agent implements RunningAgent {
     }
   }
 
-  /** Takes away what nobody needs any more; runs only on what the server said last. */
-  async #collect(): Promise<void> {
+  /** Takes away what nobody needs any more; runs only on what the server said last, and tells then what is there. */
+  #collect(): Promise<void> {
+    this.#collection = this.#collection.then(() => this.#collectNow()).then(() => this.#tellDisk());
+    return this.#collection;
+  }
+
+  async #collectNow(): Promise<void> {
     const desired = this.#told;
     if (desired === undefined) return;
     const builds = this.#builds.running.size > 0;
@@ -329,9 +344,22 @@ class Agent implements RunningAgent {
     const kept = desired.keepImages.filter(isDigest).flatMap((digest) => images.get(digest)?.layers ?? []);
     const inUse = new Set([...kept, ...desired.instances.flatMap(({ image }) => image.layers)].map(({ digest }) => digest));
     const budget = await cacheBudget(settings.buildCacheBytes, layout.stateDir);
-    const { removedEntries, removedLayers, layers } = await this.#runner.builder.collect({ ...budget, inUse });
+    const clean = await this.#books.cleaningsOf(desired);
+    const { removedEntries, removedLayers, layers, cachedBy } = await this.#runner.builder.collect({ ...budget, inUse, clean });
+    await this.#books.collected(desired, clean, cachedBy);
     if (removedLayers > 0) log.info("the build cache was larger than its budget", { removedEntries, removedLayers, ...budget });
     return layers;
+  }
+
+  /** The disk ledger; the next one follows in any case. */
+  async #tellDisk(): Promise<void> {
+    const { settings, layout, log } = this.#parts;
+    if (this.#told === undefined) return;
+    try {
+      await this.#books.tell(this.#told, await cacheBudget(settings.buildCacheBytes, layout.stateDir));
+    } catch (error) {
+      log.warn("the disk ledger could not be told; it is tried again", { error });
+    }
   }
 
   #namespace(uid: string) {

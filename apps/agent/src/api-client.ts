@@ -4,6 +4,7 @@ import {
   type BuildProgress,
   type BuildResult,
   DesiredState,
+  type DiskReport,
   type EnrollRequest,
   EnrollResponse,
   type HostReport,
@@ -21,6 +22,8 @@ export interface ServerApi {
   update(body: HostUpdate): Promise<void>;
   desired(): Promise<DesiredState>;
   report(report: HostReport): Promise<void>;
+  /** The disk ledger, in place of the one before. */
+  disk(report: DiskReport): Promise<void>;
   claimBuild(uid: string): Promise<BuildClaim>;
   buildProgress(uid: string, epoch: number, entries: readonly BuildProgress[]): Promise<void>;
   /** With the last of its progress. */
@@ -83,6 +86,7 @@ export function createServerApi(api: string, identity: Identity): ServerApi {
     enroll: async (body) => EnrollResponse.parse(await json("POST", "/enroll", body)),
     update: async (body) => void (await json("PUT", "/host", body)),
     desired: async () => DesiredState.parse(await json("GET", "/desired")),
+    disk: async (report) => void (await json("PUT", "/disk", report)),
     report: async (report) => void (await json("POST", "/report", report)),
     claimBuild: async (uid) => BuildClaim.parse(await json("POST", `/builds/${uid}/claim`)),
     buildProgress: async (uid, epoch, entries) => void (await json("POST", `/builds/${uid}/progress`, { epoch, entries })),

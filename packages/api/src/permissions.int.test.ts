@@ -63,6 +63,10 @@ const TABLE: Record<string, Row> = {
   // `shop` has its instance there: the operator gets past the door, and is told so.
   "DELETE /api/v1/hosts/:host": { path: "/api/v1/hosts/host-a", statuses: OPERATORS(409) },
   "PATCH /api/v1/hosts/:host": { path: "/api/v1/hosts/host-a", body: () => ({ schedulable: true }), statuses: OPERATORS(200) },
+  "GET /api/v1/disks": { path: "/api/v1/disks", statuses: OPERATORS(200) },
+  "GET /api/v1/hosts/:host/disk": { path: "/api/v1/hosts/host-a/disk", statuses: OPERATORS(200) },
+  "GET /api/v1/namespaces/:team/:namespace/disk": { path: `${NS}/disk`, statuses: READ },
+  "DELETE /api/v1/namespaces/:team/:namespace/build-cache": { path: `${NS}/build-cache`, statuses: MEMBERS(202) },
   "POST /api/v1/host-tokens": { path: "/api/v1/host-tokens", body: () => ({ roles: ["run"] }), statuses: OPERATORS(201) },
   "POST /api/v1/teams": {
     path: "/api/v1/teams",
@@ -188,6 +192,11 @@ const TABLE: Record<string, Row> = {
   "POST /api/agent/v1/streams/:id": { path: "/api/agent/v1/streams/none", statuses: HOSTS(404) },
 };
 
+  "PUT /api/agent/v1/disk": {
+    path: "/api/agent/v1/disk",
+    body: () => ({ sizeBytes: 1, freeBytes: 1, cacheBytes: 1, cacheNamespaceBytes: 1, entries: [] }),
+    statuses: HOSTS(204),
+  },
 let fixture: Fixture;
 let tokens: Record<Persona, string | undefined>;
 const placeholders: Record<string, string> = {};

@@ -8,4 +8,5 @@ export {
   type CollectOptions,
   createBuilder,
 } from "./builder.ts";
+export { measuredCacheMount } from "./cache/cache-mounts.ts";
 export type { BuildNetwork, BuildNetworkPath } from "./solve/network.ts";

@@ -151,6 +151,8 @@ export type DesiredState = z.infer<typeof DesiredState>;
 export const InstanceReport = z.object({
   uid: z.string(),
   phase: z.enum(INSTANCE_PHASES),
+  /** Namespaces whose build cache somebody wants gone: a host removes it once for each stamp. */
+  cleanCaches: z.array(z.object({ namespaceUid: z.string(), stamp: z.string() })).optional(),
   message: z.string().optional(),
   address: z.string().optional(),
   startedAt: z.iso.datetime().optional(),

@@ -26,6 +26,8 @@ export const PERMISSIONS = [
   "keys.manage",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
+  "disk.read",
+  "disk.clean",
 
 export const ROLES = ["owner", "developer"] as const;
 export type Role = (typeof ROLES)[number];

@@ -1,4 +1,5 @@
 export { asUnavailable, type ChangeRow, type Database, openDatabase } from "./database.ts";
+export type { DiskHolder, DiskUseRecord, HostDiskRecord } from "./disks.ts";
 export { type EventNote, recordEvent } from "./events.ts";
 export type { HostAdmissions, HostRole } from "./host-admissions.ts";
 export { hashToken, type Identities, type TokenKind, type TokenRecord, type UserRecord } from "./identities.ts";

@@ -104,6 +104,9 @@ async function pruneHosts(client: TxClient, { removedHostsMs }: Retention): Prom
   await client.hostAdmission.deleteMany({ where: { removedAt: { lt: before(removedHostsMs) } } });
   // A report that was under way while its host was removed.
   await client.$executeRaw`DELETE FROM host_leases l WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.uid = l.host_uid)`;
+  await client.$executeRaw`DELETE FROM host_disks d WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.uid = d.host_uid)`;
+  await client.$executeRaw`DELETE FROM disk_uses d WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.uid = d.host_uid)`;
+  await client.$executeRaw`DELETE FROM cache_cleanings c WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.uid = c.namespace_uid)`;
 }
 
 /** The numbers of builds, releases and deployments of apps that are gone. */

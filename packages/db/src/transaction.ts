@@ -1,6 +1,7 @@
 import type { JobName } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
 import type { TxClient } from "./client.ts";
+import { Disks } from "./disks.ts";
 import { HostAdmissions } from "./host-admissions.ts";
 import { Identities } from "./identities.ts";
 import type { Keyring } from "./keyring.ts";
@@ -44,6 +45,7 @@ export class Tx {
   readonly hosts: HostAdmissions;
   readonly #client: TxClient;
   readonly #changes = new Changes();
+  readonly disks: Disks;
   readonly #wakes = new Map<string, { job: string; key: string }>();
   readonly #audits: AuditEntry[] = [];
   readonly #atEnd = new Map<string, () => Promise<void>>();
@@ -61,6 +63,7 @@ export class Tx {
   }
 
   /** Wakes a reconciler once this has committed. */
+    this.disks = new Disks(client);
   wake(job: JobName, uid: string): void {
     this.#wakes.set(`${job}/${uid}`, { job, key: uid });
   }

@@ -2,6 +2,7 @@ import type { BuildAssignment, DesiredState, InstanceAssignment, NamespaceAssign
 import { AppError, isInstanceGone, type Resource } from "@plimsoll/core";
 import { type ObjectReader, PLATFORM } from "@plimsoll/db";
 import type { Api } from "../context.ts";
+import { CLEANING_MS } from "../disk/disk.ts";
 import { assembleRouting } from "./routing.ts";
 
 /** Releases of each app that a rollback may still go to: their images are not collected. */
@@ -44,6 +45,7 @@ export async function desiredState(api: Api, hostUid: string): Promise<DesiredSt
     builds: builds.map(assignBuild),
     keepImages: [...new Set([...(await db.platform.releasedImages(RELEASES_KEPT)), ...assignments.map(({ image }) => image.digest)])],
     ...(routing === undefined ? {} : { routing }),
+    cleanCaches: (await db.disks.cleanings(CLEANING_MS)).map(({ namespaceUid, stamp }) => ({ namespaceUid, stamp })),
     streams: [...api.streams.pending(hostUid)],
   };
 }

@@ -3,6 +3,7 @@ import {
   BuildProgress,
   BuildResult,
   DesiredState,
+  DiskReport,
   EnrollRequest,
   EnrollResponse,
   HostReport,
@@ -16,6 +17,7 @@ import { desiredState } from "../agent/desired.ts";
 import { enrollHost, updateHost } from "../agent/enroll.ts";
 import { fetchLayer } from "../agent/layers.ts";
 import { takeReport } from "../agent/report.ts";
+import { takeDisk } from "../disk/disk.ts";
 import { readJson } from "../http/body.ts";
 import { route } from "../http/route.ts";
 
@@ -69,6 +71,21 @@ export const report = route({
   errors: [],
   handler: async ({ api, hostUid, body }) => {
     await takeReport(api.db, hostUid, body);
+    return null;
+  },
+});
+
+export const disk = route({
+  method: "PUT",
+  path: "/api/agent/v1/disk",
+  permission: "host",
+  summary: "Whose every byte on this host is",
+  body: DiskReport,
+  bodyLimitBytes: 16 * MEGABYTE,
+  responses: { 204: null },
+  errors: [],
+  handler: async ({ api, hostUid, body }) => {
+    await takeDisk(api.db, hostUid, body);
     return null;
   },
 });

@@ -3,6 +3,7 @@ import * as account from "./account.ts";
 import * as agent from "./agent.ts";
 import * as apps from "./apps.ts";
 import * as builds from "./builds.ts";
+import * as disk from "./disk.ts";
 import * as hosts from "./hosts.ts";
 import * as instances from "./instances.ts";
 import { objectRoutes } from "./objects.ts";
@@ -13,7 +14,7 @@ import * as tenants from "./tenants.ts";
 import * as watch from "./watch.ts";
 
 /** The public API: what the OpenAPI document describes. */
-export const PUBLIC_ROUTES: readonly Route[] = [sessions, account, tenants, apps, secrets, builds, instances, watch, hosts, platform]
+export const PUBLIC_ROUTES: readonly Route[] = [sessions, account, tenants, apps, secrets, builds, instances, watch, hosts, disk, platform]
   .flatMap((group) => Object.values(group))
   .concat(objectRoutes);
 
