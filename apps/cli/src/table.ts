@@ -403,6 +403,27 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./commands/account.ts").then(({ keysAdd }) => keysAdd),
   },
   {
+    name: "disk",
+    group: "Teams and namespaces",
+    about: "show what a namespace has on the disks of the hosts: images, build cache, logs, by app",
+    notes: ["Operators see a whole host with --host, and all of them with --hosts: whose every byte is. Hosts count every five minutes."],
+    options: [
+      NAMESPACE,
+      { name: "host", value: "name", about: "everything on this host (operators)" },
+      { name: "hosts", about: "a line for each host (operators)" },
+    ],
+    examples: ["plim disk -n acme/store", "plim disk --host host-a"],
+    load: () => import("./commands/disk.ts").then(({ disk }) => disk),
+  },
+  {
+    name: "disk clean",
+    group: "Teams and namespaces",
+    about: "remove a namespace's build cache from every host; the next builds run every step",
+    options: [{ name: "cache", about: "the build cache: steps and cache mounts" }, NAMESPACE],
+    examples: ["plim disk clean --cache -n acme/store"],
+    load: () => import("./commands/disk.ts").then(({ diskClean }) => diskClean),
+  },
+  {
     name: "keys remove",
     group: "Teams and namespaces",
     about: "remove an SSH key, by name, fingerprint or id",

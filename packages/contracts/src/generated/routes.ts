@@ -20,8 +20,11 @@ export interface ApiRoutes {
   "GET /api/v1/healthz": { answer: Out<typeof api.Health> };
   "GET /api/v1/hosts": { query?: Query<"labels" | "limit" | "continue">; answer: List<"Host"> };
   "GET /api/v1/me": { answer: Out<typeof api.Me> };
+  "GET /api/v1/disks": { answer: Out<typeof api.HostDiskList> };
   "GET /api/v1/namespaces/:team/:namespace": { params: { team: string; namespace: string }; answer: Resource<"Namespace"> };
   "GET /api/v1/namespaces/:team/:namespace/apps": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"App"> };
+  "GET /api/v1/hosts/:host/disk": { params: { host: string }; answer: Out<typeof api.HostDisk> };
+  "GET /api/v1/images": { query?: Query<"search">; answer: Out<typeof api.RegistryImageFound> };
   "GET /api/v1/namespaces/:team/:namespace/apps/:app/branches": { params: { team: string; namespace: string; app: string }; answer: Out<typeof api.BranchList> };
   "GET /api/v1/namespaces/:team/:namespace/apps/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"App"> };
   "GET /api/v1/namespaces/:team/:namespace/builds": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Build"> };
@@ -32,6 +35,7 @@ export interface ApiRoutes {
   "GET /api/v1/namespaces/:team/:namespace/events": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Event"> };
   "GET /api/v1/namespaces/:team/:namespace/events/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Event"> };
   "GET /api/v1/namespaces/:team/:namespace/instances": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Instance"> };
+  "GET /api/v1/namespaces/:team/:namespace/disk": { params: { team: string; namespace: string }; answer: Out<typeof api.NamespaceDisk> };
   "GET /api/v1/namespaces/:team/:namespace/instances/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Instance"> };
   "GET /api/v1/namespaces/:team/:namespace/instances/:name/log": { params: { team: string; namespace: string; name: string }; query?: Query<"tail" | "follow">; answer: Response };
   "GET /api/v1/namespaces/:team/:namespace/releases": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Release"> };
