@@ -98,6 +98,21 @@ const TABLE: Record<string, Row> = {
       { path: `${NS}/${plural}`, statuses: READ },
     ]),
   ),
+  "GET /api/v1/namespaces/:team/:namespace/registries": { path: `${NS}/registries`, statuses: READ },
+  "PUT /api/v1/namespaces/:team/:namespace/registries/:registry/credential": {
+    path: `${NS}/registries/ghcr.io/credential`,
+    body: () => ({ username: "ana", password: "secret" }),
+    statuses: MEMBERS(204),
+  },
+  "DELETE /api/v1/namespaces/:team/:namespace/registries/:registry/credential": {
+    path: `${NS}/registries/quay.io/credential`,
+    statuses: MEMBERS(404),
+  },
+  "PUT /api/v1/namespaces/:team/:namespace/registries/:registry/mirrors": {
+    path: `${NS}/registries/docker.io/mirrors`,
+    body: () => ({ mirrors: ["mirror.example:5000"] }),
+    statuses: MEMBERS(204),
+  },
   "GET /api/v1/namespaces/:team/:namespace/apps/:name": { path: APP, statuses: READ },
   "GET /api/v1/namespaces/:team/:namespace/builds/:name": { path: `${NS}/builds/shop-b1`, statuses: READ },
   "GET /api/v1/namespaces/:team/:namespace/releases/:name": { path: `${NS}/releases/shop-v1`, statuses: READ },

@@ -3,7 +3,16 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync
 import { join } from "node:path";
 import type { Clock } from "@plimsoll/config";
 import type { BaseImages, ImageStore, LayerStore, ResolvedBase } from "@plimsoll/containers";
-import { AppError, type BuildEvent, type BuildFailure, type BuildLimits, type Digest, type Image, type ImageConfig } from "@plimsoll/core";
+import {
+  AppError,
+  type BuildEvent,
+  type BuildFailure,
+  type BuildLimits,
+  type Digest,
+  type Image,
+  type ImageConfig,
+  type RegistryAccess,
+} from "@plimsoll/core";
 import { type CgroupDriver, errorCode, type HostLayout } from "@plimsoll/host";
 import { type CacheBudget, type LayerUse, layersToEvict } from "./cache/budget.ts";
 import { CacheMounts, type CacheMountUse } from "./cache/cache-mounts.ts";
@@ -38,6 +47,8 @@ export interface BuildRequest {
   readonly buildArgs?: Readonly<Record<string, string>>;
   /** What RUN --mount=type=secret may ask for, by id. In no layer, key, log or history. */
   readonly secrets?: Readonly<Record<string, string>>;
+  /** What the namespace has for registries: credentials, mirrors. */
+  readonly registries?: RegistryAccess;
   readonly limits: BuildLimits;
 }
 
@@ -311,12 +322,12 @@ class HostBuilder implements Builder {
     progress.plan(dockerfile.file, told.stages.find(({ index }) => index === told.target)?.label ?? "", listSteps(told), recipe.written);
     for (const sentence of recipe.written === undefined ? [] : foundSentences(recipe.written)) progress.notice(sentence);
     for (const step of fromStepsOf(told, ({ kind }) => kind !== "image")) progress.cached(step);
-    const bases = new Map(await this.resolveImages(told, told.images, progress, signal));
+    const bases = new Map(await this.resolveImages(request, told, told.images, progress, signal));
     const triggers = triggersOf(bases);
     const plan = triggers === undefined ? told : planStages(dockerfile, { ...planOptions, triggers });
     // What ONBUILD of the bases copies from may be images that nobody had named before.
     const unnamed = plan.images.filter(({ reference }) => !bases.has(reference));
-    for (const [reference, base] of await this.resolveImages(plan, unnamed, progress, signal)) bases.set(reference, base);
+    for (const [reference, base] of await this.resolveImages(request, plan, unnamed, progress, signal)) bases.set(reference, base);
     for (const { image } of bases.values()) for (const { digest } of image.layers) held.add(digest);
     const configs = new Map([...bases].map(([reference, { image }]) => [reference, image.config]));
     const stages = planSteps(plan, configs, { escape: dockerfile.escape, buildArgs, architecture });
@@ -367,18 +378,20 @@ class HostBuilder implements Builder {
 
   /** Images of the plan, side by side; told as the FROM steps of the stages that stand on them. */
   private async resolveImages(
+    { namespace, registries = {} }: BuildRequest,
     plan: StagePlan,
     images: StagePlan["images"],
     progress: Progress,
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, ResolvedBase>> {
     const before = this.options.baseImages.kept();
+    const puller = { namespaceUid: namespace.uid, registries };
     const resolved = await Promise.all(
       images.map(async ({ reference, at, meant }) => {
         const told = progress.soon(fromStepsOf(plan, (base) => base.kind === "image" && base.reference === reference));
         try {
-          const base = await orAborted(this.options.baseImages.resolve(reference, { signal }), signal);
-          if (base.note !== undefined) progress.notice(base.note);
+          const base = await orAborted(this.options.baseImages.resolve(reference, { signal, puller }), signal);
+          for (const note of base.notes ?? []) progress.notice(note);
           told.done(before.has(base.image.digest) ? "cached" : "done");
           return [reference, base] as const;
         } catch (error) {

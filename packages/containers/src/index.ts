@@ -1,4 +1,6 @@
-export { BaseImages, type BaseImagesOptions, type ResolvedBase } from "./base-images/base-images.ts";
+export { BaseImages, type BaseImagesOptions, type ResolvedBase, type ResolveOptions } from "./base-images/base-images.ts";
+export type { OutwardNetwork } from "./base-images/skopeo.ts";
+export type { Puller } from "./base-images/sources.ts";
 export { defaultSubstitutes, type SubstituteRule } from "./base-images/substitutes.ts";
 export type { HostEntry, ResolverConfig } from "./etc-files.ts";
 export { ImageStore, imageDigest } from "./image-store.ts";

@@ -3,6 +3,7 @@ import {
   BuildFailureSchema,
   BuildLimitsSchema,
   BuildSource,
+  DigestSchema,
   ImageSchema,
   INSTANCE_PHASES,
   InstanceExit,
@@ -179,11 +180,19 @@ export const BuildClaim = z.object({
   gitToken: z.string(),
   /** The app's secrets by name as JSON, sealed to the host's key: what RUN --mount=type=secret may ask for. Absent: it has none. */
   sealedSecrets: z.string().optional(),
+  /** What the namespace has for registries (core's RegistryAccess) as JSON, sealed to the host's key. Absent: nothing. */
+  sealedRegistries: z.string().optional(),
 });
 export type BuildClaim = z.infer<typeof BuildClaim>;
 
 export const BuildResult = z.discriminatedUnion("outcome", [
-  z.object({ outcome: z.literal("succeeded"), image: ImageSchema, newBytes: z.int() }),
+  z.object({
+    outcome: z.literal("succeeded"),
+    image: ImageSchema,
+    newBytes: z.int(),
+    /** Of an image from a registry: the digest of what its reference stood for there. */
+    sourceDigest: DigestSchema.optional(),
+  }),
   z.object({ outcome: z.literal("failed"), failure: BuildFailureSchema }),
 ]);
 export type BuildResult = z.infer<typeof BuildResult>;

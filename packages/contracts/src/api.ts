@@ -8,6 +8,8 @@ import {
   ObjectName,
   ProcessSpec,
   QuotaVector,
+  RegistryCredential,
+  RegistryMirrors,
   type Resource,
   ROLES,
 } from "@plimsoll/core";
@@ -74,6 +76,18 @@ export const BranchList = z.object({
 export const DeployBranchRequest = z.object({ branch: z.string().min(1).max(200) });
 export const DeployImageRequest = z.object({ reference: z.string().min(1).max(512) });
 export const SecretValue = z.object({ value: z.string().max(65_536) });
+/** What a namespace has for a registry: a credential is there where a user name is. */
+export const RegistryEntry = z.object({
+  registry: z.string(),
+  username: z.string().optional(),
+  mirrors: z.array(z.string()),
+  changedAt: z.iso.datetime(),
+  changedBy: z.string(),
+});
+export type RegistryEntry = z.infer<typeof RegistryEntry>;
+export const RegistryList = z.object({ items: z.array(RegistryEntry) });
+export const RegistryLogin = RegistryCredential;
+export const RegistryMirrorsRequest = z.object({ mirrors: RegistryMirrors });
 export const QuotaPatch = z.object({ quota: QuotaVector.partial() });
 export const NamespacePatch = z.object({ displayName: z.string().max(100).optional(), build: NamespaceSpec.shape.build.optional() });
 

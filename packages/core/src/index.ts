@@ -28,4 +28,5 @@ export {
   quotaExcess,
   ZERO_QUOTA,
 } from "./quota.ts";
+export { RegistryAccess, RegistryCredential, RegistryMirrors, readMirror, readRegistryHost } from "./registries.ts";
 export * from "./resources.ts";

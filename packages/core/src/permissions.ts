@@ -19,6 +19,8 @@ export const PERMISSIONS = [
   "logs.read",
   "secrets.write",
   "secrets.reveal",
+  "registries.read",
+  "registries.write",
   "quota.read",
   "quota.edit",
   "hosts.read",

@@ -63,7 +63,8 @@ export const Metadata = z.object({
 });
 export type Metadata = z.infer<typeof Metadata>;
 
-const digest = z.custom<Digest>((value) => typeof value === "string" && isDigest(value), "must be sha256: and 64 hex digits");
+export const DigestSchema = z.custom<Digest>((value) => typeof value === "string" && isDigest(value), "must be sha256: and 64 hex digits");
+const digest = DigestSchema;
 
 const HealthcheckSchema = z.object({
   test: z.array(z.string()),
@@ -238,7 +239,13 @@ export const GitSource = z.object({
   /** Values of ARG instructions. */
   args: z.record(z.string(), z.string()).optional(),
 });
-export const BuildSource = z.discriminatedUnion("kind", [GitSource, z.object({ kind: z.literal("image"), reference: z.string() })]);
+export const ImageSource = z.object({
+  kind: z.literal("image"),
+  reference: z.string(),
+  /** What the reference stood for in its registry when it was pulled; absent before, and of a stand-in. */
+  digest: DigestSchema.optional(),
+});
+export const BuildSource = z.discriminatedUnion("kind", [GitSource, ImageSource]);
 export type BuildSource = z.infer<typeof BuildSource>;
 
 export const BuildSpec = z.object({
@@ -267,6 +274,8 @@ export const BuildStatus = z.object({
   finishedAt: z.iso.datetime().optional(),
   image: ImageSchema.optional(),
   newBytes: z.int().optional(),
+  /** Of an image from a registry: the digest of what its reference stood for there. */
+  sourceDigest: DigestSchema.optional(),
   failure: BuildFailureSchema.optional(),
   /** Number of the release made of it. */
   release: z.int().optional(),

@@ -12,6 +12,7 @@ import { Platform } from "./platform.ts";
 import { prune, type Retention } from "./prune.ts";
 import { Pushes } from "./pushes.ts";
 import { Quotas } from "./quotas.ts";
+import { Registries } from "./registries.ts";
 import { PLATFORM, type TenantScope } from "./scope.ts";
 import { Secrets } from "./secrets.ts";
 import { type Fence, Tx } from "./transaction.ts";
@@ -39,6 +40,7 @@ export interface Database {
   readonly identities: Identities;
   readonly quotas: Quotas;
   readonly secrets: Secrets;
+  readonly registries: Registries;
   readonly pushes: Pushes;
   readonly platform: Platform;
   readonly leases: LeaseStore;
@@ -88,6 +90,7 @@ export function openDatabase(url: string, platformKey: Uint8Array, options: { re
     identities: new Identities(prisma),
     quotas: new Quotas(prisma),
     secrets: new Secrets(prisma, keyring),
+    registries: new Registries(prisma, keyring),
     pushes: new Pushes(prisma),
     platform: new Platform(prisma),
     leases: new LeaseStore(prisma),

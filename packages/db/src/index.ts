@@ -10,6 +10,7 @@ export type { AuditRecord, HostLeaseRecord, HostUse, Platform } from "./platform
 export type { Retention } from "./prune.ts";
 export type { PushRecord, PushState } from "./pushes.ts";
 export type { Quotas } from "./quotas.ts";
+export type { RegistryRecord } from "./registries.ts";
 export {
   type BuildRequest,
   createBuild,

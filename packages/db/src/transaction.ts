@@ -10,6 +10,7 @@ import { ObjectRepository } from "./objects.ts";
 import { Platform } from "./platform.ts";
 import { Pushes } from "./pushes.ts";
 import { Quotas } from "./quotas.ts";
+import { Registries } from "./registries.ts";
 import type { TenantScope } from "./scope.ts";
 import { Secrets } from "./secrets.ts";
 import { Changes } from "./unit-of-work.ts";
@@ -38,6 +39,7 @@ export class Tx {
   readonly objects: ObjectRepository;
   readonly quotas: Quotas;
   readonly secrets: Secrets;
+  readonly registries: Registries;
   readonly identities: Identities;
   readonly pushes: Pushes;
   readonly platform: Platform;
@@ -55,6 +57,7 @@ export class Tx {
     this.objects = new ObjectRepository(client, scope, this.#changes);
     this.quotas = new Quotas(client);
     this.secrets = new Secrets(client, keyring);
+    this.registries = new Registries(client, keyring);
     this.identities = new Identities(client);
     this.pushes = new Pushes(client);
     this.platform = new Platform(client);

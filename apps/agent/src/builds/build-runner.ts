@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Builder, createBuilder } from "@plimsoll/builder";
 import { type Logger, systemClock } from "@plimsoll/config";
-import type { BaseImages, ImageStore, LayerStore } from "@plimsoll/containers";
+import type { BaseImages, ImageStore, LayerStore, Puller } from "@plimsoll/containers";
 import { AppError, type BuildEvent } from "@plimsoll/core";
 import type { CgroupDriver, HostLayout } from "@plimsoll/host";
 import type { AgentWire } from "../wire.ts";
@@ -42,9 +42,9 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
     ...(options.certificatesFile === undefined ? {} : { certificatesFile: options.certificatesFile }),
   });
 
-  const run: RunBuild = async ({ assignment, repository, secrets, signal, onEvent, onImage }) => {
-    const { source } = assignment;
-    if (source.kind === "image") return pullImage(baseImages, source.reference, onEvent, signal);
+  const run: RunBuild = async ({ assignment, repository, secrets, registries, signal, onEvent, onImage }) => {
+    const { source, namespaceUid } = assignment;
+    if (source.kind === "image") return pullImage(baseImages, source.reference, { puller: { namespaceUid, registries }, signal, onEvent });
     if (repository === undefined) throw new AppError("internal", "a build from git was started without its repository");
     const outcome = await builder.build(
       {
@@ -54,6 +54,7 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
         commit: source.commit,
         limits: assignment.limits,
         secrets,
+        registries,
         ...(source.directory === undefined ? {} : { contextDir: source.directory }),
         ...(source.args === undefined ? {} : { buildArgs: source.args }),
         ...(source.dockerfile === undefined ? {} : { dockerfile: source.dockerfile }),
@@ -72,8 +73,7 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
 async function pullImage(
   baseImages: BaseImages,
   reference: string,
-  onEvent: (event: BuildEvent) => void,
-  signal: AbortSignal,
+  { puller, signal, onEvent }: { readonly puller: Puller; readonly signal: AbortSignal; readonly onEvent: (event: BuildEvent) => void },
 ): Promise<BuildOutcome> {
   const began = Date.now();
   const atMs = () => Date.now() - began;
@@ -86,17 +86,24 @@ async function pullImage(
   });
   onEvent({ type: "step-started", atMs: atMs(), step: 0 });
   try {
-    const { image, note } = await baseImages.resolve(reference, { signal });
-    if (note !== undefined) onEvent({ type: "notice", atMs: atMs(), text: note });
+    const { image, notes = [], sourceDigest } = await baseImages.resolve(reference, { signal, puller, fresh: true });
+    for (const text of notes) onEvent({ type: "notice", atMs: atMs(), text });
     onEvent({ type: "step-done", atMs: atMs(), step: 0, outcome: "done", durationMs: atMs() });
     const sizeBytes = image.layers.reduce((sum, layer) => sum + layer.sizeBytes, 0);
     onEvent({ type: "done", atMs: atMs(), image, sizeBytes, newBytes: 0 });
-    return { kind: "image", image, newBytes: 0 };
+    return { kind: "image", image, newBytes: 0, ...(sourceDigest === undefined ? {} : { sourceDigest }) };
   } catch (error) {
+    if (signal.aborted) return cancelled(onEvent, atMs());
     if (!(error instanceof AppError) || error.code === "internal") throw error;
     onEvent({ type: "step-done", atMs: atMs(), step: 0, outcome: "failed", durationMs: atMs() });
     const failure = { reason: "base_image", message: error.message } as const;
     onEvent({ type: "failed", atMs: atMs(), failure });
     return { kind: "failure", failure };
   }
+}
+
+function cancelled(onEvent: (event: BuildEvent) => void, atMs: number): BuildOutcome {
+  const failure = { reason: "cancelled", message: "The pull was cancelled." } as const;
+  onEvent({ type: "failed", atMs, failure });
+  return { kind: "failure", failure };
 }

@@ -1,13 +1,19 @@
 import type { Logger } from "@plimsoll/config";
 import { type BuildAssignment, type BuildClaim, openBox } from "@plimsoll/contracts";
-import { AppError, type BuildEvent, type BuildFailure, type Image } from "@plimsoll/core";
+import { AppError, type BuildEvent, type BuildFailure, type Digest, type Image, RegistryAccess } from "@plimsoll/core";
 import type { ServerApi } from "../api-client.ts";
 import type { GitMirrors } from "./mirror.ts";
 import { ProgressSender } from "./progress.ts";
 
 /** What a build came to: the builder's answer, in the agent's words. */
 export type BuildOutcome =
-  | { readonly kind: "image"; readonly image: Image; readonly newBytes: number }
+  | {
+      readonly kind: "image";
+      readonly image: Image;
+      readonly newBytes: number;
+      /** What an image's reference stood for in its registry. */
+      readonly sourceDigest?: Digest;
+    }
   | { readonly kind: "failure"; readonly failure: BuildFailure };
 
 export interface BuildWork {
@@ -16,6 +22,8 @@ export interface BuildWork {
   readonly repository: string | undefined;
   /** The app's, for commands that ask for them by name. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** What the namespace has for registries. */
+  readonly registries: RegistryAccess;
   readonly signal: AbortSignal;
   readonly onEvent: (event: BuildEvent) => void;
   /** The image is made: what is left to do only takes the build's processes away. */
@@ -105,14 +113,19 @@ export class BuildKeeper {
     const lastWords = await progress.close();
     const result =
       outcome.kind === "image"
-        ? ({ outcome: "succeeded", image: outcome.image, newBytes: outcome.newBytes } as const)
+        ? ({
+            outcome: "succeeded",
+            image: outcome.image,
+            newBytes: outcome.newBytes,
+            ...(outcome.sourceDigest === undefined ? {} : { sourceDigest: outcome.sourceDigest }),
+          } as const)
         : ({ outcome: "failed", failure: outcome.failure } as const);
     await withRetries(() => this.#options.api.buildResult(uid, claim.epoch, result, lastWords));
   }
 
   async #outcome(
     assignment: BuildAssignment,
-    { gitToken, sealedSecrets }: BuildClaim,
+    { gitToken, sealedSecrets, sealedRegistries }: BuildClaim,
     signal: AbortSignal,
     listeners: Pick<BuildWork, "onEvent" | "onImage">,
   ): Promise<BuildOutcome> {
@@ -128,7 +141,8 @@ export class BuildKeeper {
             )
           : undefined;
       const secrets = sealedSecrets === undefined ? {} : (JSON.parse(openBox(sealedSecrets, privateKey)) as Record<string, string>);
-      return await runBuild({ assignment, repository, secrets, signal, ...listeners });
+      const registries = sealedRegistries === undefined ? {} : RegistryAccess.parse(JSON.parse(openBox(sealedRegistries, privateKey)));
+      return await runBuild({ assignment, repository, secrets, registries, signal, ...listeners });
     } catch (error) {
       this.#options.log.error("build failed for a reason of ours", { build: assignment.uid, error });
       const message =

@@ -170,6 +170,7 @@ export const describeRelease: Run = async (call) => {
         spec.source === undefined ? "–" : sourceWords(spec.source),
       ),
       field("Changed", spec.changed.map(plain).join(", ") || "nothing"),
+      ...(spec.source?.kind === "image" && spec.source.digest !== undefined ? [field("Pinned", spec.source.digest)] : []),
       field("Image", `${spec.image.digest}, ${size(spec.image.layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))}`),
       ...Object.entries(spec.processes).map(([name, process], at) =>
         field(
@@ -281,11 +282,16 @@ export function eventRow({ spec }: Resource<"Event">): readonly string[] {
   ];
 }
 
-/** `git 4f2c1d9 "Free shipping"`, `image shop:2`. */
+/** `git 4f2c1d9 "Free shipping"`, `image shop:2@sha256:4f2c1d9c0ffe`. */
 export function sourceWords(source: NonNullable<Resource<"Build">["spec"]["source"]>): string {
   return source.kind === "image"
-    ? `image ${plain(source.reference)}`
+    ? `image ${plain(source.reference)}${pinnedWords(source)}`
     : `${shortCommit(source.commit)} "${plain(source.subject).slice(0, 60)}"`;
+}
+
+/** What a reference stood for, in short; nothing where it says so itself. */
+function pinnedWords({ reference, digest }: { readonly reference: string; readonly digest?: string | undefined }): string {
+  return digest === undefined || reference.includes("@") ? "" : `@${digest.slice(0, "sha256:".length + 12)}`;
 }
 
 function sourceOf({ spec: { source, appFile } }: Resource<"App">): string {

@@ -13,7 +13,7 @@ const GIT_TOKEN_EXTRA_MS = 5 * 60_000;
  * cancelled or another's.
  */
 export async function claimBuild(db: Database, hostUid: string, buildUid: string): Promise<BuildClaim> {
-  const sealedSecrets = await sealSecrets(db, hostUid, buildUid);
+  const [sealedSecrets, sealedRegistries] = await Promise.all([sealSecrets(db, hostUid, buildUid), sealRegistries(db, hostUid, buildUid)]);
   return db.write({ scope: PLATFORM }, async (tx) => {
     const build = await lockPlaced(tx, hostUid, buildUid);
     if (isBuildOver(build.status.phase) || build.status.phase === "pending" || build.spec.cancelled)
@@ -30,7 +30,13 @@ export async function claimBuild(db: Database, hostUid: string, buildUid: string
     const startedAt = build.status.startedAt ?? new Date().toISOString();
     await tx.objects.updateStatus(build, { ...build.status, phase: "running", startedAt });
     tx.wake("build", buildUid);
-    return { epoch: lease.epoch, leaseMs: BUILD_LEASE_MS, gitToken: git.secret, ...(sealedSecrets === undefined ? {} : { sealedSecrets }) };
+    return {
+      epoch: lease.epoch,
+      leaseMs: BUILD_LEASE_MS,
+      gitToken: git.secret,
+      ...(sealedSecrets === undefined ? {} : { sealedSecrets }),
+      ...(sealedRegistries === undefined ? {} : { sealedRegistries }),
+    };
   });
 }
 
@@ -43,6 +49,17 @@ async function sealSecrets(db: Database, hostUid: string, buildUid: string): Pro
   const [app, host] = await Promise.all([objects.find("App", ownerUid), objects.find("Host", hostUid)]);
   if (app === undefined || host === undefined || Object.keys(app.spec.secrets).length === 0) return undefined;
   return sealBox(JSON.stringify(await db.secrets.open(namespaceUid, ownerUid, app.spec.secrets)), host.spec.publicKey);
+}
+
+/** What the build's namespace has for registries, for the host that the build was placed on and no other. */
+async function sealRegistries(db: Database, hostUid: string, buildUid: string): Promise<string | undefined> {
+  const objects = db.objects(PLATFORM);
+  const build = await objects.find("Build", buildUid);
+  if (build === undefined || build.status.hostUid !== hostUid) return undefined;
+  const host = await objects.find("Host", hostUid);
+  const access = await db.registries.open(build.metadata.namespaceUid ?? "");
+  if (host === undefined || Object.keys(access).length === 0) return undefined;
+  return sealBox(JSON.stringify(access), host.spec.publicKey);
 }
 
 /** Appends progress under the epoch and prolongs the lease; `stale_lease` when the build is another's by now. Repeats are ignored. */
@@ -86,7 +103,10 @@ export async function takeResult(
 /** How a build stands after its builder's last word. A cancelled one is cancelled, however far it came. Pure but for the time. */
 function statusAfter({ spec, status }: Resource<"Build">, result: BuildResult): Status<"Build"> {
   const finishedAt = new Date().toISOString();
-  if (result.outcome === "succeeded") return { ...status, phase: "succeeded", finishedAt, image: result.image, newBytes: result.newBytes };
+  if (result.outcome === "succeeded") {
+    const { image, newBytes, sourceDigest } = result;
+    return { ...status, phase: "succeeded", finishedAt, image, newBytes, ...(sourceDigest === undefined ? {} : { sourceDigest }) };
+  }
   const phase = spec.cancelled || result.failure.reason === "cancelled" ? "cancelled" : "failed";
   return { ...status, phase, finishedAt, failure: result.failure, message: result.failure.message };
 }

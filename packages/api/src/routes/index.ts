@@ -8,13 +8,27 @@ import * as hosts from "./hosts.ts";
 import * as instances from "./instances.ts";
 import { objectRoutes } from "./objects.ts";
 import * as platform from "./platform.ts";
+import * as registries from "./registries.ts";
 import * as secrets from "./secrets.ts";
 import * as sessions from "./sessions.ts";
 import * as tenants from "./tenants.ts";
 import * as watch from "./watch.ts";
 
 /** The public API: what the OpenAPI document describes. */
-export const PUBLIC_ROUTES: readonly Route[] = [sessions, account, tenants, apps, secrets, builds, instances, watch, hosts, disk, platform]
+export const PUBLIC_ROUTES: readonly Route[] = [
+  sessions,
+  account,
+  tenants,
+  apps,
+  secrets,
+  registries,
+  builds,
+  instances,
+  watch,
+  hosts,
+  disk,
+  platform,
+]
   .flatMap((group) => Object.values(group))
   .concat(objectRoutes);
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,14 +8,27 @@ import { type HostLayout, identifyProcess, isAlive, type ProcessIdentity } from 
 import type { ImageStore } from "../image-store.ts";
 import type { LayerStore } from "../layer-store.ts";
 import { type ImageReference, parseReference } from "./reference.ts";
-import { pullImage } from "./registry.ts";
+import { pullRemote, readRemote } from "./registry.ts";
+import { type OutwardNetwork, Skopeo } from "./skopeo.ts";
+import { type ImageSource, imageSources, type MirrorTable, type Puller } from "./sources.ts";
 import { defaultSubstitutes, findRule, makeDebianLayer, makeSubstitute, type SubstituteRule } from "./substitutes.ts";
+import { Turns } from "./turns.ts";
 
 export interface ResolvedBase {
   readonly image: Image;
   readonly substituted?: true;
-  /** `substituted node:22 with an image made here` */
-  readonly note?: string;
+  /** What the reference stood for: the digest of its manifest, or of its list of manifests. Absent for a stand-in. */
+  readonly sourceDigest?: Digest;
+  /** `substituted node:22 with an image made here`, and which mirrors were of no use. */
+  readonly notes?: readonly string[];
+}
+
+export interface ResolveOptions {
+  readonly signal?: AbortSignal;
+  /** Who asks, with what of registries. Absent: nobody, with nothing. */
+  readonly puller?: Puller;
+  /** Its tag is asked for now, whatever is known of it. */
+  readonly fresh?: boolean;
 }
 
 export interface BaseImagesOptions {
@@ -26,6 +39,10 @@ export interface BaseImagesOptions {
   readonly substitutes?: readonly SubstituteRule[];
   /** Default 10 minutes. */
   readonly pullTimeoutMs?: number;
+  /** Where registries are reached from. Absent: the network of this process, with all that it reaches. */
+  readonly network?: OutwardNetwork;
+  /** The operator's registries (host[:port]): reached from this process' network; spoken to without TLS; mirrored for everybody. */
+  readonly registries?: { readonly onHost?: readonly string[]; readonly plainHttp?: readonly string[]; readonly mirrors?: MirrorTable };
 }
 
 /** What a reference stands for on this host. */
@@ -33,7 +50,16 @@ interface Known {
   readonly reference: string;
   readonly digest: Digest;
   readonly substituted: boolean;
+  readonly sourceDigest?: Digest;
+  /** Of a record that goes when nobody has asked for it for long. */
+  readonly passing?: true;
   readonly at: number;
+}
+
+/** What is known, and what there is to say about how. */
+interface Found {
+  readonly known: Known;
+  readonly notes: readonly string[];
 }
 
 const PULL_TIMEOUT_MS = 600_000;
@@ -42,81 +68,171 @@ const REFRESH_MS = 3_600_000;
 /** A registry that could not be reached is not tried again before. */
 const UNREACHABLE_MS = 60_000;
 const LOCK_POLL_MS = 100;
+/** What only some namespaces may use is kept so long after its last use. */
+const PASSING_MS = 14 * 24 * 3_600_000;
+/** Pulls of one namespace at one time: a registry that is slow on purpose holds up its own namespace alone. */
+const PULLS_AT_ONCE = 3;
 
 /**
- * Images that builds start from, by reference. Pulled from their registry; only where that cannot be reached an image made on this host
- * stands in, and says so. What a reference stands for is kept until a later look finds something newer.
+ * Images that builds start from, by reference. Pulled from a mirror or their registry; only where that cannot be reached an image made on
+ * this host stands in, and says so. What a public reference stands for is kept until a later look finds something newer. What took a
+ * credential, or a namespace's own mirror, is that namespace's alone, and each use of it reads the manifest again, with the credential: one
+ * who cannot, or cannot any more, gets nothing, though the layers be here. One who can is not given the same bytes a second time.
  */
 export class BaseImages {
   readonly #options: BaseImagesOptions;
   readonly #directory: string;
   readonly #scratchDir: string;
-  readonly #resolving = new Map<string, Promise<Known>>();
+  readonly #skopeo: Skopeo;
+  readonly #resolving = new Map<string, Promise<Found>>();
   readonly #unreachable = new Map<string, number>();
+  readonly #turns = new Turns(PULLS_AT_ONCE);
 
   constructor(options: BaseImagesOptions) {
+    const { layout, network, registries } = options;
     this.#options = options;
-    this.#directory = join(options.layout.stateDir, "references");
-    this.#scratchDir = join(options.layout.stateDir, "scratch");
+    this.#directory = join(layout.stateDir, "references");
+    this.#scratchDir = join(layout.stateDir, "scratch");
     for (const directory of [this.#directory, this.#scratchDir]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+    this.#skopeo = new Skopeo({ secretDir: layout.bundlesDir, ...(network === undefined ? {} : { network }), ...registries });
   }
 
-  /** AppError `invalid`, `not_found`, `forbidden`, `unavailable`, `timeout` with a sentence for people. Concurrent calls for one reference run once. */
-  async resolve(reference: string, options: { readonly signal?: AbortSignal } = {}): Promise<ResolvedBase> {
+  /**
+   * AppError `invalid`, `not_found`, `forbidden`, `unsupported`, `unavailable`, `timeout` with a sentence for people, or the signal's reason.
+   * Concurrent calls for one reference run once.
+   */
+  async resolve(reference: string, { signal, puller, fresh = false }: ResolveOptions = {}): Promise<ResolvedBase> {
     const parsed = parseReference(reference);
-    const known = this.#known(parsed);
-    if (known === undefined) {
-      options.signal?.throwIfAborted();
-      return this.#answer(parsed, await this.#once(parsed));
-    }
-    if (!parsed.pinned && Date.now() - known.at > REFRESH_MS && !this.#isUnreachable(parsed))
-      void this.#once(parsed).catch(() => undefined);
-    return this.#answer(parsed, known);
+    signal?.throwIfAborted();
+    const sources = imageSources(parsed, puller, this.#options.registries?.mirrors ?? {});
+    const found =
+      puller !== undefined && sources.some(({ isPrivate }) => isPrivate)
+        ? this.#once(JSON.stringify([puller, parsed.full]), () => this.#findOwn(parsed, sources, puller))
+        : this.#findPublic(parsed, sources, { turn: puller?.namespaceUid ?? "", fresh });
+    return this.#answer(parsed, await unlessAborted(found, signal));
   }
 
   /** Digests that references on this host name; never collected. */
   kept(): ReadonlySet<Digest> {
-    return new Set(
-      readdirSync(this.#directory)
-        .filter((name) => name.endsWith(".json"))
-        .map((name) => this.#read(join(this.#directory, name))?.digest)
-        .filter((digest) => digest !== undefined && isDigest(digest)),
-    );
+    const digests = new Set<Digest>();
+    for (const name of readdirSync(this.#directory)) {
+      const file = join(this.#directory, name);
+      const known = name.endsWith(".json") ? this.#read(file) : undefined;
+      if (known?.passing === true && Date.now() - known.at > PASSING_MS) rmSync(file, { force: true });
+      else if (known !== undefined && isDigest(known.digest)) digests.add(known.digest);
+    }
+    return digests;
   }
 
-  #answer(parsed: ImageReference, known: Known): ResolvedBase {
+  #answer(parsed: ImageReference, { known, notes }: Found): ResolvedBase {
     const image = this.#options.images.get(known.digest);
     if (image === undefined) throw new AppError("unavailable", `Image ${parsed.familiar} was collected meanwhile; build again.`);
-    return known.substituted ? { image, substituted: true, note: `substituted ${parsed.familiar} with an image made here` } : { image };
+    if (known.substituted) return { image, substituted: true, notes: [...notes, `substituted ${parsed.familiar} with an image made here`] };
+    return { image, notes, ...(known.sourceDigest === undefined ? {} : { sourceDigest: known.sourceDigest }) };
   }
 
-  #once(parsed: ImageReference): Promise<Known> {
-    const under = this.#resolving.get(parsed.full);
+  #once(key: string, find: () => Promise<Found>): Promise<Found> {
+    const under = this.#resolving.get(key);
     if (under !== undefined) return under;
-    const mine = this.#locked(() => this.#fetch(parsed)).finally(() => this.#resolving.delete(parsed.full));
-    this.#resolving.set(parsed.full, mine);
+    const mine = find().finally(() => this.#resolving.delete(key));
+    this.#resolving.set(key, mine);
     return mine;
   }
 
-  async #fetch(parsed: ImageReference): Promise<Known> {
-    // Another process may have done it while we waited for the lock.
+  /** What everybody may have: as known, looked for again beside the build that uses it. */
+  async #findPublic(
+    parsed: ImageReference,
+    sources: readonly ImageSource[],
+    { turn, fresh }: { readonly turn: string; readonly fresh: boolean },
+  ): Promise<Found> {
     const known = this.#known(parsed);
-    if (known !== undefined && Date.now() - known.at < REFRESH_MS) return known;
-    const stores = { layers: this.#options.layers, images: this.#options.images, scratchDir: this.#scratchDir };
+    const look = () => this.#once(parsed.full, () => this.#lookPublic(parsed, sources, turn));
+    if (known === undefined || (fresh && !parsed.pinned)) return look();
+    if (!parsed.pinned && Date.now() - known.at > REFRESH_MS && !this.#isUnreachable(parsed)) void look().catch(() => undefined);
+    return { known, notes: [] };
+  }
+
+  async #lookPublic(parsed: ImageReference, sources: readonly ImageSource[], turn: string): Promise<Found> {
     try {
-      if (this.#isUnreachable(parsed)) throw unreachable(parsed);
-      const image = await pullImage(parsed, stores, { timeoutMs: this.#options.pullTimeoutMs ?? PULL_TIMEOUT_MS });
-      return this.#keep({ reference: parsed.full, digest: image.digest, substituted: false, at: Date.now() }, parsed.full);
+      const notes: string[] = [];
+      const reachable = sources.filter(({ isMirror }) => isMirror || !this.#isUnreachable(parsed));
+      if (reachable.length === 0) throw unreachable(parsed);
+      const pulled = await this.#pullFirst(parsed, reachable, turn, notes);
+      return { known: this.#keep({ ...pulled, reference: parsed.full }, parsed.full), notes };
     } catch (error) {
-      if (!(error instanceof AppError) || error.details.unreachable !== true) throw error;
+      if (!isUnreachable(error)) throw error;
       this.#unreachable.set(parsed.registry, Date.now());
-      // What was pulled once is better than a stand-in.
-      if (known !== undefined) return this.#keep({ ...known, at: Date.now() }, parsed.full);
-      const rule = findRule(parsed, this.#options.substitutes ?? defaultSubstitutes);
-      if (rule === undefined) throw error;
+      return { known: await this.#standIn(parsed, error), notes: [] };
+    }
+  }
+
+  /** What this namespace alone may have: nothing is known before its registry has said so now. */
+  async #findOwn(parsed: ImageReference, sources: readonly ImageSource[], { namespaceUid }: Puller): Promise<Found> {
+    const notes: string[] = [];
+    try {
+      const pulled = await this.#pullFirst(parsed, sources, namespaceUid, notes);
+      const key = `${namespaceUid} ${parsed.full}`;
+      return { known: this.#keep({ ...pulled, reference: key, passing: true }, key), notes };
+    } catch (error) {
+      // What stands in for it is anybody's.
+      if (!isUnreachable(error)) throw error;
+      return { known: await this.#standIn(parsed, error), notes };
+    }
+  }
+
+  /** From the first source that gives it; what the others said is noted, the last one's refusal is thrown. */
+  async #pullFirst(
+    parsed: ImageReference,
+    sources: readonly ImageSource[],
+    turn: string,
+    notes: string[],
+  ): Promise<Omit<Known, "reference">> {
+    for (const source of sources) {
+      try {
+        return await this.#turns.run(turn, () => this.#pull(parsed, source));
+      } catch (error) {
+        if (!source.isMirror || !(error instanceof AppError) || error.code === "internal") throw error;
+        notes.push(`mirror passed over: ${error.message}`);
+      }
+    }
+    throw unreachable(parsed);
+  }
+
+  /** The manifest is read in any case, with the source's credential; what it names is pulled where it is not here from that very place. */
+  async #pull(parsed: ImageReference, source: ImageSource): Promise<Omit<Known, "reference">> {
+    const { layers, images, pullTimeoutMs = PULL_TIMEOUT_MS } = this.#options;
+    const remote = await readRemote(this.#skopeo, parsed, source, { timeoutMs: pullTimeoutMs });
+    const place = `pulled ${source.repository}@${remote.imageDigest}`;
+    const before = this.#read(this.#file(place));
+    const here = before === undefined ? undefined : images.get(before.digest);
+    const image =
+      here?.layers.every(({ digest }) => layers.has(digest)) === true
+        ? here
+        : await pullRemote(
+            this.#skopeo,
+            { reference: parsed, source, remote },
+            { layers, images, scratchDir: this.#scratchDir },
+            { timeoutMs: pullTimeoutMs },
+          );
+    const known = { digest: image.digest, substituted: false, sourceDigest: remote.digest, at: Date.now() };
+    this.#keep({ ...known, reference: place, passing: true }, place);
+    return known;
+  }
+
+  /** Where no registry can be reached: what everybody got before, else an image made here, else the failure itself. */
+  async #standIn(parsed: ImageReference, failure: AppError): Promise<Known> {
+    const known = this.#known(parsed);
+    if (known !== undefined) return this.#keep({ ...known, at: Date.now() }, parsed.full);
+    const rule = findRule(parsed, this.#options.substitutes ?? defaultSubstitutes);
+    if (rule === undefined) throw failure;
+    return this.#locked(async () => {
+      // Another process may have made it while we waited for the lock.
+      const made = this.#known(parsed);
+      if (made !== undefined) return made;
+      const stores = { layers: this.#options.layers, images: this.#options.images, scratchDir: this.#scratchDir };
       const image = await makeSubstitute(parsed, rule, { ...stores, debianLayer: (suite, packages) => this.#debianLayer(suite, packages) });
       return this.#keep({ reference: parsed.full, digest: image.digest, substituted: true, at: Date.now() }, parsed.full);
-    }
+    });
   }
 
   /** Kept as an image of its own, so that every stand-in shares it. */
@@ -171,7 +287,7 @@ export class BaseImages {
     return join(this.#directory, `${createHash("sha256").update(key).digest("hex")}.json`);
   }
 
-  /** One process at a time makes or pulls images here; the lock of a process that died is taken over. */
+  /** One process at a time makes images here; the lock of a process that died is taken over. */
   async #locked<T>(work: () => Promise<T>): Promise<T> {
     const file = join(this.#directory, "lock");
     for (;;) {
@@ -197,6 +313,23 @@ function unreachable(parsed: ImageReference): AppError {
   return new AppError("unavailable", `The registry ${parsed.registry} cannot be reached from this host.`, {
     details: { unreachable: true },
   });
+}
+
+function isUnreachable(error: unknown): error is AppError {
+  return error instanceof AppError && error.details.unreachable === true;
+}
+
+/** What the promise stands for goes on: others may wait for it too. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 /** A lock that says nothing yet was made a moment ago. */

@@ -1,7 +1,8 @@
-import { AppError } from "@plimsoll/core";
+import { AppError, type RegistryAccess } from "@plimsoll/core";
 import { describe, expect, it } from "vitest";
 import { matchesReference, parseReference } from "./reference.ts";
 import { translate } from "./registry.ts";
+import { imageSources, type MirrorTable } from "./sources.ts";
 import { defaultSubstitutes, findRule } from "./substitutes.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
@@ -42,7 +43,12 @@ describe("stand-ins", () => {
 });
 
 describe("a registry's refusal", () => {
-  const refuse = (stderr: string) => translate(parseReference("node:22"), new AppError("internal", "skopeo", { details: { stderr } }));
+  const refuse = (stderr: string, credential?: { username: string; password: string }) =>
+    translate(
+      parseReference("node:22"),
+      { registry: "docker.io", ...(credential === undefined ? {} : { credential }) },
+      new AppError("internal", "skopeo", { details: { stderr } }),
+    );
   it.each([
     ["dial tcp: lookup registry-1.docker.io: no such host", "unavailable", true],
     ["manifest unknown: manifest unknown", "not_found", undefined],
@@ -51,4 +57,48 @@ describe("a registry's refusal", () => {
   ])("%s: %s", (words, code, isUnreachable) =>
     expect(refuse(words)).toMatchObject({ code, details: isUnreachable ? { unreachable: true } : {} }),
   );
+
+  it("says how to log in, and as whom one is refused", () => {
+    expect(refuse("unauthorized").message).toMatch(/plim registries set docker\.io --user NAME$/);
+    expect(refuse("unauthorized", { username: "ana", password: "secret" }).message).toMatch(
+      /refused user ana .*plim registries set docker\.io --user ana$/,
+    );
+  });
+});
+
+describe("where an image is asked for", () => {
+  const credential = (username: string) => ({ username, password: "p" });
+  const of = (text: string, registries: RegistryAccess, platform: MirrorTable = {}) =>
+    imageSources(parseReference(text), { namespaceUid: "ns", registries }, platform).map((source) => [
+      `${source.repository}${source.suffix}`,
+      source.credential?.username ?? "",
+      source.isPrivate,
+    ]);
+
+  it("is the registry itself, with nothing, where nothing is set", () =>
+    expect(of("node:22", {})).toEqual([["docker.io/library/node:22", "", false]]));
+
+  it("is the namespace's mirrors, the platform's, and the registry, in this order", () =>
+    expect(of("node:22", { "docker.io": { mirrors: ["m.example:5000", "h.example/hub"] } }, { "docker.io": ["p.example"] })).toEqual([
+      ["m.example:5000/library/node:22", "", true],
+      ["h.example/hub/library/node:22", "", true],
+      ["p.example/library/node:22", "", false],
+      ["docker.io/library/node:22", "", false],
+    ]));
+
+  it("gets the credential that was set for that very registry and no other", () =>
+    expect(
+      of("node:22", {
+        "docker.io": { credential: credential("hub"), mirrors: ["m.example"] },
+        "m.example:443": { credential: credential("m") },
+      }),
+    ).toEqual([
+      ["m.example/library/node:22", "", true],
+      ["docker.io/library/node:22", "hub", true],
+    ]));
+
+  it("is not misled by names that every object has", () =>
+    expect(of("constructor:5000/x", JSON.parse('{"__proto__":{"mirrors":["m.example"]}}'))).toEqual([
+      ["constructor:5000/x:latest", "", false],
+    ]));
 });

@@ -1,4 +1,4 @@
-import { AppError } from "@plimsoll/core";
+import { AppError, readRegistryHost } from "@plimsoll/core";
 
 /** An image reference, complete (distribution's reference grammar). */
 export interface ImageReference {
@@ -7,6 +7,10 @@ export interface ImageReference {
   /** As people write it: without `docker.io/library/`, with its tag: `node:22`. */
   readonly familiar: string;
   readonly registry: string;
+  /** In its registry: `library/node`. */
+  readonly name: string;
+  /** `:22` or `@sha256:…`. */
+  readonly suffix: string;
   /** Names its content: never asked for again. */
   readonly pinned: boolean;
 }
@@ -19,13 +23,13 @@ export function parseReference(text: string): ImageReference {
   const groups = text.length > 512 ? undefined : PATTERN.exec(text)?.groups;
   if (groups?.name === undefined)
     throw new AppError("invalid", `\`${text.slice(0, 200)}\` is no image reference; write it as name:tag or registry/name:tag.`);
-  const registry = groups.registry ?? "docker.io";
+  const registry = groups.registry === undefined ? "docker.io" : readRegistryHost(groups.registry);
   const name = registry === "docker.io" && !groups.name.includes("/") ? `library/${groups.name}` : groups.name;
   const tag = groups.tag ?? (groups.digest === undefined ? "latest" : undefined);
   // A digest decides alone: registry clients refuse a tag beside it.
   const suffix = groups.digest === undefined ? `:${tag}` : `@${groups.digest}`;
   const full = `${registry}/${name}${suffix}`;
-  return { full, familiar: full.replace(/^docker\.io\/(library\/)?/, ""), registry, pinned: groups.digest !== undefined };
+  return { full, familiar: full.replace(/^docker\.io\/(library\/)?/, ""), registry, name, suffix, pinned: groups.digest !== undefined };
 }
 
 /** Whether a familiar reference fits a pattern with `*` for any characters. */

@@ -41,7 +41,7 @@ describe("importDirectory", () => {
 
   it("keeps what only Docker's form of a config has", async () => {
     const config = { OnBuild: ["RUN x"], Shell: ["/bin/bash", "-c"], Healthcheck: { Test: ["CMD", "/p"], Interval: 1e9 } };
-    const image = await importDirectory(await pulled({ architecture: "amd64", os: "linux", author: "me", config }), stores);
+    const image = await importDirectory(await pulled({ architecture: "amd64", os: "linux", author: "me", config }), "app:1", stores);
     expect(image.config).toMatchObject({
       onBuild: ["RUN x"],
       shell: ["/bin/bash", "-c"],
@@ -55,7 +55,7 @@ describe("importDirectory", () => {
   it("refuses a manifest that it cannot read, with what to do", async () => {
     const out = await pulled({});
     writeFileSync(join(out, "manifest.json"), JSON.stringify({ schemaVersion: 1, fsLayers: [] }));
-    await expect(importDirectory(out, stores)).rejects.toThrow(AppError);
-    await expect(importDirectory(out, stores)).rejects.toThrow(/push the image anew/);
+    await expect(importDirectory(out, "app:1", stores)).rejects.toThrow(AppError);
+    await expect(importDirectory(out, "app:1", stores)).rejects.toThrow(/push the image anew/);
   });
 });

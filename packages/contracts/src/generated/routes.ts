@@ -14,6 +14,8 @@ export interface ApiRoutes {
   "DELETE /api/v1/hosts/:host": { params: { host: string }; query?: Query<"force">; answer: null };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app": { params: { team: string; namespace: string; app: string }; answer: Resource<"App"> };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/secrets/:name": { params: { team: string; namespace: string; app: string; name: string }; answer: null };
+  "DELETE /api/v1/namespaces/:team/:namespace/build-cache": { params: { team: string; namespace: string }; answer: Out<typeof api.CleanedCache> };
+  "DELETE /api/v1/namespaces/:team/:namespace/registries/:registry/credential": { params: { team: string; namespace: string; registry: string }; answer: null };
   "DELETE /api/v1/ssh-keys/:id": { params: { id: string }; answer: null };
   "DELETE /api/v1/tokens/:id": { params: { id: string }; answer: null };
   "GET /api/v1/claim/:code": { params: { code: string }; answer: Out<typeof api.ClaimCheck> };
@@ -38,6 +40,7 @@ export interface ApiRoutes {
   "GET /api/v1/namespaces/:team/:namespace/disk": { params: { team: string; namespace: string }; answer: Out<typeof api.NamespaceDisk> };
   "GET /api/v1/namespaces/:team/:namespace/instances/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Instance"> };
   "GET /api/v1/namespaces/:team/:namespace/instances/:name/log": { params: { team: string; namespace: string; name: string }; query?: Query<"tail" | "follow">; answer: Response };
+  "GET /api/v1/namespaces/:team/:namespace/registries": { params: { team: string; namespace: string }; answer: Out<typeof api.RegistryList> };
   "GET /api/v1/namespaces/:team/:namespace/releases": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Release"> };
   "GET /api/v1/namespaces/:team/:namespace/releases/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Release"> };
   "GET /api/v1/namespaces/:team/:namespace/routes": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Route"> };
@@ -70,4 +73,6 @@ export interface ApiRoutes {
   "POST /api/v1/teams/:team/namespaces": { params: { team: string }; body: In<typeof api.NewNamespace>; answer: Resource<"Namespace"> };
   "POST /api/v1/tokens": { body: In<typeof api.NewToken>; answer: Out<typeof api.CreatedToken> };
   "PUT /api/v1/namespaces/:team/:namespace/apps/:app/secrets/:name": { params: { team: string; namespace: string; app: string; name: string }; body: In<typeof api.SecretValue>; answer: null };
+  "PUT /api/v1/namespaces/:team/:namespace/registries/:registry/credential": { params: { team: string; namespace: string; registry: string }; body: In<typeof api.RegistryLogin>; answer: null };
+  "PUT /api/v1/namespaces/:team/:namespace/registries/:registry/mirrors": { params: { team: string; namespace: string; registry: string }; body: In<typeof api.RegistryMirrorsRequest>; answer: null };
 }

@@ -13,7 +13,7 @@ export async function releaseBuild(tx: Tx, { metadata }: Resource<"Build">, nowM
   await releaseQuota(tx, namespace, uid);
   const app = await tx.objects.lock("App", ownerUid);
   const build = await tx.objects.lock("Build", uid);
-  const { image, release: made, hostUid } = build.status;
+  const { image, release: made, hostUid, sourceDigest } = build.status;
   if (build.status.phase !== "succeeded" || made !== undefined || image === undefined) return false;
   const { source, pushId, requestedBy: createdBy, config } = build.spec;
   const spec = applyCommitConfig(app.spec, config);
@@ -28,7 +28,7 @@ export async function releaseBuild(tx: Tx, { metadata }: Resource<"Build">, nowM
     // Frozen without the processes that go with the release before.
     app: { ...described, spec },
     image,
-    source,
+    source: source.kind === "image" && sourceDigest !== undefined ? { ...source, digest: sourceDigest } : source,
     createdBy,
     buildUid: uid,
     ...(hostUid === undefined ? {} : { builtOn: hostUid }),

@@ -1,0 +1,139 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AppError, type RegistryCredential, toAppError } from "@plimsoll/core";
+import { run } from "@plimsoll/exec";
+import { identifyProcess, isAlive, privateMountNamespaceArgv } from "@plimsoll/host";
+import { outwardEnv } from "./outward.ts";
+import type { ImageSource } from "./sources.ts";
+
+/** Where registries are reached from: names of them come from tenants, and must not lead to the platform's own network. */
+export interface OutwardNetwork {
+  /** The same one each time; asked for anew before each use. */
+  acquire(): Promise<{ readonly path: string; readonly nameservers: readonly string[] }>;
+}
+
+export interface SkopeoOptions {
+  /** Below it lie credentials while they are used: root's alone, never swapped. */
+  readonly secretDir: string;
+  /** Absent: the network of this process. */
+  readonly network?: OutwardNetwork;
+  /** Registries (host[:port]) that are reached from this process' network all the same: the operator's own, on this machine. */
+  readonly onHost?: readonly string[];
+  /** Registries that are spoken to without TLS. */
+  readonly plainHttp?: readonly string[];
+}
+
+const PREFIX = ".pull-";
+const ENTER = fileURLToPath(new URL("./outward-main.ts", import.meta.url));
+/** It needs none of root's powers but to read and write root's files. */
+const POWERLESS = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"];
+
+/**
+ * Runs skopeo for one registry: in the network that registries are reached from, without the powers of root, with the one credential that
+ * it is given and no other. It never sees what the host's own users have logged in to.
+ */
+export class Skopeo {
+  readonly #options: SkopeoOptions;
+  readonly #mine: string;
+
+  constructor(options: SkopeoOptions) {
+    this.#options = options;
+    mkdirSync(options.secretDir, { recursive: true, mode: 0o700 });
+    this.#mine = `${PREFIX}${process.pid}-${identifyProcess(process.pid)?.startTicks ?? 0}-`;
+    this.#collect();
+  }
+
+  /** The manifest of an image or the list of several, byte for byte as the registry has it (4 MiB at most: skopeo's own bound). */
+  async manifest(source: ImageSource, options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined }): Promise<string> {
+    const argv = ["inspect", "--raw", ...this.#tls("--tls-verify", source), `docker://${source.repository}${source.suffix}`];
+    return this.#run(source, { argv, authfile: "--authfile", maxFileBytes: 0 }, options);
+  }
+
+  /**
+   * Brings image `digest` into an empty directory, as it is in the registry: a conversion to OCI would drop ONBUILD, SHELL and HEALTHCHECK.
+   * No file becomes larger than `maxFileBytes`, whatever is sent.
+   */
+  async copy(
+    source: ImageSource,
+    wanted: { readonly digest: string; readonly directory: string; readonly maxFileBytes: number },
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<void> {
+    const { digest, directory, maxFileBytes } = wanted;
+    const from = `docker://${source.repository}@${digest}`;
+    const argv = ["copy", "--quiet", ...this.#tls("--src-tls-verify", source), from, `dir:${directory}`];
+    await this.#run(source, { argv, authfile: "--src-authfile", maxFileBytes }, options);
+  }
+
+  async #run(
+    source: ImageSource,
+    program: { readonly argv: readonly string[]; readonly authfile: string; readonly maxFileBytes: number },
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<string> {
+    const { timeoutMs, signal } = options;
+    const directory = mkdtempSync(join(this.#options.secretDir, this.#mine));
+    try {
+      const authfile = join(directory, "auth.json");
+      writeFileSync(authfile, authOf(source), { mode: 0o600 });
+      const [verb = "", ...rest] = program.argv;
+      const limits = ["prlimit", `--fsize=${program.maxFileBytes}`, "--core=0", "--"];
+      const skopeo = [...limits, ...POWERLESS, "skopeo", "--override-os", "linux", verb, program.authfile, authfile, ...rest];
+      const argv = await this.#outward(source, directory, skopeo);
+      // Its home is empty: there are credentials in root's.
+      const env = { ...outwardEnv(), HOME: directory };
+      const { stdout } = await run(argv, { timeoutMs, env, cwd: "/", ...(signal === undefined ? {} : { signal }) });
+      return stdout;
+    } catch (error) {
+      throw withoutCredential(error, source.credential);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }
+
+  /** argv that runs a program where registries are reached from, its view of the resolver's files replaced. */
+  async #outward({ registry }: ImageSource, directory: string, program: readonly string[]): Promise<readonly string[]> {
+    const { network, onHost = [] } = this.#options;
+    if (network === undefined || onHost.includes(registry)) return program;
+    const { path, nameservers } = await network.acquire();
+    const files = {
+      "resolv.conf": nameservers.map((address) => `nameserver ${address}\n`).join(""),
+      hosts: "127.0.0.1 localhost\n::1 localhost\n",
+      "nsswitch.conf": "hosts: files dns\n",
+    };
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content, { mode: 0o644 });
+    const enter = [process.execPath, "--disable-warning=ExperimentalWarning", ENTER, directory, ...program];
+    return ["nsenter", `--net=${path}`, "--", ...privateMountNamespaceArgv(enter)];
+  }
+
+  #tls(flag: string, { registry }: ImageSource): readonly string[] {
+    return this.#options.plainHttp?.includes(registry) === true ? [`${flag}=false`] : [];
+  }
+
+  /** What a process that was killed has left. */
+  #collect(): void {
+    for (const name of readdirSync(this.#options.secretDir)) {
+      const [, pid, startTicks] = /^\.pull-(\d+)-(\d+)-/.exec(name) ?? [];
+      if (pid === undefined || isAlive({ pid: Number(pid), startTicks: Number(startTicks) })) continue;
+      rmSync(join(this.#options.secretDir, name), { recursive: true, force: true });
+    }
+  }
+}
+
+/** What a registry says goes into its error, and it may say what it was told. */
+function withoutCredential(error: unknown, credential: RegistryCredential | undefined): AppError {
+  const { code, details, retry } = toAppError(error);
+  let stderr = String(details.stderr ?? "");
+  const basic = credential === undefined ? "" : basicOf(credential);
+  for (const secret of [credential?.password ?? "", basic]) if (secret !== "") stderr = stderr.replaceAll(secret, "…");
+  return new AppError(code, "skopeo could not do what it was asked", { retry, details: { stderr } });
+}
+
+function basicOf({ username, password }: RegistryCredential): string {
+  return Buffer.from(`${username}:${password}`).toString("base64");
+}
+
+/** The file that registry clients read (containers-auth.json(5)), for this registry alone; without a credential an empty one. Pure. */
+function authOf({ registry, credential }: { readonly registry: string; readonly credential?: RegistryCredential }): string {
+  if (credential === undefined) return '{"auths":{}}';
+  return JSON.stringify({ auths: { [registry]: { auth: basicOf(credential) } } });
+}
