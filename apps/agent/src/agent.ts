@@ -143,6 +143,7 @@ class Agent implements RunningAgent {
       wire: this.#wire,
       uidBaseOf: (uid) => this.#namespace(uid).uidBase,
       ...(settings.buildCertificates === undefined ? {} : { certificatesFile: settings.buildCertificates }),
+      ...(settings.buildIoBytesPerSecond === undefined ? {} : { ioBytesPerSecond: settings.buildIoBytesPerSecond }),
     });
     this.#mirrors = new GitMirrors(join(layout.stateDir, "mirrors"));
     this.#builds = new BuildKeeper({

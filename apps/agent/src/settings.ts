@@ -47,6 +47,12 @@ const Environment = z.object({
   NODE_EXTRA_CA_CERTS: z.string().optional(),
   /** What layers that only the build cache keeps may take of the disk; half of it for one namespace. */
   PLIMSOLL_BUILD_CACHE_BYTES: z.coerce.number().int().min(0).optional(),
+  /** What a build may read from this host's disk, and write to it, each second; 0: as much as it can. */
+  PLIMSOLL_BUILD_IO_BYTES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(256 * 1024 ** 2),
   /** DNS servers for instances and builds, where those of the host cannot be found or are not for them. */
   PLIMSOLL_RESOLVERS: list(resolver),
   /** What stands in for base images whose registry cannot be reached; default: the built-in rules. */
@@ -76,6 +82,8 @@ export interface Settings {
   readonly buildCertificates?: string;
   /** What build cache layers may take of the disk; absent: a fifth of it. */
   readonly buildCacheBytes?: number;
+  /** What a build may read and write each second; absent: no limit. */
+  readonly buildIoBytesPerSecond?: number;
   /** DNS servers of instances and builds; absent: those that the host asks itself. */
   readonly resolvers?: readonly string[];
   /** What stands in for base images whose registry cannot be reached, the first that matches; absent: the built-in rules. */
@@ -105,6 +113,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     ...optional("cgroupParent", env.PLIMSOLL_CGROUP_PARENT),
     // The operator's own trust is good for their builds too.
     ...optional("buildCertificates", env.PLIMSOLL_BUILD_CERTIFICATES ?? env.NODE_EXTRA_CA_CERTS),
+    ...(env.PLIMSOLL_BUILD_IO_BYTES === 0 ? {} : { buildIoBytesPerSecond: env.PLIMSOLL_BUILD_IO_BYTES }),
     ...optional("buildCacheBytes", env.PLIMSOLL_BUILD_CACHE_BYTES),
     ...optional("resolvers", env.PLIMSOLL_RESOLVERS),
     ...optional("substitutes", env.PLIMSOLL_SUBSTITUTES?.map(readSubstitute)),

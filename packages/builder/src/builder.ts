@@ -24,6 +24,7 @@ import { fromSteps, listSteps, planSteps } from "./plan/steps.ts";
 import { BuildProblem, problemAt } from "./problem.ts";
 import { foundSentences } from "./solve/detected.ts";
 import { CANCELLED, timedOut } from "./solve/explain.ts";
+import { ioLimit } from "./solve/io-limit.ts";
 import type { BuildNetwork } from "./solve/network.ts";
 import { Progress } from "./solve/progress.ts";
 import { readRecipe } from "./solve/recipe.ts";
@@ -80,6 +81,8 @@ export interface BuilderOptions {
   readonly clock: Clock;
   /** A PEM bundle of this host that commands shall trust besides the image's own: of an operator whose proxy opens TLS. */
   readonly certificatesFile?: string;
+  /** What a build may read from the disk below the layers, and write to it, each second. Absent: no limit. */
+  readonly ioBytesPerSecond?: number;
   /** How long after a build a loaded worker waits for the next one. 0: none does. Default: 10 minutes. */
   readonly spareWorkerMs?: number;
 }
@@ -341,6 +344,7 @@ class HostBuilder implements Builder {
       repository: request.repository,
       firstSeenFile: join(cacheDir, "namespaces", request.namespace.uid, "first-seen", firstSeen),
       limits: request.limits,
+      ...ioLimit(this.options),
       sourceDateEpoch,
       ...(this.options.certificatesFile === undefined ? {} : { certificates: this.keepCertificates(this.options.certificatesFile) }),
       layers,

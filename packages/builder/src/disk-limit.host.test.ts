@@ -1,5 +1,7 @@
 import { readdirSync, statfsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { blockDeviceOf } from "@plimsoll/host";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { BuildHost, failureOf, imageOf, LIMITS, NAMESPACE } from "./testing/build-host.ts";
 import { tarOf } from "./testing/tar-of.ts";
@@ -42,7 +44,7 @@ describe("the disk limit of a build", () => {
   it("stops a command whose files are too much together, and says which is most of it", async () => {
     const before = free();
     const built = await run(
-      "mkdir /data; dd if=/dev/zero of=/data/big bs=1M count=50; i=0; while true; do i=$((i+1)); dd if=/dev/zero of=/data/f$i bs=1M count=20; done",
+      "mkdir /data; dd if=/dev/zero of=/data/big bs=1M count=50; i=0; while true; do i=$((i+1)); dd if=/dev/zero of=/data/f$i bs=1M count=5; done",
     );
     expect(failureOf(built)).toMatchObject({ reason: "out_of_disk", line: 2 });
     expect(failureOf(built).message).toContain("it wrote more than the build's 64 MiB of disk; most of it is /data/big (50 MiB).");
@@ -96,6 +98,15 @@ describe("the disk limit of a build", () => {
     const many = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`many/f${index}`, "x"]));
     const files = await host.build({ Dockerfile: "FROM busybox\nCOPY many /many/\n", ...many }, limited(64 * MIB, 50));
     expect(failureOf(files).message).toContain("more than the build's 50 files and directories");
+  });
+
+  it.skipIf(blockDeviceOf(tmpdir()) === undefined)("and its bandwidth is the operator's", async () => {
+    const builder = host.newBuilder({ ioBytesPerSecond: 4 * MIB });
+    const built = await run("dd if=/dev/zero of=/f bs=1M count=6 conv=fsync", { builder });
+    imageOf(built);
+    const step = built.events.find((event) => event.type === "step-done" && event.outcome === "done");
+    // 6 MiB at 4 MiB/s: without the limit some 100 ms.
+    expect(step?.type === "step-done" && step.durationMs).toBeGreaterThan(1_000);
   });
 
   it("empties a cache mount that holds more than a build may write, so that the next build can use it", async () => {

@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import { AppError } from "@plimsoll/core";
 import { run, start } from "@plimsoll/exec";
-import { type CgroupDriver, type CgroupUsage, type HostLayout, inPrivateMountNamespace, pipe } from "@plimsoll/host";
+import { type CgroupDriver, type CgroupUsage, type HostLayout, type IoLimit, inPrivateMountNamespace, pipe } from "@plimsoll/host";
 import { BUILD_CAPABILITIES } from "./capabilities.ts";
 import { CONMON_ENV, conmonArgv, containerError, crunArgv, readSyncPipe } from "./conmon.ts";
 import { etcFiles, type HostEntry, type ResolverConfig } from "./etc-files.ts";
@@ -51,6 +51,8 @@ export interface SandboxRequest {
   readonly timeoutMs?: number;
   /** No file grows larger: who writes on gets SIGXFSZ. Default: none. */
   readonly fileBytes?: number;
+  /** Of the command's own cgroup. Default: none. */
+  readonly io?: IoLimit;
   readonly signal?: AbortSignal;
   /** Called with output as it comes; the order between the streams is not exact. */
   readonly onOutput: (stream: "stdout" | "stderr", chunk: Buffer) => void;
@@ -83,6 +85,7 @@ export async function runSandbox(request: SandboxRequest): Promise<SandboxResult
   const bundleDir = join(layout.bundlesDir, `${BUNDLE_PREFIX}${id}`);
   mkdirSync(bundleDir, { recursive: true, mode: 0o700 });
   cgroups.ensure(cgroup);
+  if (request.io !== undefined) cgroups.limitIo(cgroup, request.io);
   try {
     return await runIn(request, cgroup, bundleDir);
   } finally {

@@ -1,5 +1,9 @@
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { start } from "@plimsoll/exec";
 import { afterEach, describe, expect, it } from "vitest";
+import { blockDeviceOf } from "./block-device.ts";
 import { cgroupDriver } from "./cgroup-driver.ts";
 
 const MIB = 1024 * 1024;
@@ -31,6 +35,31 @@ describe("cgroup driver on this host's kernel", () => {
     await expect.poll(() => driver.usage("tenants/n/run/i").pids).toBeGreaterThan(50);
     await driver.killAll("tenants/n/run/i");
     expect(driver.processes("tenants/n")).toEqual([]);
+  });
+
+  const device = blockDeviceOf(tmpdir());
+  it.skipIf(device === undefined)("limits what is written to a disk each second", async () => {
+    const file = join(tmpdir(), `plimsoll-io-${process.pid}`);
+    const write = async (path: string) => {
+      driver.ensure(path);
+      const child = await start(["sh", "-c", `read go; exec dd if=/dev/zero of=${file} oflag=direct bs=1M count=6`], {
+        stdio: ["pipe", "ignore", "ignore"],
+      });
+      const ended = new Promise((resolve) => child.once("close", resolve));
+      driver.move(path, child.pid);
+      const began = performance.now();
+      child.stdin?.write("go\n");
+      expect(await ended).toBe(0);
+      return performance.now() - began;
+    };
+    try {
+      driver.ensure("tenants/n/build/b");
+      expect(driver.limitIo("tenants/n/build/b", { device: device ?? "", bytesPerSecond: 4 * MIB })).toBe(true);
+      // 6 MiB at 4 MiB/s: without the limit some 30 ms.
+      expect(await write("tenants/n/build/b")).toBeGreaterThan(1_000);
+    } finally {
+      rmSync(file, { force: true });
+    }
   });
 
   it("raises a tenant at once and lowers it only to what is placed there", () => {

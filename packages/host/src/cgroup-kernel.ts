@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { atLeast, type CgroupDriver, type CgroupLimits, type CgroupUsage, sumOfLimits } from "./cgroup.ts";
+import { atLeast, type CgroupDriver, type CgroupLimits, type CgroupUsage, type IoLimit, sumOfLimits } from "./cgroup.ts";
 import { childCgroups, processesBelow, removeCgroupTree, until } from "./cgroup-files.ts";
 
 /** What the versions of cgroups do each in its own way; paths as CgroupDriver's. */
@@ -14,6 +14,8 @@ export interface CgroupKernel {
   setLimits(path: string, limits: CgroupLimits): CgroupLimits;
   /** Of a cgroup that may not be ready to have any: then none. */
   limitsOf(path: string): CgroupLimits;
+  /** False where there is no controller for it. */
+  limitIo(path: string, limit: IoLimit): boolean;
   move(path: string, pid: number): void;
   usage(path: string): CgroupUsage;
   /** SIGKILL to all in it and below, so that none can fork away meanwhile. `processes` reads who is there. */
@@ -39,6 +41,7 @@ export function cgroupDriverOver(kernel: CgroupKernel, root: string): CgroupDriv
       );
       return driver.ensure(path, atLeast(totals, sumOfLimits(held)));
     },
+    limitIo: (path, limit) => kernel.limitIo(path, limit),
     exists: (path) => existsSync(lookedFor(path)),
     children: (path) => childCgroups(lookedFor(path)),
     processes: (path) => [...new Set(directoriesOf(path).flatMap(processesBelow))],

@@ -93,6 +93,15 @@ export function cgroupV1(root: string, hierarchies: V1Hierarchies): CgroupDriver
           pids: pids === "max" ? undefined : Number(pids),
         });
       },
+      limitIo(path, { device, bytesPerSecond }) {
+        const mountPoint = hierarchies.get("blkio");
+        if (mountPoint === undefined) return false;
+        const dir = join(mountPoint, root, path);
+        makeCgroup(dir);
+        if (!hasControl(dir, "blkio.throttle.read_bps_device")) return false;
+        for (const what of ["read", "write"]) writeControl(dir, `blkio.throttle.${what}_bps_device`, `${device} ${bytesPerSecond}`);
+        return true;
+      },
       move(path, pid) {
         for (const [controller, mountPoint] of hierarchies) {
           if (NOT_FOR_MOVES.has(controller)) continue;

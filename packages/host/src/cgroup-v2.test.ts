@@ -62,6 +62,22 @@ describe("cgroup v2 files", () => {
     ]);
   });
 
+  it("limits a disk where the io controller is there, and does without where it is not", () => {
+    const path = "plimsoll-t/tenants/n/build/b".split("/");
+    for (const [index] of path.entries()) fill(path.slice(0, index + 1).join("/"));
+    const driver = cgroupV2("/plimsoll-t", mountPoint);
+    expect(driver.limitIo("tenants/n/build/b", { device: "254:0", bytesPerSecond: 1_000 })).toBe(false);
+    for (const dir of ["", "plimsoll-t"]) writeFileSync(join(mountPoint, dir, "cgroup.controllers"), "cpu io memory pids");
+    writeFileSync(join(mountPoint, "plimsoll-t/tenants/n/build/b/io.max"), "");
+    expect(driver.limitIo("tenants/n/build/b", { device: "254:0", bytesPerSecond: 1_000 })).toBe(true);
+    expect(read("plimsoll-t/tenants/n/build/b/io.max")).toBe("254:0 rbps=1000 wbps=1000");
+    const monitors = join(mountPoint, "plimsoll-t/monitors");
+    fill("plimsoll-t/monitors");
+    rmSync(join(monitors, "memory.max"));
+    driver.ensure("monitors");
+    expect(read("plimsoll-t/cgroup.subtree_control")).toBe("+cpu +memory +pids +io");
+  });
+
   it("never lowers a tenant below what it uses or its children hold", () => {
     fill("plimsoll-t/tenants/n", 300 << 20);
     for (const child of ["run/a", "run/b", "build/c"]) fill(`plimsoll-t/tenants/n/${child}`);

@@ -5,6 +5,8 @@ import { hasControl, killProcesses, makeCgroup, readControl, readKeyed, readNumb
 import { cgroupDriverOver } from "./cgroup-kernel.ts";
 
 const CONTROLLERS = ["cpu", "memory", "pids"] as const;
+/** Handed down where it is there: what it limits is worth less than a host that does without. */
+const WISHED = ["io"] as const;
 
 /**
  * cgroup v2 (kernel documentation, admin-guide/cgroup-v2.rst). A cgroup that gives controllers to its children may hold no processes
@@ -24,7 +26,8 @@ export function cgroupV2(root: string, mountPoint = "/sys/fs/cgroup"): CgroupDri
       );
     }
     const given = readControl(dir, "cgroup.subtree_control").split(" ");
-    const wanted = CONTROLLERS.filter((controller) => !given.includes(controller));
+    const wished = WISHED.filter((controller) => available.includes(controller));
+    const wanted = [...CONTROLLERS, ...wished].filter((controller) => !given.includes(controller));
     if (wanted.length > 0) writeControl(dir, "cgroup.subtree_control", wanted.map((controller) => `+${controller}`).join(" "));
   };
 
@@ -63,6 +66,12 @@ export function cgroupV2(root: string, mountPoint = "/sys/fs/cgroup"): CgroupDri
           memoryBytes: memory === "max" ? undefined : Number(memory),
           pids: pids === "max" ? undefined : Number(pids),
         });
+      },
+      limitIo(path, { device, bytesPerSecond }) {
+        const dir = dirOf(path);
+        if (!hasControl(dir, "io.max")) return false;
+        writeControl(dir, "io.max", `${device} rbps=${bytesPerSecond} wbps=${bytesPerSecond}`);
+        return true;
       },
       move: (path, pid) => writeControl(dirOf(path), "cgroup.procs", pid),
       usage(path) {

@@ -5,6 +5,13 @@ export interface CgroupLimits {
   readonly pids?: number;
 }
 
+/** What may be read from a disk, and written to it, each second. */
+export interface IoLimit {
+  /** As blockDeviceOf names it. */
+  readonly device: string;
+  readonly bytesPerSecond: number;
+}
+
 export interface CgroupUsage {
   readonly cpuMicros: number;
   readonly memoryBytes: number;
@@ -36,6 +43,11 @@ export interface CgroupDriver {
    * it before a child is made, lower it after a child is gone. Returns what was set.
    */
   ensureTenant(namespace: string, totals: CgroupLimits): CgroupLimits;
+  /**
+   * Limits a cgroup that exists, on version 2 with all below it. Version 1 knows it for direct and synchronous access only, because its
+   * kernel writes buffered data back on nobody's account, and for each cgroup by itself. False where the kernel limits no such thing.
+   */
+  limitIo(path: string, limit: IoLimit): boolean;
   exists(path: string): boolean;
   /** Names, sorted. */
   children(path: string): readonly string[];

@@ -1,4 +1,5 @@
-export type { CgroupDriver, CgroupLimits, CgroupUsage } from "./cgroup.ts";
+export { blockDeviceOf } from "./block-device.ts";
+export type { CgroupDriver, CgroupLimits, CgroupUsage, IoLimit } from "./cgroup.ts";
 export { cgroupDriver } from "./cgroup-driver.ts";
 export { ensureHostLayout, releaseHostLayout, removeHostLayout } from "./host-directories.ts";
 export { type HostLayout, type HostLayoutOptions, hostLayout } from "./layout.ts";

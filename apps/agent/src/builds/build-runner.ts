@@ -16,6 +16,7 @@ export interface BuildRunnerOptions {
   readonly wire: AgentWire;
   readonly uidBaseOf: (namespaceUid: string) => number;
   readonly certificatesFile?: string;
+  readonly ioBytesPerSecond?: number;
   readonly log: Logger;
 }
 
@@ -40,6 +41,7 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
     cacheDir: join(layout.stateDir, "build-cache"),
     clock: systemClock,
     ...(options.certificatesFile === undefined ? {} : { certificatesFile: options.certificatesFile }),
+    ...(options.ioBytesPerSecond === undefined ? {} : { ioBytesPerSecond: options.ioBytesPerSecond }),
   });
 
   const run: RunBuild = async ({ assignment, repository, secrets, registries, signal, onEvent, onImage }) => {

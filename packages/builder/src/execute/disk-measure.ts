@@ -18,9 +18,9 @@ export interface DiskMeasure extends DiskAmount {
 
 /**
  * Walks trees that somebody else may be writing into: `find` descends by descriptors and follows nothing, in a program of its own, for
- * there may be a million entries. Ends early with what it has once that is beyond `stopAt`. A file with several names counts once.
+ * there may be a million entries. Ends early with what it has when there are more than `mostFiles`. A file with several names counts once.
  */
-export async function measureTrees(directories: readonly string[], stopAt: DiskAmount): Promise<DiskMeasure> {
+export async function measureTrees(directories: readonly string[], mostFiles: number): Promise<DiskMeasure> {
   if (directories.length === 0) return { bytes: 0, files: 0, largestFile: undefined, fullestDirectory: undefined };
   const argv = ["find", "-P", ...directories, "-xdev", "-mindepth", "1", "-printf", "%y %b %s %n %i %P\\0"];
   const child = await start(argv, { stdio: ["ignore", "pipe", "ignore"], cwd: "/" });
@@ -32,7 +32,7 @@ export async function measureTrees(directories: readonly string[], stopAt: DiskA
       const lines = (rest + chunk.toString("latin1")).split("\0");
       rest = lines.pop() ?? "";
       for (const line of lines) tally.add(line);
-      if (tally.bytes > stopAt.bytes || tally.files > stopAt.files) break;
+      if (tally.files > mostFiles) break;
     }
   } finally {
     child.kill("SIGKILL");

@@ -97,12 +97,12 @@ export class DiskWatch implements AsyncDisposable {
     const { account, directories, caches, cacheLimit, processes } = this.options;
     this.walkedAt = performance.now();
     this.free = free;
-    const found = await measureTrees(directories, account.limit);
+    const found = await measureTrees(directories, account.limit.files);
     let { bytes } = found;
     if (this.began.bytes - free.bytes - bytes > UNEXPLAINED_BYTES) bytes += (await measureUnlinked(processes())).bytes;
-    account.measured({ bytes, files: found.files }, (dimension) => culprit(found, dimension, bytes));
+    account.measured({ bytes, files: found.files }, (dimension) => culprit(found, dimension, account.limit.bytes));
     for (const cache of caches) {
-      const held = await measureTrees([cache.directory], cacheLimit);
+      const held = await measureTrees([cache.directory], cacheLimit.files);
       if (held.bytes > cacheLimit.bytes || held.files > cacheLimit.files) throw new CacheFull(cache);
     }
     this.tookMs = performance.now() - this.walkedAt;
@@ -142,10 +142,10 @@ export class DiskWatch implements AsyncDisposable {
 }
 
 /** `/data/big.img (9.3 GiB)`, `/tmp/many (500001 entries)`. */
-export function culprit({ largestFile, fullestDirectory }: DiskMeasure, dimension: "bytes" | "files", bytes: number): string | undefined {
+function culprit({ largestFile, fullestDirectory }: DiskMeasure, dimension: "bytes" | "files", limit: number): string | undefined {
   if (dimension === "files")
     return fullestDirectory === undefined ? undefined : `${fullestDirectory.path} (${fullestDirectory.files} entries)`;
-  // Where no file is a good part of it, naming one would mislead.
-  if (largestFile === undefined || largestFile.bytes * 4 < bytes) return undefined;
+  // Where no file is a good part of the limit, naming one would mislead.
+  if (largestFile === undefined || largestFile.bytes * 4 < limit) return undefined;
   return `${largestFile.path} (${formatBytes(largestFile.bytes)})`;
 }

@@ -1,5 +1,5 @@
 import type { BuildFailure, Digest, LayerRef } from "@plimsoll/core";
-import type { HostLayout } from "@plimsoll/host";
+import type { HostLayout, IoLimit } from "@plimsoll/host";
 import type { Taking } from "../context/filter.ts";
 import type { AddAction, CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
@@ -28,6 +28,8 @@ export interface WorkerInit {
   readonly logBytes: number;
   /** What its steps may write, all together. */
   readonly disk: DiskAmount;
+  /** Of the worker and of each command. Absent: none. */
+  readonly io?: IoLimit;
 }
 
 /** The build context as the worker reads it again. */

@@ -157,6 +157,7 @@ export class StepExecutor implements AsyncDisposable {
       userNamespace: init.userNamespace,
       ...(network === undefined ? {} : { networkNamespace: network.path }),
       cgroupPath: init.cgroupPath,
+      ...(init.io === undefined ? {} : { io: init.io }),
       args: action.argv,
       // In this order: what the image sets itself counts.
       env: merged(trusted.env, action.proxies, action.env, brought.env),

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { LayerStore } from "@plimsoll/containers";
 import { AppError, type BuildLimits, DEFAULT_BUILD_DISK } from "@plimsoll/core";
-import { type CgroupDriver, ensureUserNamespace, type HostLayout } from "@plimsoll/host";
+import { type CgroupDriver, ensureUserNamespace, type HostLayout, type IoLimit } from "@plimsoll/host";
 import type { DiskAmount } from "../execute/disk-budget.ts";
 import {
   type BuildNetworkPath,
@@ -24,6 +24,7 @@ export interface WorkerClientOptions {
   readonly repository: string;
   readonly firstSeenFile: string;
   readonly limits: BuildLimits;
+  readonly io?: IoLimit;
   readonly certificates?: string;
   /** No file of a layer is younger. Seconds since 1970. */
   readonly sourceDateEpoch: number | undefined;
@@ -136,6 +137,9 @@ export class WorkerClient implements AsyncDisposable {
     cgroups.ensure(path, { cpuMillis: limits.cpuMillis, memoryBytes: limits.memoryBytes, pids: limits.pids });
     // A cgroup with limits for its children holds no processes of its own (cgroup v2, no internal processes).
     cgroups.ensure(join(path, WORKER_CGROUP));
+    // The whole build on version 2, this cgroup alone on version 1: there each command's gets its own.
+    const { io } = this.options;
+    if (io !== undefined) for (const one of [path, join(path, WORKER_CGROUP)]) cgroups.limitIo(one, io);
     const [worker, userNamespace] = await Promise.all([spare.take(), this.userNamespace()]);
     void worker.ended.then((end) => this.fail(end));
     // Only now: that our program itself needs memory is not the tenant's account.
@@ -150,6 +154,7 @@ export class WorkerClient implements AsyncDisposable {
       userNamespace: { path: userNamespace, uidBase: namespace.uidBase },
       logBytes: limits.logBytes,
       disk: diskOf(limits),
+      ...(io === undefined ? {} : { io }),
       ...(this.options.sourceDateEpoch === undefined ? {} : { sourceDateEpoch: this.options.sourceDateEpoch }),
       ...(this.options.certificates === undefined ? {} : { certificates: this.options.certificates }),
     };

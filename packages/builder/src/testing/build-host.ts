@@ -113,7 +113,7 @@ export class BuildHost implements AsyncDisposable {
   }
 
   /** Another one on the same directories, as after a restart of the agent. */
-  newBuilder(more: Pick<BuilderOptions, "certificatesFile"> = {}): Builder {
+  newBuilder(more: Pick<BuilderOptions, "certificatesFile" | "ioBytesPerSecond"> = {}): Builder {
     const { layout, layers, images, cgroups } = this;
     const baseImages = {
       resolve: async (reference: string) => {

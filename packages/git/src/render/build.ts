@@ -153,6 +153,8 @@ function how(failure: BuildFailure): readonly string[] {
       return failure.exitCode === undefined ? [] : [`exit ${failure.exitCode}`];
     case "out_of_memory":
       return ["out of memory"];
+    case "out_of_disk":
+      return ["out of disk"];
     case "timeout":
       return ["out of time"];
     case "cancelled":
