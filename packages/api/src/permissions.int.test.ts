@@ -192,6 +192,11 @@ const TABLE: Record<string, Row> = {
   },
   "GET /api/agent/v1/desired": { path: "/api/agent/v1/desired", statuses: HOSTS(200) },
   "POST /api/agent/v1/report": { path: "/api/agent/v1/report", body: () => ({ instances: [] }), statuses: HOSTS(204) },
+  "PUT /api/agent/v1/disk": {
+    path: "/api/agent/v1/disk",
+    body: () => ({ sizeBytes: 1, freeBytes: 1, cacheBytes: 1, cacheNamespaceBytes: 1, entries: [] }),
+    statuses: HOSTS(204),
+  },
   "POST /api/agent/v1/builds/:uid/claim": { path: "/api/agent/v1/builds/none/claim", statuses: HOSTS(404) },
   "POST /api/agent/v1/builds/:uid/progress": {
     path: "/api/agent/v1/builds/none/progress",
@@ -207,11 +212,6 @@ const TABLE: Record<string, Row> = {
   "POST /api/agent/v1/streams/:id": { path: "/api/agent/v1/streams/none", statuses: HOSTS(404) },
 };
 
-  "PUT /api/agent/v1/disk": {
-    path: "/api/agent/v1/disk",
-    body: () => ({ sizeBytes: 1, freeBytes: 1, cacheBytes: 1, cacheNamespaceBytes: 1, entries: [] }),
-    statuses: HOSTS(204),
-  },
 let fixture: Fixture;
 let tokens: Record<Persona, string | undefined>;
 const placeholders: Record<string, string> = {};

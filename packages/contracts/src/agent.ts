@@ -145,6 +145,8 @@ export const DesiredState = z.object({
   /** Images that releases which can be rolled back to still need: never collected. */
   keepImages: z.array(z.string()),
   routing: Routing.optional(),
+  /** Namespaces whose build cache somebody wants gone: a host removes it once for each stamp. */
+  cleanCaches: z.array(z.object({ namespaceUid: z.string(), stamp: z.string() })).optional(),
   streams: z.array(StreamRequest),
 });
 export type DesiredState = z.infer<typeof DesiredState>;
@@ -152,8 +154,6 @@ export type DesiredState = z.infer<typeof DesiredState>;
 export const InstanceReport = z.object({
   uid: z.string(),
   phase: z.enum(INSTANCE_PHASES),
-  /** Namespaces whose build cache somebody wants gone: a host removes it once for each stamp. */
-  cleanCaches: z.array(z.object({ namespaceUid: z.string(), stamp: z.string() })).optional(),
   message: z.string().optional(),
   address: z.string().optional(),
   startedAt: z.iso.datetime().optional(),

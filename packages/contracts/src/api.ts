@@ -17,9 +17,9 @@ import { z } from "zod";
 import { HOST_ROLES } from "./agent.ts";
 
 /** Bodies and answers of the public HTTP API (/api/v1). Paths and permissions are in packages/api's routes. */
+export * from "./disk.ts";
 
 export const ClaimRequest = z.object({
-export * from "./disk.ts";
   code: z.string().describe("the one-time code that `npm start` printed"),
   name: z.string().min(1).max(100),
   email: z.email().max(200),

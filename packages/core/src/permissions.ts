@@ -23,13 +23,13 @@ export const PERMISSIONS = [
   "registries.write",
   "quota.read",
   "quota.edit",
+  "disk.read",
+  "disk.clean",
   "hosts.read",
   "hosts.enroll",
   "keys.manage",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
-  "disk.read",
-  "disk.clean",
 
 export const ROLES = ["owner", "developer"] as const;
 export type Role = (typeof ROLES)[number];

@@ -45,9 +45,9 @@ export interface Database {
   readonly platform: Platform;
   readonly leases: LeaseStore;
   readonly hosts: HostAdmissions;
+  readonly disks: Disks;
   /** Changes of a scope after a version, oldest first. AppError `gone` when the log no longer reaches back that far. */
   changes(scope: string, after: number, limit: number): Promise<readonly ChangeRow[]>;
-  readonly disks: Disks;
   /** Takes up to `limit` wake-ups and hands them to `deliver`; they are removed when it resolves, and stay when it throws. */
   relayOutbox(limit: number, deliver: (wakes: readonly { job: JobName; key: string }[]) => Promise<void>): Promise<number>;
   /** Calls back on NOTIFY of these channels, again after every reconnect (payload undefined: anything may have happened). */
@@ -95,10 +95,10 @@ export function openDatabase(url: string, platformKey: Uint8Array, options: { re
     platform: new Platform(prisma),
     leases: new LeaseStore(prisma),
     hosts: new HostAdmissions(prisma),
+    disks: new Disks(prisma),
     async changes(scope, after, limit) {
       // The counter first: what it counts is visible to the read that follows, so a version without its row was pruned.
       const current = await new ObjectReader(prisma, PLATFORM).version(scope);
-    disks: new Disks(prisma),
       const rows = await prisma.change.findMany({ where: { scope, version: { gt: after } }, orderBy: { version: "asc" }, take: limit });
       const expected = rows[0] === undefined ? current : Number(rows[0].version) - 1;
       if (expected !== after && (rows[0] !== undefined || current !== after))

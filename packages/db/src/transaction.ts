@@ -45,9 +45,9 @@ export class Tx {
   readonly platform: Platform;
   readonly leases: LeaseStore;
   readonly hosts: HostAdmissions;
+  readonly disks: Disks;
   readonly #client: TxClient;
   readonly #changes = new Changes();
-  readonly disks: Disks;
   readonly #wakes = new Map<string, { job: string; key: string }>();
   readonly #audits: AuditEntry[] = [];
   readonly #atEnd = new Map<string, () => Promise<void>>();
@@ -63,10 +63,10 @@ export class Tx {
     this.platform = new Platform(client);
     this.leases = new LeaseStore(client);
     this.hosts = new HostAdmissions(client);
+    this.disks = new Disks(client);
   }
 
   /** Wakes a reconciler once this has committed. */
-    this.disks = new Disks(client);
   wake(job: JobName, uid: string): void {
     this.#wakes.set(`${job}/${uid}`, { job, key: uid });
   }
