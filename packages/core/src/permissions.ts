@@ -28,6 +28,8 @@ export const PERMISSIONS = [
   "hosts.read",
   "hosts.enroll",
   "keys.manage",
+  "disk.read",
+  "disk.clean",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
