@@ -185,11 +185,6 @@ const TABLE: Record<string, Row> = {
     }),
     statuses: ANYBODY(401),
   },
-  "PUT /api/agent/v1/disk": {
-    path: "/api/agent/v1/disk",
-    body: () => ({ sizeBytes: 1, freeBytes: 1, cacheBytes: 1, cacheNamespaceBytes: 1, entries: [] }),
-    statuses: HOSTS(204),
-  },
   "PUT /api/agent/v1/host": {
     path: "/api/agent/v1/host",
     body: () => ({ underlay: "127.0.0.1", roles: ["run"], capacity: { cpuMillis: 4_000, memoryBytes: 8 * 1024 ** 3 }, facts: {} }),
@@ -197,6 +192,11 @@ const TABLE: Record<string, Row> = {
   },
   "GET /api/agent/v1/desired": { path: "/api/agent/v1/desired", statuses: HOSTS(200) },
   "POST /api/agent/v1/report": { path: "/api/agent/v1/report", body: () => ({ instances: [] }), statuses: HOSTS(204) },
+  "PUT /api/agent/v1/disk": {
+    path: "/api/agent/v1/disk",
+    body: () => ({ sizeBytes: 1, freeBytes: 1, cacheBytes: 1, cacheNamespaceBytes: 1, entries: [] }),
+    statuses: HOSTS(204),
+  },
   "POST /api/agent/v1/builds/:uid/claim": { path: "/api/agent/v1/builds/none/claim", statuses: HOSTS(404) },
   "POST /api/agent/v1/builds/:uid/progress": {
     path: "/api/agent/v1/builds/none/progress",

@@ -28,8 +28,6 @@ export const PERMISSIONS = [
   "hosts.read",
   "hosts.enroll",
   "keys.manage",
-  "disk.read",
-  "disk.clean",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
