@@ -8,6 +8,22 @@ const COMMAND_TIMEOUT_MS = 2_000;
 const RECONNECT_MAX_MS = 1_000;
 
 /**
+ * ioredis (5.11) says no `end` when it is disconnected between two attempts to connect, and leaves the commands that wait unanswered: whoever
+ * waits for one of them, as BullMQ does when a worker is closed, waits for ever.
+ */
+class Connection extends Redis {
+  override disconnect(reconnect = false): void {
+    // What it takes for a connection that was never opened, and ends at once.
+    if (!reconnect && this.status === "reconnecting") this.status = "wait";
+    super.disconnect(reconnect);
+  }
+
+  override duplicate(override?: Partial<RedisOptions>): Redis {
+    return new Connection({ ...this.options, ...override });
+  }
+}
+
+/**
  * A connection that enqueues: reconnects for ever, and fails at once while there is no server, so that the caller can go another way.
  * Its errors are logged, once per outage.
  */
@@ -21,7 +37,7 @@ export function connectConsumer(redisUrl: string, log: Logger): Redis {
 }
 
 function connect(redisUrl: string, log: Logger, options: RedisOptions): Redis {
-  const redis = new Redis({
+  const redis = new Connection({
     ...parseRedisUrl(redisUrl),
     ...options,
     retryStrategy: (times) => Math.min(50 * times, RECONNECT_MAX_MS),
