@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { BuildEvent } from "@plimsoll/core";
 import { describe, expect, it } from "vitest";
 import { BuildOutput, outputLine } from "./build-output.ts";
+import { buildArgs } from "./commands/build.ts";
 import { appNameFrom } from "./commands/init.ts";
 import { parseQuota } from "./commands/tenants.ts";
 import { originOf } from "./config.ts";
@@ -25,6 +26,18 @@ describe("quota arguments", () => {
     for (const wrong of ["cpu=2GiB", "disk=1", "memory=3GB", "builds=1.5", "cpu=", "=1"])
       expect(() => parseQuota([wrong])).toThrow(/write cpu=1.5/);
   });
+});
+
+describe("--build-arg", () => {
+  it("takes values as they are, or from the shell", () => {
+    expect(buildArgs(["A=1=2", "B", "C="], { B: "of the shell" })).toEqual({ A: "1=2", B: "of the shell", C: "" });
+    expect(buildArgs([])).toBeUndefined();
+  });
+  it.each([
+    ["=x", /NAME=value, not `=x`/],
+    ["a-b=c", /NAME=value/],
+    ["NONE", /write NONE=value/],
+  ])("refuses %s", (given, words) => expect(() => buildArgs([given], {})).toThrow(words));
 });
 
 describe("app name from a folder", () => {

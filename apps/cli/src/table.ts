@@ -137,6 +137,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       { name: "committed", about: "only what is committed: the last commit" },
       { name: "dockerfile", value: "path", about: "another Dockerfile, from the top of what is built" },
       { name: "target", value: "stage", about: "up to this stage" },
+      { name: "build-arg", value: "NAME=value", about: "value of an ARG, several times; NAME alone takes it from this shell", many: true },
+      { name: "no-cache", about: "execute every step, also those that are known" },
       { name: "explain", about: "build nothing: say what is found in this folder, and show the Dockerfile that is written for it" },
       { name: "eject", about: "write that Dockerfile and a .dockerignore into this folder, to be kept and changed" },
       NAMESPACE,

@@ -56,6 +56,8 @@ describe("a build for its image alone", () => {
     expect(build.status).toMatchObject({ phase: "pending" });
     const other = (await (await ask({ commit: KNOWN, dockerfile: "Dockerfile.dev", target: "test" })).json()) as { spec: object };
     expect(other.spec).toMatchObject({ number: 3, source: { dockerfile: "Dockerfile.dev", target: "test" } });
+    const anew = (await (await ask({ commit: KNOWN, args: { A: "1" }, noCache: true })).json()) as { spec: object };
+    expect(anew.spec).toMatchObject({ number: 4, source: { args: { A: "1" }, noCache: true } });
   });
 
   it("is refused with what to do where the commit is not there, or nothing can be built", async () => {
@@ -63,6 +65,7 @@ describe("a build for its image alone", () => {
     expect(missing.status).toBe(412);
     expect(((await missing.json()) as { detail: string }).detail).toContain("push it to refs/for-build/head");
     expect((await ask({ commit: "main" })).status).toBe(422);
+    expect((await ask({ commit: KNOWN, args: { "a b": "1" } })).status).toBe(422);
     expect((await ask({ commit: KNOWN }, "nobody")).status).toBe(404);
     await fixture.json("POST", `${NS}/apps`, {
       token: dev.token,

@@ -46,6 +46,8 @@ export interface BuildRequest {
   /** Name or number of a stage. Default: the last one. */
   readonly target?: string;
   readonly buildArgs?: Readonly<Record<string, string>>;
+  /** Execute every step, whatever the cache knows; what is made is known afterwards. Cache mounts stay as they are. */
+  readonly noCache?: boolean;
   /** What RUN --mount=type=secret may ask for, by id. In no layer, key, log or history. */
   readonly secrets?: Readonly<Record<string, string>>;
   /** What the namespace has for registries: credentials, mirrors. */
@@ -365,6 +367,7 @@ class HostBuilder implements Builder {
       cacheMounts: this.cacheMounts,
       secrets: request.secrets ?? {},
       sourceDateEpoch,
+      noCache: request.noCache === true,
       executing: this.executingOf(request.namespace.uid),
       held,
       signal,

@@ -65,7 +65,9 @@ describe("RUN --mount=type=ssh", () => {
   });
 
   it("goes without where no key is needed, and says which one is missing where it is", async () => {
-    expect((await build('RUN --mount=type=ssh test -n "$SSH_AUTH_SOCK" && test ! -e "$SSH_AUTH_SOCK" && echo none', {})).log).toContain("none\n");
+    expect((await build('RUN --mount=type=ssh test -n "$SSH_AUTH_SOCK" && test ! -e "$SSH_AUTH_SOCK" && echo none', {})).log).toContain(
+      "none\n",
+    );
     const missing = await build("RUN --mount=type=ssh,id=git-hub,required ssh-add -l", { SSH_KEY: key });
     expect(failureOf(missing)).toMatchObject({
       reason: "context",

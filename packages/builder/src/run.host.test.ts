@@ -95,6 +95,23 @@ describe("builder, with commands", () => {
     );
   });
 
+  it("executes everything once where the cache is not to be asked, and leaves it for the next build", async () => {
+    const files = {
+      Dockerfile:
+        "FROM busybox AS a\nRUN echo same > /made\nFROM busybox AS b\nRUN echo same > /made\nFROM b\nCOPY --from=a /made /a\nCOPY file .\n",
+      file: "f",
+    };
+    const labels = ["RUN echo same > /made", "COPY --from=a /made /a", "COPY file ."];
+    await host.build(files);
+    expect((await host.build(files)).steps.done).toEqual([]);
+    const anew = await host.build(files, { request: { noCache: true } });
+    // Two equal steps are still one.
+    expect([...anew.steps.done].sort()).toEqual([...labels].sort());
+    const after = await host.build(files);
+    expect(after.steps.done).toEqual([]);
+    expect(imageOf(after).digest).toBe(imageOf(anew).digest);
+  });
+
   it("executes again only what an edit reaches", async () => {
     await host.build(TWO_STAGES);
     const edited = await host.build({ ...TWO_STAGES, "src/b.js": "edited\n" });

@@ -56,6 +56,12 @@ export const NewBuild = z.object({
   commit: z.string().regex(/^[0-9a-f]{40}$/, "must be a commit's 40 hex digits"),
   dockerfile: z.string().min(1).max(512).optional(),
   target: z.string().min(1).max(128).optional(),
+  args: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "is the name of an ARG"), z.string().max(32_768))
+    .refine((args) => Object.keys(args).length <= 100, "has at most 100 arguments")
+    .optional()
+    .describe("values of ARG instructions, before those that the commit's plimsoll.yaml gives"),
+  noCache: z.boolean().optional().describe("every step is executed, whatever is known of it; cache mounts stay"),
 });
 /** A branch or tag that an app's repository stores. */
 export const Branch = z.object({

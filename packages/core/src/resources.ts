@@ -238,6 +238,8 @@ export const GitSource = z.object({
   target: z.string().optional(),
   /** Values of ARG instructions. */
   args: z.record(z.string(), z.string()).optional(),
+  /** Every step is executed, whatever is known of it; what it comes to is known afterwards. */
+  noCache: z.boolean().optional(),
 });
 export const ImageSource = z.object({
   kind: z.literal("image"),

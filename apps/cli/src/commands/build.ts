@@ -4,6 +4,7 @@ import { type BuildEnd, followBuild } from "../build-output.ts";
 import { createClient } from "../client.ts";
 import type { Call, Run } from "../command.ts";
 import { loadLogin } from "../config.ts";
+import { usageError } from "../failure.ts";
 import { type AppPlace, placeName } from "../place.ts";
 import { shortCommit } from "../render.ts";
 import { snapshot } from "../snapshot.ts";
@@ -22,11 +23,13 @@ export const build: Run = async (call) => {
     snapshot(call.option("folder") ?? ".", { committed: call.has("committed") }),
   ]);
   try {
-    const [dockerfile, target] = [call.option("dockerfile"), call.option("target")];
+    const [dockerfile, target, args] = [call.option("dockerfile"), call.option("target"), buildArgs(call.all("build-arg"))];
     const body = {
       commit: folder.commit,
       ...(dockerfile === undefined ? {} : { dockerfile }),
       ...(target === undefined ? {} : { target }),
+      ...(args === undefined ? {} : { args }),
+      ...(call.has("no-cache") ? { noCache: true } : {}),
     };
     const ask = () => client.call("POST /api/v1/namespaces/:team/:namespace/apps/:app/builds", { params: { ...place }, body });
     const asked = await ask().catch(async (error: unknown) => {
@@ -42,6 +45,24 @@ export const build: Run = async (call) => {
     await folder.dispose();
   }
 };
+
+/** `NAME=value`, or `NAME` for what this shell has under that name, as Docker's. */
+export function buildArgs(
+  given: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Record<string, string> | undefined {
+  const args: Record<string, string> = {};
+  for (const one of given) {
+    const equals = one.indexOf("=");
+    const name = equals < 0 ? one : one.slice(0, equals);
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw usageError(`--build-arg is NAME=value, not \`${one.slice(0, 80)}\`.`, "build");
+    const value = equals < 0 ? env[name] : one.slice(equals + 1);
+    if (value === undefined)
+      throw usageError(`--build-arg ${name} has no value, and this shell has no ${name}; write ${name}=value.`, "build");
+    args[name] = value;
+  }
+  return given.length === 0 ? undefined : args;
+}
 
 /** A name that was typed may be typed wrong: only a repository's own app is made. */
 function isSendable({ code }: AppError, call: Call): boolean {

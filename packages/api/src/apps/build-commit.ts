@@ -40,6 +40,8 @@ export async function buildCommit(
         ...source,
         ...(wanted.dockerfile === undefined ? {} : { dockerfile: wanted.dockerfile }),
         ...(wanted.target === undefined ? {} : { target: wanted.target }),
+        ...(wanted.args === undefined ? {} : { args: { ...(source.kind === "git" ? source.args : {}), ...wanted.args } }),
+        ...(wanted.noCache === true ? { noCache: true } : {}),
       },
       requestedBy: caller.name,
       deploy: false,

@@ -51,6 +51,8 @@ export interface SolverOptions {
   readonly secrets: Readonly<Record<string, string>>;
   /** Seconds since 1970: no file of the layers is younger. */
   readonly sourceDateEpoch: number | undefined;
+  /** Only what this build has made itself is known. */
+  readonly noCache: boolean;
   /** Keys that any build of this namespace executes now; whoever needs one of them waits. */
   readonly executing: Map<StepKey, Promise<void>>;
   /** Where it says which layers this build stands on: from then on they are not collected. */
@@ -73,6 +75,8 @@ export class Solver {
   private readonly options: SolverOptions;
   private readonly stages = new Map<number, Promise<readonly LayerRef[]>>();
   private readonly made = new Set<Digest>();
+  /** Results of this build, by what they are called in the cache. */
+  private readonly own = new Map<StepKey, StepResult>();
   private free = SIDE_BY_SIDE;
   private readonly waiting: (() => void)[] = [];
   private readonly mounts: RunMounts;
@@ -302,16 +306,18 @@ export class Solver {
 
   /** A result whose layer has been collected is none. */
   private lookUp(key: StepKey): StepResult | undefined {
-    const { cache } = this.options;
+    const { cache, noCache } = this.options;
     const name = this.nameOf(key);
-    const result = cache.get(name);
+    const result = noCache ? this.own.get(name) : cache.get(name);
     if (result === undefined || this.hold(result.layer)) return result;
     cache.delete(name);
     return undefined;
   }
 
   private remember(key: StepKey, result: StepResult): void {
-    this.options.cache.put(this.nameOf(key), result);
+    const name = this.nameOf(key);
+    this.own.set(name, result);
+    this.options.cache.put(name, result);
   }
 
   /** What the step's result is called in the cache. */
