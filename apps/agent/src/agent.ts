@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createLogger, type Logger, systemClock } from "@plimsoll/config";
 import { BaseImages, ImageStore, InstanceRuntime, LayerStore } from "@plimsoll/containers";
 import type { DesiredState } from "@plimsoll/contracts";
-import { AppError, addQuota, type Digest, isDigest, ZERO_QUOTA } from "@plimsoll/core";
+import { AppError, addQuota, type Digest, INSTANCE_PIDS, isDigest, ZERO_QUOTA } from "@plimsoll/core";
 import { type CgroupDriver, cgroupDriver, ensureHostLayout, type HostLayout, hostLayout } from "@plimsoll/host";
 import { openQueue, type Queue } from "@plimsoll/queue";
 import { createServerApi, type ServerApi } from "./api-client.ts";
@@ -34,7 +34,6 @@ const FIRST_LEDGER_MS = 30_000;
 const MIRROR_IDLE_MS = 14 * 24 * 3_600_000;
 /** While builds run in it, a namespace's cgroup also holds their limits. */
 const BUILD_PIDS = 4_096;
-const INSTANCE_PIDS = 1_024;
 
 /** The running agent. */
 export interface RunningAgent {

@@ -164,8 +164,8 @@ export class InstanceRuns {
 
   #readExit({ definition, state }: Handle): RunExit | undefined {
     const { layout, cgroups } = this.#parts;
-    const oomKills = () => usageOf(cgroups, cgroupOf(definition))?.oomKills ?? 0;
-    return readExit(layout.exitsDir, containerIdOf(definition.id, state.run), oomKills);
+    const usage = () => usageOf(cgroups, cgroupOf(definition));
+    return readExit(layout.exitsDir, containerIdOf(definition.id, state.run), usage);
   }
 
   #finish(handle: Handle, lastExit: RunExit): void {

@@ -35,6 +35,8 @@ export interface RunExit {
   readonly signal?: string;
   /** The kernel killed a process of it at its memory limit. */
   readonly outOfMemory: boolean;
+  /** Starts of processes and threads that were refused to it at its limit; absent: none. */
+  readonly startsRefused?: number;
   /** Its monitor died, and the status with it; the instance was killed. */
   readonly monitorLost: boolean;
   readonly at: string;

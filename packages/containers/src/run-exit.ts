@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { type CgroupDriver, type CgroupUsage, errorCode } from "@plimsoll/host";
 import { type RunExit, signalOf } from "./instance-state.ts";
 
-/** How a container ended, by conmon's exit file; undefined while there is none. `oomKills` is asked only of one that failed. */
-export function readExit(exitsDir: string, containerId: string, oomKills: () => number): RunExit | undefined {
+/** How a container ended, by conmon's exit file; undefined while there is none. `usage` is asked only of one that failed. */
+export function readExit(exitsDir: string, containerId: string, usage: () => CgroupUsage | undefined): RunExit | undefined {
   const path = join(exitsDir, containerId);
   let text: string;
   let at: Date;
@@ -17,8 +17,15 @@ export function readExit(exitsDir: string, containerId: string, oomKills: () => 
   }
   const code = Number(text);
   const signal = signalOf(code);
-  const outOfMemory = code !== 0 && oomKills() > 0;
-  return { code, ...(signal === undefined ? {} : { signal }), outOfMemory, monitorLost: false, at: at.toISOString() };
+  const { oomKills = 0, startsRefused = 0 } = code === 0 ? {} : (usage() ?? {});
+  return {
+    code,
+    ...(signal === undefined ? {} : { signal }),
+    outOfMemory: oomKills > 0,
+    ...(startsRefused === 0 ? {} : { startsRefused }),
+    monitorLost: false,
+    at: at.toISOString(),
+  };
 }
 
 /** Undefined when there is no such cgroup, or no longer. */

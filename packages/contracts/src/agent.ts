@@ -160,6 +160,8 @@ export const InstanceReport = z.object({
   readyAt: z.iso.datetime().optional(),
   restarts: z.int(),
   lastExit: InstanceExit.optional(),
+  /** Starts of processes and threads refused at the limit, in the run that goes on. */
+  startsRefused: z.int().optional(),
   logTail: z.array(z.string()).optional(),
 });
 export type InstanceReport = z.infer<typeof InstanceReport>;

@@ -155,6 +155,9 @@ export const ProcessSpec = z.object({
 });
 export type ProcessSpec = z.infer<typeof ProcessSpec>;
 
+/** Processes and threads that an instance may have at once, whatever its size. */
+export const INSTANCE_PIDS = 1_024;
+
 /** What a process gets when nobody says otherwise: one instance of the image's own command on port 8080. */
 export const DEFAULT_WEB_PROCESS: ProcessSpec = {
   replicas: 1,
@@ -344,6 +347,8 @@ export const InstanceExit = z.object({
   code: z.int(),
   signal: z.string().optional(),
   outOfMemory: z.boolean(),
+  /** Starts of processes and threads that were refused to it at its limit; absent: none. */
+  startsRefused: z.int().optional(),
   at: z.iso.datetime(),
 });
 export const InstanceStatus = z.object({
@@ -354,6 +359,8 @@ export const InstanceStatus = z.object({
   readyAt: z.iso.datetime().optional(),
   restarts: z.int(),
   lastExit: InstanceExit.optional(),
+  /** As in lastExit, of the run that goes on; it is told at the first and then once a minute. */
+  startsRefused: z.int().optional(),
   logTail: z.array(z.string()).optional(),
   /** The routing version that every live router must have acknowledged before the stop signal. */
   drainVersion: z.int().optional(),

@@ -1,5 +1,5 @@
 import type { InstanceReport } from "@plimsoll/contracts";
-import { formatBytes, type Resource, type Status } from "@plimsoll/core";
+import { formatBytes, INSTANCE_PIDS, type Resource, type Status } from "@plimsoll/core";
 import { type EventNote, recordEvent } from "./events.ts";
 import { changeRouting } from "./routing.ts";
 import type { Tx } from "./transaction.ts";
@@ -40,10 +40,17 @@ export function reportEvents({ spec, status: before }: Resource<"Instance">, aft
         : {
             type: "warning",
             reason: "Exited",
-            message: `${who} ${signal === undefined ? `exited with ${code}` : `was ended by ${signal}`}; it is started again with growing pauses.`,
+            message: `${who} ${signal === undefined ? `exited with ${code}` : `was ended by ${signal}`}${afterLimit(after.lastExit)}; it is started again with growing pauses.`,
             at: new Date(at),
           },
     );
+  }
+  if ((after.startsRefused ?? 0) > (before.startsRefused ?? 0)) {
+    notes.push({
+      type: "warning",
+      reason: "TooManyProcesses",
+      message: `${who} has had ${atLimit(after.startsRefused ?? 0)}. It starts too many, or does not wait for those that ended.`,
+    });
   }
   if (after.phase === "ready" && before.readyAt === undefined && after.readyAt !== undefined && after.startedAt !== undefined) {
     const seconds = Math.max(0, Date.parse(after.readyAt) - Date.parse(after.startedAt)) / 1_000;
@@ -55,6 +62,15 @@ export function reportEvents({ spec, status: before }: Resource<"Instance">, aft
     });
   }
   return notes;
+}
+
+function afterLimit({ startsRefused }: NonNullable<Status<"Instance">["lastExit"]>): string {
+  return startsRefused === undefined ? "" : ` after it had ${atLimit(startsRefused)}`;
+}
+
+function atLimit(startsRefused: number): string {
+  const times = startsRefused === 1 ? "once" : `${startsRefused} times`;
+  return `all of its ${INSTANCE_PIDS} processes and threads, and was refused another ${times}`;
 }
 
 /** The status after a report: what the host does not say any more is gone, what only the platform writes stays. */

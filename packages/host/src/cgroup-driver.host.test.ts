@@ -33,6 +33,7 @@ describe("cgroup driver on this host's kernel", () => {
     driver.move("tenants/n/run/i", child.pid);
     child.stdin?.write("go\n");
     await expect.poll(() => driver.usage("tenants/n/run/i").pids).toBeGreaterThan(50);
+    await expect.poll(() => driver.usage("tenants/n/run/i").startsRefused).toBeGreaterThan(0);
     await driver.killAll("tenants/n/run/i");
     expect(driver.processes("tenants/n")).toEqual([]);
   });

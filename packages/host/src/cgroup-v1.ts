@@ -115,6 +115,7 @@ export function cgroupV1(root: string, hierarchies: V1Hierarchies): CgroupDriver
         memoryBytes: readNumber(dirIn("memory", path), "memory.usage_in_bytes"),
         memoryPeakBytes: readNumber(dirIn("memory", path), "memory.max_usage_in_bytes"),
         pids: readNumber(dirIn("pids", path), "pids.current"),
+        startsRefused: readKeyed(dirIn("pids", path), "pids.events", "max"),
         oomKills: readKeyed(dirIn("memory", path), "memory.oom_control", "oom_kill"),
       }),
       kill(path, processes) {

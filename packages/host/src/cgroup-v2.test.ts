@@ -20,6 +20,7 @@ describe("cgroup v2 files", () => {
       "pids.max": "max",
       "memory.current": String(memoryCurrent),
       "memory.events": "low 0\noom 1\noom_kill 2",
+      "pids.events": "max 7",
       "cpu.stat": "usage_usec 1234\nuser_usec 1000",
       "pids.current": "3",
     };
@@ -94,6 +95,7 @@ describe("cgroup v2 files", () => {
       memoryBytes: 4096,
       memoryPeakBytes: 4096,
       pids: 3,
+      startsRefused: 7,
       oomKills: 2,
     });
   });

@@ -83,6 +83,7 @@ export function cgroupV2(root: string, mountPoint = "/sys/fs/cgroup"): CgroupDri
           // memory.peak came with Linux 5.19.
           memoryPeakBytes: hasControl(dir, "memory.peak") ? readNumber(dir, "memory.peak") : memoryBytes,
           pids: readNumber(dir, "pids.current"),
+          startsRefused: readKeyed(dir, "pids.events", "max"),
           oomKills: readKeyed(dir, "memory.events", "oom_kill"),
         };
       },

@@ -17,6 +17,8 @@ export interface CgroupUsage {
   readonly memoryBytes: number;
   readonly memoryPeakBytes: number;
   readonly pids: number;
+  /** Starts of processes and threads that the kernel has refused at the limit. */
+  readonly startsRefused: number;
   /** Processes in it, and on v2 below it, that the kernel has killed for memory. */
   readonly oomKills: number;
 }

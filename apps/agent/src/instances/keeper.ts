@@ -1,7 +1,7 @@
 import type { Clock, Logger } from "@plimsoll/config";
 import type { InstanceDefinition, InstanceObservation, InstanceRuntime } from "@plimsoll/containers";
 import { type InstanceAssignment, type InstanceReport, openBox } from "@plimsoll/contracts";
-import { errorText } from "@plimsoll/core";
+import { errorText, INSTANCE_PIDS } from "@plimsoll/core";
 import { probe } from "../probe.ts";
 import { listeningAddresses, listeningHint } from "./listening.ts";
 import { planInstance } from "./plan-instance.ts";
@@ -25,6 +25,8 @@ const STARTING_PAUSES_MS = [10, 20, 30, 50, 50, 100, 100, 200, 200, 500, 1_000];
 /** A ready instance is looked at this often, and is unready after so many failures in a row. */
 const READY_PAUSE_MS = 5_000;
 const FAILURES_TO_UNREADY = 3;
+/** A program that goes on starting others at its limit is told of this often: each time is an event. */
+const REFUSED_AGAIN_MS = 60_000;
 /** One that another agent left running is found unready only by failures that last so long: until then the server knows better. */
 const FOUND_PATIENCE_MS = 3_000;
 const ERROR_PAUSES_MS = [200, 500, 1_000, 2_000, 5_000, 15_000];
@@ -38,6 +40,7 @@ export class InstanceKeeper {
   #namespaceUid: string;
   #report: InstanceReport;
   #failedProbes = 0;
+  #refusedToldMs = Number.NEGATIVE_INFINITY;
   #probes = 0;
   /** When the first look at it failed. */
   #foundMs: number | undefined;
@@ -115,7 +118,7 @@ export class InstanceKeeper {
         await runtime.start(this.uid);
         return 0;
       case "restart":
-        this.#tell({ phase: "starting", ...exitOf(is), restarts: (is?.restarts ?? 0) + 1, message: undefined });
+        this.#tell({ phase: "starting", ...exitOf(is), restarts: (is?.restarts ?? 0) + 1, startsRefused: undefined, message: undefined });
         await runtime.restart(this.uid);
         this.#probes = 0;
         return 0;
@@ -161,7 +164,7 @@ export class InstanceKeeper {
         PLIMSOLL_RELEASE: `v${wanted.release}`,
       },
       secretEnv,
-      limits: { cpuMillis: wanted.cpuMillis, memoryBytes: wanted.memoryBytes, pids: 1_024 },
+      limits: { cpuMillis: wanted.cpuMillis, memoryBytes: wanted.memoryBytes, pids: INSTANCE_PIDS },
       userNamespace,
       networkNamespace: netnsPath,
       hostname,
@@ -177,7 +180,7 @@ export class InstanceKeeper {
     const address = this.#options.wire.addressOf(this.uid);
     if (wanted === undefined || is === undefined || address === undefined) return READY_PAUSE_MS;
     const result = await probe(address, wanted.port, wanted.readiness);
-    const common = { address, restarts: is.restarts, ...startOf(is), ...exitOf(is) };
+    const common = { address, restarts: is.restarts, ...startOf(is), ...exitOf(is), ...this.#startsRefused() };
     if (result.ready) {
       this.#failedProbes = 0;
       // One that was found running, by an agent that was restarted, has been ready for long.
@@ -201,6 +204,15 @@ export class InstanceKeeper {
     if (pause >= 200) this.#tell({ ...common, ...this.#notReadyPhase(), ...(await this.#why(result.reason, wanted, is)) });
     else this.#tell({ ...common, ...this.#notReadyPhase() });
     return pause;
+  }
+
+  /** Nothing where none was refused, or that was told a moment ago. */
+  #startsRefused(): Pick<InstanceReport, "startsRefused"> {
+    const startsRefused = this.#options.runtime.usage(this.uid)?.startsRefused ?? 0;
+    const nowMs = performance.now();
+    if (startsRefused <= (this.#report.startsRefused ?? 0) || nowMs < this.#refusedToldMs + REFUSED_AGAIN_MS) return {};
+    this.#refusedToldMs = nowMs;
+    return { startsRefused };
   }
 
   #notReadyPhase() {
@@ -272,6 +284,7 @@ function exitOf(is: InstanceObservation | undefined): Pick<InstanceReport, "last
     lastExit: {
       code: exit.code,
       outOfMemory: exit.outOfMemory,
+      ...(exit.startsRefused === undefined ? {} : { startsRefused: exit.startsRefused }),
       at: exit.at,
       ...(exit.signal === undefined ? {} : { signal: exit.signal }),
     },

@@ -1,4 +1,4 @@
-import { formatBytes, type Resource, type Spec } from "@plimsoll/core";
+import { formatBytes, INSTANCE_PIDS, type Resource, type Spec } from "@plimsoll/core";
 
 /** From its creation to its program's start: image, network and all. */
 export const START_TIMEOUT_MS = 120_000;
@@ -76,6 +76,8 @@ function crashReason({ spec, status }: Resource<"Instance">): string {
 export function hintFor({ spec, status }: Resource<"Instance">, logTail: readonly string[]): string | undefined {
   const exit = status.lastExit;
   if (exit?.outOfMemory) return `give process ${spec.process} more memory than ${formatBytes(spec.memoryBytes)}`;
+  if (exit?.startsRefused !== undefined)
+    return `it had all of its ${INSTANCE_PIDS} processes and threads and was refused more: let it start fewer, and wait for those that ended`;
   const text = logTail.join("\n");
   if (exit?.code === 127 || /executable file .*not found|no such file or directory.*exec/i.test(text))
     return "the image does not have the command that it is to run; check CMD and the process's command";

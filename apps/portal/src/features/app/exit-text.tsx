@@ -10,6 +10,7 @@ export function ExitText({ exit }: { readonly exit: NonNullable<Status<"Instance
   return (
     <>
       {exit.outOfMemory ? t("outOfMemory") : exit.signal ? t("signal", { signal: exit.signal }) : t("code", { code: exit.code })}
+      {exit.startsRefused === undefined ? "" : `, ${t("startsRefused")}`}
       {" · "}
       <Ago at={exit.at} />
     </>
