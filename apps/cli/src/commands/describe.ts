@@ -29,7 +29,12 @@ export const describeApp: Run = async (call) => {
     const live = releases.items.find(({ spec }) => spec.number === app.status.release);
     return [
       pair("App", name, "Namespace", `${params.namespace} (team ${params.team})`),
-      pair("Live", app.status.urls[0] ?? "nothing yet", "Release", live === undefined ? "none yet" : releaseWords(live)),
+      pair(
+        "Live",
+        app.status.urls[0] ?? (live === undefined ? "nothing yet" : "without a URL: no process has a port"),
+        "Release",
+        live === undefined ? "none yet" : releaseWords(live),
+      ),
       pair("State", state(app.status.phase), "Source", sourceOf(app)),
       ...Object.entries(app.spec.processes).map(([process, spec], at) => {
         const { ready, desired } = app.status.processes[process] ?? { ready: 0, desired: spec.replicas };
@@ -227,9 +232,10 @@ function instanceText({ metadata, spec, status }: Resource<"Instance">, place: {
   ].join("\n");
 }
 
-function exitWords({ code, signal, outOfMemory }: NonNullable<Resource<"Instance">["status"]["lastExit"]>): string {
+function exitWords({ code, signal, outOfMemory, startsRefused }: NonNullable<Resource<"Instance">["status"]["lastExit"]>): string {
   if (outOfMemory) return "killed: out of memory";
-  return signal === undefined ? `exit ${code}` : `ended by ${signal}`;
+  const ended = signal === undefined ? `exit ${code}` : `ended by ${signal}`;
+  return startsRefused === undefined ? ended : `${ended}, at its limit of processes and threads`;
 }
 
 /** The newest events of a namespace that are of interest, newest first. */

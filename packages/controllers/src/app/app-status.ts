@@ -23,10 +23,16 @@ export function appStatus({ world, serving, target, transition, unplaced }: Stat
     observedGeneration: app.metadata.generation,
     phase,
     ...(serving === undefined ? {} : { release: serving }),
-    urls: [...world.urls],
+    urls: listens(world, shown) ? [...world.urls] : [],
     processes,
     ...(message === undefined ? {} : { message }),
   };
+}
+
+/** Something of it can be asked: a URL that nothing will ever answer is none. */
+function listens({ app, releases }: RolloutWorld, release: number | undefined): boolean {
+  const processes = (release === undefined ? undefined : releases.get(release)?.spec.processes) ?? app.spec.processes;
+  return Object.values(processes).some(({ port }) => port !== undefined);
 }
 
 type Processes = Status<"App">["processes"];

@@ -1,10 +1,10 @@
-import { type Database, PLATFORM, type Tx } from "@plimsoll/db";
+import { changeRouting, type Database, PLATFORM, type Tx } from "@plimsoll/db";
 import { DONE, type Done, type ReconcileContext, type Reconciler, type RequeueAfter, requeueAfter } from "@plimsoll/reconcile";
 import { hostViews } from "../host-states.ts";
 import type { ControllerPorts, ControllerSettings } from "../ports.ts";
 import { applyRollout, isNothing } from "./apply-rollout.ts";
 import { deleteApp } from "./delete-app.ts";
-import { createRoute, needsRoute } from "./ensure-route.ts";
+import { createRoute, needsRoute, strayRoutes } from "./ensure-route.ts";
 import { spreadGroup } from "./place-missing.ts";
 import { needsPlacement, planRollout } from "./plan-rollout.ts";
 import { pruneHistory } from "./prune-history.ts";
@@ -37,7 +37,7 @@ export class AppReconciler implements Reconciler {
     const routing = needsRoute(world.app, world.routes);
     if (!placing && !routing) {
       const plan = planRollout(world, []);
-      if (isNothing(plan, world)) return next(plan);
+      if (isNothing(plan, world) && strays(world, plan).length === 0) return next(plan);
     }
     // Placement and the host name are decided inside, where nobody else can take the same.
     const plan = await db.write({ scope: PLATFORM, fence: context.fence }, async (tx) => {
@@ -45,11 +45,20 @@ export class AppReconciler implements Reconciler {
       const now = routing ? { ...world, urls: [urlOf((await createRoute(tx, world.app, settings)).spec.host, settings)] } : world;
       const plan = planRollout(now, views);
       await applyRollout(tx, now, plan);
+      // With the release that begins to serve: requests reach what it has from then on.
+      for (const { route, process } of strays(now, plan)) {
+        await tx.objects.updateSpec(route, { ...route.spec, process });
+        await changeRouting(tx);
+      }
       if (plan.prune) await pruneHistory(tx, uid);
       return plan;
     });
     return next(plan);
   }
+}
+
+function strays({ routes, releases }: AppWorld, { status }: RolloutPlan) {
+  return strayRoutes(routes, status.release === undefined ? undefined : releases.get(status.release));
 }
 
 async function readViews(tx: Tx, { hosts, instances }: AppWorld) {

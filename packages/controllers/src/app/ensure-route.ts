@@ -9,6 +9,19 @@ export function needsRoute(app: Resource<"App">, routes: readonly Resource<"Rout
   return routes.length === 0 && routedProcess(app.spec) !== undefined;
 }
 
+/**
+ * Routes to a process that the serving release does not have, or has without a port, and where they are to lead instead; none where nothing
+ * of it has one. Pure.
+ */
+export function strayRoutes(
+  routes: readonly Resource<"Route">[],
+  serving: Resource<"Release"> | undefined,
+): readonly { readonly route: Resource<"Route">; readonly process: string }[] {
+  const process = serving === undefined ? undefined : routedProcess(serving.spec);
+  if (process === undefined) return [];
+  return routes.filter(({ spec }) => serving?.spec.processes[spec.process]?.port === undefined).map((route) => ({ route, process }));
+}
+
 /** Makes the app's route under the first host name that is free, and claims that name. In the caller's transaction. */
 export async function createRoute(tx: Tx, app: Resource<"App">, settings: ControllerSettings): Promise<Resource<"Route">> {
   const process = routedProcess(app.spec);

@@ -1,5 +1,7 @@
+import type { Resource, Spec } from "@plimsoll/core";
 import { describe, expect, it } from "vitest";
 import { anApp, processes } from "../testing/objects.ts";
+import { strayRoutes } from "./ensure-route.ts";
 import { routedProcess, routeHosts, urlOf } from "./route-host.ts";
 
 const settings = { appsDomain: "example.app", appsScheme: "http", appsPort: 8080 } as const;
@@ -36,6 +38,17 @@ it("routes to web, or else to the first process with a port", () => {
   expect(routedProcess(anApp({ processes: { api: processes.web, web: processes.web } }).spec)).toBe("web");
   expect(routedProcess(anApp({ processes: { worker: portless, http: processes.web, api: processes.web } }).spec)).toBe("api");
   expect(routedProcess(anApp({ processes: { worker: portless } }).spec)).toBeUndefined();
+});
+
+it("leads elsewhere once the release that serves has no port where it led", () => {
+  const { port: _, ...portless } = processes.web;
+  const route = { metadata: { uid: "rte_1" }, spec: { host: "shop", app: "shop", process: "web" } } as Resource<"Route">;
+  const serving = (all: Spec<"Release">["processes"]) => ({ spec: { processes: all } }) as Resource<"Release">;
+  expect(strayRoutes([route], serving({ api: processes.web, worker: portless }))).toEqual([{ route, process: "api" }]);
+  expect(strayRoutes([route], serving({ web: portless, http: processes.web }))).toEqual([{ route, process: "http" }]);
+  expect(strayRoutes([route], serving({ web: processes.web, api: processes.web }))).toEqual([]);
+  expect(strayRoutes([route], serving({ worker: portless }))).toEqual([]);
+  expect(strayRoutes([route], undefined)).toEqual([]);
 });
 
 it("shows a port only where it is not the scheme's own", () => {

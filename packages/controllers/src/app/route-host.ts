@@ -22,7 +22,7 @@ export function routeHosts(app: Resource<"App">, { appsDomain, reservedHosts = [
 }
 
 /** The process that a route leads to: `web`, or else the first by name that has a port. */
-export function routedProcess(spec: Spec<"App">): string | undefined {
+export function routedProcess(spec: Pick<Spec<"App">, "processes"> | Pick<Spec<"Release">, "processes">): string | undefined {
   const withPort = Object.keys(spec.processes)
     .filter((name) => spec.processes[name]?.port !== undefined)
     .sort();

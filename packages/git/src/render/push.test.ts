@@ -90,6 +90,12 @@ Live  https://shop-store.example.app     3.6 s after push
 `);
   });
 
+  it("names no URL where nothing would answer", () => {
+    expect(show(release(1, []), outcome({ ok: true, sincePushMs: 900 }))).toContain(
+      "Live, without a URL: no process of it has a port     0.9 s after push",
+    );
+  });
+
   it("says cached for every step of a build that had nothing to do, and names a substituted image", () => {
     const shown = show(
       build(plan),

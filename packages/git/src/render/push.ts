@@ -83,7 +83,7 @@ export class PushRenderer {
   end(outcome: PushOutcome): Verdict {
     const gap = this.#section === "heading" ? [] : [""];
     if (outcome.ok) {
-      const url = outcome.url === undefined ? "" : `  ${cleanLine(outcome.url)}`;
+      const url = outcome.url === undefined ? ", without a URL: no process of it has a port" : `  ${cleanLine(outcome.url)}`;
       return { lines: [...gap, `Live${url}     ${formatDuration(outcome.sincePushMs)} after push`] };
     }
     switch (outcome.kind) {
