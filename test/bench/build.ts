@@ -6,7 +6,7 @@ import { query, untilChanged } from "../support/database.ts";
 import { insidePlatform, type Platform } from "../support/platform.ts";
 import type { Benchmark, Lab } from "./benchmark.ts";
 import { type Docker, writeContext } from "./docker.ts";
-import { edit, fixture } from "./fixture.ts";
+import { contextFixture, edit, fixture, stagesFixture } from "./fixture.ts";
 import { measurePairs, type TakeSample } from "./pairs.ts";
 import type { Measurement } from "./report.ts";
 import { median, rounded } from "./statistics.ts";
@@ -17,18 +17,35 @@ const BUILD_TIMEOUT_MS = 120_000;
 export const buildNoop: Benchmark = {
   name: "build.noop",
   about: "a build with nothing changed; peer: docker build, whole command",
-  run: (lab) => measureBuilds(lab, { bench: "build.noop", target: "<=0.5", change: () => ({}) }),
+  run: (lab) => measureBuilds(lab, { bench: "build.noop", target: "<=0.5", files: () => fixture("first"), change: () => ({}) }),
 };
 
 export const buildEdit: Benchmark = {
   name: "build.edit",
   about: "a build with one source file changed: COPY and one RUN run again; peer: docker build, whole command",
-  run: (lab) => measureBuilds(lab, { bench: "build.edit", target: "<=0.6", change: edit }),
+  run: (lab) => measureBuilds(lab, { bench: "build.edit", target: "<=0.6", files: () => fixture("first"), change: edit }),
+};
+
+export const buildStages: Benchmark = {
+  name: "build.stages",
+  about: "three independent stages, every step executed; peer: docker build --no-cache",
+  run: (lab) =>
+    measureBuilds(lab, { bench: "build.stages", target: "<=0.9", files: stagesFixture, change: () => ({}), options: ["--no-cache"] }),
+};
+
+export const buildContext: Benchmark = {
+  name: "build.context",
+  about: "a context of 20,000 files and 500 MB with one file changed; peer: docker build, whole command",
+  run: (lab) => measureBuilds(lab, { bench: "build.context", target: "<=0.1", files: () => contextFixture(lab.smoke), change: edit }),
 };
 
 interface Kind {
   readonly bench: string;
   readonly target: string;
+  /** What both contexts begin with. */
+  readonly files: () => Files;
+  /** Of both commands. */
+  readonly options?: readonly string[];
   /** What is written into both contexts before a sample. */
   readonly change: (version: string) => Files;
 }
@@ -79,9 +96,13 @@ async function measureBuilds(lab: Lab, kind: Kind): Promise<readonly Measurement
 }
 
 /** `plim build` as it is typed, in a git repository with the files; what is edited is not committed. */
-async function oursOf({ scratch }: Lab, platform: Platform, { bench, change }: Kind): Promise<(index: number) => Promise<Timed>> {
+async function oursOf(
+  { scratch }: Lab,
+  platform: Platform,
+  { bench, files, options = [], change }: Kind,
+): Promise<(index: number) => Promise<Timed>> {
   const context = join(scratch, `${bench}-ours`);
-  await writeContext(context, fixture("first"));
+  await writeContext(context, files());
   const who = ["-c", "user.name=Bench", "-c", "user.email=bench@plimsoll.invalid"];
   for (const args of [
     ["init", "-q", "-b", "main"],
@@ -90,7 +111,7 @@ async function oursOf({ scratch }: Lab, platform: Platform, { bench, change }: K
   ])
     await run(["git", ...args], { cwd: context, env: { ...minimalEnv, HOME: scratch } });
   const env = { ...minimalEnv, HOME: scratch, PLIM_URL: `http://localhost:${platform.place.httpPort}`, PLIM_TOKEN: platform.token };
-  const argv = insidePlatform(platform, [join(platform.place.dataDir, "bin/plim"), "build", NAME, "-n", "demo/demo"]);
+  const argv = insidePlatform(platform, [join(platform.place.dataDir, "bin/plim"), "build", NAME, "-n", "demo/demo", ...options]);
   return async (index) => {
     await writeContext(context, change(`edit-${index}-${Date.now()}`));
     const beginMs = performance.now();
@@ -119,13 +140,13 @@ async function untilGone(platform: Platform): Promise<void> {
 }
 
 /** `docker build` as it is typed, in a directory with the same files. */
-async function peerOf({ scratch }: Lab, docker: Docker, { bench, change }: Kind): Promise<TakeSample> {
+async function peerOf({ scratch }: Lab, docker: Docker, { bench, files, options = [], change }: Kind): Promise<TakeSample> {
   const context = join(scratch, bench);
-  await writeContext(context, fixture("first"));
+  await writeContext(context, files());
   return async (index) => {
     await writeContext(context, change(`edit-${index}-${Date.now()}`));
     const beginMs = performance.now();
-    await run(docker.argv("build", "-t", bench, context), { env: docker.env, timeoutMs: BUILD_TIMEOUT_MS });
+    await run(docker.argv("build", ...options, "-t", bench, context), { env: docker.env, timeoutMs: BUILD_TIMEOUT_MS });
     return performance.now() - beginMs;
   };
 }

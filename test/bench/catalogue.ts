@@ -1,12 +1,21 @@
 import type { Benchmark } from "./benchmark.ts";
-import { buildEdit, buildNoop } from "./build.ts";
+import { buildContext, buildEdit, buildNoop, buildStages } from "./build.ts";
 import { controlMemory } from "./control-memory.ts";
 import { firstUrl } from "./first-url.ts";
 import { pushEdit } from "./push-edit.ts";
 import { startInstance } from "./start-instance.ts";
 
 /** All of them, in the order in which they run: memory first, while nothing has been asked of the platform. */
-export const BENCHMARKS: readonly Benchmark[] = [controlMemory, firstUrl, buildNoop, buildEdit, startInstance, pushEdit];
+export const BENCHMARKS: readonly Benchmark[] = [
+  controlMemory,
+  firstUrl,
+  buildNoop,
+  buildEdit,
+  buildStages,
+  buildContext,
+  startInstance,
+  pushEdit,
+];
 
 /** Those with the names, each once and in our order; throws for a name that nobody has. Pure. */
 export function chosen(names: readonly string[]): readonly Benchmark[] {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ChildProcess, minimalEnv, type Output, run } from "@plimsoll/exec";
 import { installPackages, missingPackages } from "../../scripts/bootstrap/debian.mjs";
@@ -176,6 +176,6 @@ async function removeCgroup(path: string): Promise<void> {
 
 /** Writes files into a directory that `docker build` takes as its context. */
 export async function writeContext(directory: string, files: Readonly<Record<string, string>>): Promise<void> {
-  await mkdir(directory, { recursive: true });
+  for (const name of new Set(Object.keys(files).map((path) => dirname(path)))) await mkdir(join(directory, name), { recursive: true });
   for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content);
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { Files, PushResult } from "../support/app.ts";
 
 /** The base of everything that benchmarks build. */
@@ -19,6 +20,28 @@ export function fixture(version: string): Files {
     "server.mjs": SERVER,
     ...edit(version),
   };
+}
+
+/** Three stages that need nothing of each other, each with a step that computes and one that writes many files. */
+export function stagesFixture(): Files {
+  const stage = (name: string) => [
+    `FROM ${BASE} AS ${name}`,
+    `RUN node -e 'let h = "${name}"; for (let i = 0; i < 150000; i++) h = require("crypto").hash("sha256", h); console.log(h)'`,
+    `RUN mkdir /${name} && for i in $(seq 300); do echo ${name} $i > /${name}/$i; done`,
+  ];
+  const names = ["one", "two", "three"];
+  return {
+    Dockerfile: [...names.flatMap(stage), `FROM ${BASE}`, ...names.map((name) => `COPY --from=${name} /${name} /${name}`), ""].join("\n"),
+  };
+}
+
+/** 20,000 files of 25 kB each in 200 directories, that nothing can compress; a hundredth of it to see that it works. */
+export function contextFixture(small: boolean): Files {
+  const directories = small ? 2 : 200;
+  const files: Record<string, string> = { Dockerfile: `FROM ${BASE}\nCOPY . /context\n`, ...edit("first") };
+  for (let directory = 0; directory < directories; directory++)
+    for (let file = 0; file < 100; file++) files[`d${directory}/f${file}`] = randomBytes(18_750).toString("base64");
+  return files;
 }
 
 /** The one-line change. */

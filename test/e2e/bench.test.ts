@@ -34,6 +34,8 @@ describe("npm run bench", () => {
       "first.url.second",
       "build.noop",
       "build.edit",
+      "build.stages",
+      "build.context",
       "start.instance",
       "push.edit",
     ]);
