@@ -1,6 +1,8 @@
 import type {
   Branch as BranchSchema,
   CreatedToken as CreatedTokenSchema,
+  HostDisk as HostDiskSchema,
+  NamespaceDisk as NamespaceDiskSchema,
   SshKey as SshKeySchema,
   Token as TokenSchema,
 } from "@plimsoll/contracts";
@@ -10,6 +12,8 @@ type Output<S extends { readonly _output: unknown }> = S["_output"];
 
 export type SshKey = Output<typeof SshKeySchema>;
 export type Token = Output<typeof TokenSchema>;
+export type HostDisk = Output<typeof HostDiskSchema>;
+export type NamespaceDisk = Output<typeof NamespaceDiskSchema>;
 export type CreatedToken = Output<typeof CreatedTokenSchema>;
 export type Branch = Output<typeof BranchSchema>;
 export interface Items<T> {

@@ -46,6 +46,10 @@ export const plim = {
     ]
       .map(quoted)
       .join(" "),
+  disk: (team: string, namespace: string): string => ["plim", "disk", "-n", `${team}/${namespace}`].map(quoted).join(" "),
+  cleanCache: (team: string, namespace: string): string =>
+    ["plim", "disk", "clean", "--cache", "-n", `${team}/${namespace}`].map(quoted).join(" "),
+  hostDisk: (host: string): string => ["plim", "disk", "--host", host].map(quoted).join(" "),
   login: (url: string, token: string): string => ["plim", "login", url, "--token", token].map(quoted).join(" "),
 };
 

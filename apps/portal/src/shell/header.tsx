@@ -57,8 +57,11 @@ function Sections({ team, namespace }: { readonly team: string | undefined; read
   const path = usePathname();
   if (!team) return <div className={classes.sections} />;
   const sections = [
-    ...(namespace ? [{ href: to.namespace(team, namespace), label: t("apps"), active: path !== to.quota(team) }] : []),
+    ...(namespace
+      ? [{ href: to.namespace(team, namespace), label: t("apps"), active: path !== to.quota(team) && path !== to.disk(team, namespace) }]
+      : []),
     { href: to.quota(team, namespace), label: t("quota"), active: path === to.quota(team) },
+    ...(namespace ? [{ href: to.disk(team, namespace), label: t("disk"), active: path === to.disk(team, namespace) }] : []),
   ];
   return (
     <nav className={classes.sections} aria-label={t("sections")}>
@@ -87,6 +90,11 @@ function UserMenu() {
         <Menu.Item component={AppLink} href={to.account()}>
           {t("account")}
         </Menu.Item>
+        {me?.operator && (
+          <Menu.Item component={AppLink} href={to.hostDisks()}>
+            {t("hostDisks")}
+          </Menu.Item>
+        )}
         <Menu.Divider />
         <Menu.Item onClick={() => void signOut()}>{t("signOut")}</Menu.Item>
       </Menu.Dropdown>

@@ -2,6 +2,8 @@
 export const to = {
   home: () => "/",
   account: () => "/account",
+  hostDisks: () => "/hosts/disk",
+  disk: (team: string, namespace: string) => `/${team}/${namespace}/disk`,
   quota: (team: string, namespace?: string) => `/${team}/quota${namespace === undefined ? "" : `?namespace=${namespace}`}`,
   namespace: (team: string, namespace: string) => `/${team}/${namespace}`,
   app: (team: string, namespace: string, app: string) => `/${team}/${namespace}/apps/${app}`,
