@@ -1,6 +1,7 @@
-import { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
+import { createGzip } from "node:zlib";
 import type { Logger } from "@plimsoll/config";
-import type { InstanceRuntime, LayerStore } from "@plimsoll/containers";
+import { type InstanceRuntime, type LayerStore, ociArchive } from "@plimsoll/containers";
 import type { StreamRequest } from "@plimsoll/contracts";
 import { isDigest } from "@plimsoll/core";
 import type { ServerApi } from "./api-client.ts";
@@ -41,7 +42,7 @@ export class StreamAnswers {
     switch (request.kind) {
       case "layer":
         return isDigest(request.digest) && this.#deps.layers.has(request.digest)
-          ? this.#deps.layers.exportArchive(request.digest)
+          ? archiveOf(this.#deps.layers.exportArchive(request.digest), request.form)
           : Readable.from([]);
       case "instance-log":
         return Readable.from(this.#logLines(request, signal));
@@ -57,4 +58,11 @@ export class StreamAnswers {
       : await runtime.tailLog(namespaceUid, instanceUid, tail);
     for await (const line of lines) yield `${JSON.stringify(line)}\n`;
   }
+}
+
+/** For a registry: somebody waits for it, and nothing of ours does, so it is packed well rather than fast. One thread packs. */
+function archiveOf(archive: Readable, form: "oci-gzip" | undefined): Readable {
+  if (form === undefined) return archive;
+  // An error, or a reader who leaves, ends all of it; who reads is told by the stream itself.
+  return pipeline(Readable.from(ociArchive(archive)), createGzip({ level: 6 }), () => undefined);
 }

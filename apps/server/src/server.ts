@@ -2,7 +2,7 @@ import { chmod, mkdir, rm } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { dirname, join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
-import { createApi, createStreamBroker } from "@plimsoll/api";
+import { createApi, createStreamBroker, type PlimsollApi } from "@plimsoll/api";
 import { type Logger, systemClock } from "@plimsoll/config";
 import { createControllers } from "@plimsoll/controllers";
 import { newUid } from "@plimsoll/core";
@@ -14,6 +14,7 @@ import { type Authority, openAuthority } from "./authority.ts";
 import { createGitPorts } from "./git/ports.ts";
 import { Notifier } from "./notifier.ts";
 import { platformKey } from "./platform-key.ts";
+import { readRegistryKey } from "./registry-key.ts";
 import type { Settings } from "./settings.ts";
 import { hostUserKey } from "./setup.ts";
 
@@ -61,8 +62,12 @@ export async function startServer(settings: Settings, log: Logger): Promise<Runn
     wake: (hostUid) =>
       queue.enqueue([{ job: "sync", key: hostUid }]).catch((error: unknown) => log.debug("a host could not be woken", { hostUid, error })),
   });
+  const registryKey = await readRegistryKey(join(settings.dataDir, "secrets"));
   const api = createApi({
     db,
+    ...(settings.registry === undefined || registryKey === undefined
+      ? {}
+      : { registryAt: { ...settings.registry, dataDir: join(settings.dataDir, "registry", "data"), privateKeyPem: registryKey } }),
     settings: {
       ...settings,
       network: NETWORK,
@@ -101,12 +106,15 @@ export async function startServer(settings: Settings, log: Logger): Promise<Runn
         const finished = await git.finishPush(push);
         return finished.moved ? end : { state: "refused", reason: finished.reason };
       },
-      appDeleted: (app) => git.removeRepository(app.metadata.uid),
+      async appDeleted(app) {
+        await api.registry?.appDeleted(app);
+        await git.removeRepository(app.metadata.uid);
+      },
     },
   });
 
   await git.listen();
-  const http = await listenOnSocket(settings.apiSocket, api.fetch);
+  const http = await listenOnSocket(settings.apiSocket, api);
   // Redis may have lost its users with its data; every enrolled host gets its own back.
   for (const host of await db.objects(PLATFORM).list("Host"))
     void queue.ensureHostUser(host.metadata.uid).catch((error: unknown) => log.warn("a host's queue user could not be made", { error }));
@@ -145,9 +153,14 @@ export async function startServer(settings: Settings, log: Logger): Promise<Runn
 }
 
 /** The ingress runs as a user of its own and connects here: who may do what is decided by the API, not by the socket's mode. */
-async function listenOnSocket(path: string, fetch: (request: Request) => Promise<Response>) {
+async function listenOnSocket(path: string, api: PlimsollApi) {
   await rm(path, { force: true });
-  const http = createHttpServer({ requestTimeout: 0 }, getRequestListener(fetch));
+  const answer = getRequestListener(api.fetch);
+  const http = createHttpServer({ requestTimeout: 0 }, (request, response) => {
+    const isRegistry = api.registry !== undefined && /^\/v2(?:\/|$|\?)/.test(request.url ?? "");
+    if (isRegistry) api.registry?.door(request, response);
+    else void answer(request, response);
+  });
   await new Promise<void>((resolve, reject) => {
     http.once("error", reject);
     http.listen(path, resolve);

@@ -11,6 +11,14 @@ const Environment = z.object({
   REDIS_URL: z.string().min(1),
   /** Unix socket that the API answers on; the ingress and the local agent connect here. */
   PLIMSOLL_API_SOCKET: z.string().min(1),
+  /** docker-registry's unix socket; absent: no registry. */
+  PLIMSOLL_REGISTRY_SOCKET: z.string().optional(),
+  /** What one namespace may have in the registry. */
+  PLIMSOLL_REGISTRY_BYTES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(10 * 1024 ** 3),
   PLIMSOLL_HTTP_PORT: port.default(8080),
   PLIMSOLL_SSH_PORT: port.default(2222),
   PLIMSOLL_SSH_ADDRESS: z.string().default("127.0.0.1"),
@@ -28,6 +36,8 @@ export interface Settings {
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly apiSocket: string;
+  /** docker-registry's unix socket, and what one namespace may have there. */
+  readonly registry?: { readonly socketPath: string; readonly namespaceBytes: number };
   readonly httpPort: number;
   readonly sshPort: number;
   readonly sshAddress: string;
@@ -53,6 +63,9 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     databaseUrl: env.DATABASE_URL,
     redisUrl: env.REDIS_URL,
     apiSocket: env.PLIMSOLL_API_SOCKET,
+    ...(env.PLIMSOLL_REGISTRY_SOCKET === undefined
+      ? {}
+      : { registry: { socketPath: env.PLIMSOLL_REGISTRY_SOCKET, namespaceBytes: env.PLIMSOLL_REGISTRY_BYTES } }),
     httpPort: env.PLIMSOLL_HTTP_PORT,
     sshPort: env.PLIMSOLL_SSH_PORT,
     sshAddress: env.PLIMSOLL_SSH_ADDRESS,

@@ -1,4 +1,5 @@
-import { AppError, newSecret, toAppError } from "@plimsoll/core";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { AppError, newSecret, type Resource, toAppError } from "@plimsoll/core";
 import { asUnavailable } from "@plimsoll/db";
 import { Hono, type Context as HonoContext } from "hono";
 import { createSealing } from "./agent/sealing.ts";
@@ -10,6 +11,8 @@ import { problemResponse } from "./http/problem.ts";
 import { RateLimiter } from "./http/rate-limit.ts";
 import type { Route } from "./http/route.ts";
 import { Turns } from "./http/turns.ts";
+import { registryDoor } from "./registry/door.ts";
+import { Registry } from "./registry/registry.ts";
 import { AGENT_ROUTES, PUBLIC_ROUTES } from "./routes/index.ts";
 import { createSignals } from "./watch/signals.ts";
 
@@ -23,13 +26,22 @@ const MUTATIONS_WAITING = 500;
 export interface PlimsollApi {
   /** Answers one request; never throws. */
   readonly fetch: (request: Request) => Promise<Response>;
+  /** Absent where there is no registry. */
+  readonly registry?: {
+    /** Answers a request below /v2/. Streams; never throws. */
+    readonly door: (request: IncomingMessage, response: ServerResponse) => void;
+    /** Removes the repository of an app that is being removed. Idempotent. */
+    readonly appDeleted: (app: Resource<"App">) => Promise<void>;
+  };
   /** Ends its database listener; open streams end with their connections. */
   close(): Promise<void>;
 }
 
 /** The HTTP side of the control plane: /api/v1 for people and programs, /api/agent/v1 for hosts, /git for git. */
 export function createApi(ports: ApiPorts): PlimsollApi {
-  const api: Api = { ...ports, signals: createSignals(ports.db), login: createLogin(ports), sealing: createSealing(ports.db) };
+  const registry = ports.registryAt === undefined ? undefined : new Registry(ports, ports.registryAt);
+  const own = { signals: createSignals(ports.db), login: createLogin(ports), sealing: createSealing(ports.db) };
+  const api: Api = { ...ports, ...own, ...(registry === undefined ? {} : { registry }) };
   const limiter = new RateLimiter(ports.rate ?? REQUEST_RATE, () => api.clock.now().getTime());
   const turns = new Turns(MUTATIONS_OF_TEAM, MUTATIONS_WAITING);
   const app = new Hono();
@@ -76,7 +88,13 @@ export function createApi(ports: ApiPorts): PlimsollApi {
 
   return {
     fetch: async (request) => app.fetch(request),
-    close: () => api.signals.close(),
+    ...(registry === undefined
+      ? {}
+      : { registry: { door: registryDoor(api, registry), appDeleted: (app) => registry.removeRepositoryOf(app) } }),
+    async close() {
+      registry?.close();
+      await api.signals.close();
+    },
   };
 }
 

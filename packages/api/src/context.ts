@@ -7,6 +7,7 @@ import type { Sealing } from "./agent/sealing.ts";
 import type { Login } from "./auth/login.ts";
 import type { Caller } from "./caller.ts";
 import type { Rate } from "./http/rate-limit.ts";
+import type { Registry, RegistrySettings } from "./registry/registry.ts";
 import type { ApiSettings } from "./settings.ts";
 import type { StreamBroker } from "./streams/broker.ts";
 import type { Signals } from "./watch/signals.ts";
@@ -33,6 +34,8 @@ export interface ApiPorts {
   readonly logger: Logger;
   readonly streams: StreamBroker;
   readonly git?: GitFrontDoor;
+  /** Where the private docker-registry is; absent: images are not kept for people's tools. */
+  readonly registryAt?: RegistrySettings;
   /** Requests per token or address; default 100 a second, 500 at once. */
   readonly rate?: Rate;
   /** A host's own queue and the Redis user confined to it; absent: its agent polls. Idempotent. */
@@ -44,6 +47,7 @@ export interface Api extends ApiPorts {
   readonly signals: Signals;
   readonly login: Login;
   readonly sealing: Sealing;
+  readonly registry?: Registry;
 }
 
 /** One mutation under way: the transaction, and who asked for it. Use cases take it first; whoever calls them owns the transaction. */

@@ -138,6 +138,11 @@ const TABLE: Record<string, Row> = {
     statuses: MEMBERS(201),
   },
   // Nobody's git is behind this API: members get past the door, and are told that the commit is not there.
+  // Without a registry, whoever may ask is told so. The token service reads HTTP Basic alone.
+  "GET /api/v1/registry/token": { path: "/api/v1/registry/token", statuses: ANYBODY(503) },
+  "GET /api/v1/images": { path: "/api/v1/images", statuses: SELF(503) },
+  "GET /api/v1/namespaces/:team/:namespace/images": { path: `${NS}/images`, statuses: MEMBERS(503) },
+  "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/images/:reference": { path: `${APP}/images/v9`, statuses: MEMBERS(503) },
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/builds": {
     path: `${APP}/builds`,
     body: () => ({ commit: "a".repeat(40) }),
@@ -207,6 +212,11 @@ const TABLE: Record<string, Row> = {
     path: "/api/agent/v1/builds/none/result",
     body: () => ({ epoch: 1, result: { outcome: "failed", failure: { reason: "internal", message: "x" } } }),
     statuses: HOSTS(409),
+  },
+  "GET /api/agent/v1/builds/:uid/image-manifest": { path: "/api/agent/v1/builds/none/image-manifest?reference=a", statuses: HOSTS(404) },
+  "GET /api/agent/v1/builds/:uid/image-blobs/:digest": {
+    path: "/api/agent/v1/builds/none/image-blobs/a?reference=a",
+    statuses: HOSTS(404),
   },
   "GET /api/agent/v1/layers/:digest": { path: `/api/agent/v1/layers/sha256:${"0".repeat(64)}`, statuses: HOSTS(404) },
   "POST /api/agent/v1/streams/:id": { path: "/api/agent/v1/streams/none", statuses: HOSTS(404) },

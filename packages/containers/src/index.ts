@@ -9,6 +9,7 @@ export type { InstanceDefinition, RunExit } from "./instance-state.ts";
 export { extractLayer } from "./layer-extract.ts";
 export { type ImportOptions, LayerStore, removeTree, type TemporaryLayer } from "./layer-store.ts";
 export { DEFAULT_LOG_POLICY, type LogLine, type LogPolicy } from "./log-files.ts";
+export { ociArchive } from "./oci-archive.ts";
 export type { BindMount } from "./oci-spec.ts";
 export { DEFAULT_RESTART_POLICY, planRestart, type RestartPlan, type RestartPolicy } from "./restart.ts";
 export { collectSandboxes, runSandbox, type SandboxRequest, type SandboxResult } from "./sandbox.ts";

@@ -64,6 +64,8 @@ export const InstanceAssignment = z.object({
   port: z.int().optional(),
   readiness: Readiness,
   stopGraceMs: z.int(),
+  /** It runs once and is not started again, whatever becomes of it; `started`: it was heard to have begun. */
+  task: z.object({ started: z.boolean() }).optional(),
   desired: z.enum(["running", "draining", "stopped"]),
 });
 export type InstanceAssignment = z.infer<typeof InstanceAssignment>;
@@ -120,7 +122,13 @@ export const StreamRequest = z.discriminatedUnion("kind", [
     /** Instead of the last lines: all after the one with this cursor. */
     after: z.string().optional(),
   }),
-  z.object({ kind: z.literal("layer"), id: z.string(), digest: z.string() }),
+  z.object({
+    kind: z.literal("layer"),
+    id: z.string(),
+    digest: z.string(),
+    /** As registries keep it, gzipped; absent: its canonical archive, which the digest names. */
+    form: z.literal("oci-gzip").optional(),
+  }),
 ]);
 export type StreamRequest = z.infer<typeof StreamRequest>;
 

@@ -80,6 +80,26 @@ export const BranchList = z.object({
   more: z.boolean().describe("there are more than these"),
 });
 export const DeployBranchRequest = z.object({ branch: z.string().min(1).max(200) });
+/** An image in the registry: what somebody pushed, or a release by its number, its commit or a git tag of that. */
+export const RegistryImageOut = z.object({
+  app: z.string(),
+  tag: z.string(),
+  reference: z.string().describe("as tools pull it"),
+  kind: z.enum(["pushed", "release", "commit", "git-tag"]),
+  digest: z.string().optional().describe("of its manifest; absent for a release that nobody has asked for yet"),
+  sizeBytes: z.int(),
+  release: z.int().optional().describe("the number of the release that it is"),
+  createdAt: z.string(),
+});
+export type RegistryImageOut = z.infer<typeof RegistryImageOut>;
+export const RegistryImageList = z.object({
+  items: z.array(RegistryImageOut).describe("newest first"),
+  registry: z.string().describe("host of the registry, for docker login"),
+  usedBytes: z.int().describe("of this namespace, each blob once"),
+  limitBytes: z.int(),
+});
+export const RegistryImageFound = z.object({ items: z.array(RegistryImageOut.extend({ team: z.string(), namespace: z.string() })) });
+export const DeletedImages = z.object({ tags: z.array(z.string()) });
 export const DeployImageRequest = z.object({ reference: z.string().min(1).max(512) });
 export const SecretValue = z.object({ value: z.string().max(65_536) });
 /** What a namespace has for a registry: a credential is there where a user name is. */

@@ -105,6 +105,7 @@ export const BuildLimitsSchema: z.ZodType<BuildLimits> = z.object({
   logBytes: z.int().min(1),
   diskBytes: z.int().min(1).optional(),
   diskFiles: z.int().min(1).optional(),
+  mostMemoryBytes: z.int().min(1).optional(),
 });
 
 export const BuildFailureSchema: z.ZodType<BuildFailure> = z.object({
@@ -177,6 +178,13 @@ export const DEFAULT_OTHER_PROCESS: ProcessSpec = {
   stopGraceMs: DEFAULT_WEB_PROCESS.stopGraceMs,
 };
 
+/** What runs once in an instance of each new release, before anything of it serves: its end decides whether the release goes on. */
+export const ReleaseCommand = z.object({
+  command: z.array(z.string().max(4096)).min(1).max(64),
+  timeoutMs: z.int().min(1_000).max(3_600_000),
+});
+export type ReleaseCommand = z.infer<typeof ReleaseCommand>;
+
 const EnvValues = z.record(EnvName, z.string().max(32_768));
 
 export const TeamSpec = z.object({ displayName: z.string().max(100), quota: QuotaVector });
@@ -213,6 +221,8 @@ export const AppSpec = z.object({
   ]),
   processes: z.record(ObjectName, ProcessSpec),
   env: EnvValues,
+  /** As the live commit says. */
+  releaseCommand: ReleaseCommand.optional(),
   /** What the live commit's own description has set: names that go when a later commit does not set them. */
   appFile: z.object({ path: z.string(), env: z.array(EnvName) }).optional(),
   /** Names of sealed secrets and the version a new release takes; values are written through the secrets route only. */
@@ -239,6 +249,8 @@ export const GitSource = z.object({
   directory: z.string().optional(),
   dockerfile: z.string().optional(),
   target: z.string().optional(),
+  /** What the commit says its build needs; absent: what the namespace gives builds. */
+  memoryBytes: z.int().min(1).optional(),
   /** Values of ARG instructions. */
   args: z.record(z.string(), z.string()).optional(),
   /** Every step is executed, whatever is known of it; what it comes to is known afterwards. */
@@ -295,13 +307,26 @@ export const ReleaseSpec = z.object({
   env: EnvValues,
   secrets: z.record(EnvName, z.int()),
   processes: z.record(ObjectName, ProcessSpec.omit({ replicas: true })),
+  releaseCommand: ReleaseCommand.optional(),
   buildUid: z.string().optional(),
   source: BuildSource.optional(),
   /** What differs from the release before: `image`, `env PRICE_TABLE`, `secret DB_URL`, `process web`. */
   changed: z.array(z.string()),
   createdBy: z.string(),
 });
-export const ReleaseStatus = z.object({});
+/** What a release's image is in the registry, once somebody has asked for it there. */
+export const RegistryImageSchema = z.object({
+  /** Of its manifest. */
+  manifest: digest,
+  /** Of each layer, in order: its own digest, that of its unpacked archive, and what the registry keeps. */
+  layers: z.array(z.object({ layer: digest, diffId: digest, blob: digest, sizeBytes: z.int() })),
+});
+export type RegistryImage = z.infer<typeof RegistryImageSchema>;
+export const ReleaseStatus = z.object({
+  registry: RegistryImageSchema.optional(),
+  /** When its command ended well: it is not run again, also where the release is rolled out again. */
+  commandRanAt: z.iso.datetime().optional(),
+});
 
 export const DeploymentSpec = z.object({
   app: z.string(),
@@ -312,7 +337,13 @@ export const DeploymentSpec = z.object({
   createdBy: z.string(),
   /** What the app was before this release's commit described it anew: it is that again when the rollout fails. */
   replaces: z
-    .object({ generation: z.int(), processes: AppSpec.shape.processes, env: AppSpec.shape.env, appFile: AppSpec.shape.appFile })
+    .object({
+      generation: z.int(),
+      processes: AppSpec.shape.processes,
+      env: AppSpec.shape.env,
+      appFile: AppSpec.shape.appFile,
+      releaseCommand: AppSpec.shape.releaseCommand,
+    })
     .optional(),
 });
 export const DeploymentStatus = z.object({
@@ -323,6 +354,18 @@ export const DeploymentStatus = z.object({
   finishedAt: z.iso.datetime().optional(),
   /** The release that served before, and stays when this fails. */
   previousRelease: z.int().optional(),
+  /** The release's command, once it is to be run. */
+  command: z
+    .object({
+      state: z.enum(["waiting", "running", "succeeded", "failed"]),
+      /** Of at most two: a second where the host was lost with the first. */
+      attempt: z.int(),
+      startedAt: z.iso.datetime().optional(),
+      finishedAt: z.iso.datetime().optional(),
+      /** Its last lines. */
+      output: z.array(z.string()),
+    })
+    .optional(),
   /** One line per instance that never got ready, and the last lines of its log. */
   failure: z.object({ instance: z.string(), reason: z.string(), logTail: z.array(z.string()), hint: z.string().optional() }).optional(),
   /** Requests that the ingress counted while it was under way. */
@@ -340,6 +383,8 @@ export const InstanceSpec = z.object({
   cpuMillis: z.int(),
   memoryBytes: z.int(),
   port: z.int().optional(),
+  /** It runs the release's command, once, and serves nothing. */
+  task: z.literal(true).optional(),
   /** `draining`: alive, out of every router; `stopped`: to be stopped and removed. */
   desired: z.enum(["running", "draining", "stopped"]),
 });

@@ -74,8 +74,8 @@ describe("the configuration", () => {
           http-request set-header X-Forwarded-Proto http if !{ ssl_fc }
           http-request set-header X-Forwarded-Proto https if { ssl_fc }
           acl platform req.hdr(host),host_only,lower,rtrim(.) -m str localhost
-          acl of_api path /api
-          acl of_api path_beg /api/ /git/
+          acl of_api path /api /v2
+          acl of_api path_beg /api/ /git/ /v2/
           http-request set-var(txn.backend) req.hdr(host),host_only,lower,rtrim(.),map(/run/p/hosts.map)
           http-request return status 404 content-type "text/html; charset=utf-8" hdr cache-control no-store file /run/p/pages/unknown-host.html if !platform !{ var(txn.backend) -m found }
           http-request set-var(txn.state) var(txn.backend),map(/run/p/states.map)

@@ -120,7 +120,7 @@ function refuseDoubles(desired: DesiredIngress): void {
 
 /** What a reload is needed for: addresses, the platform's pages, and which backends there are. */
 function structureOf(desired: DesiredIngress): string {
-  const text = JSON.stringify([3, PAGES, desired.listen, desired.platform ?? null, desired.backends.map(({ id }) => id).sort()]);
+  const text = JSON.stringify([4, PAGES, desired.listen, desired.platform ?? null, desired.backends.map(({ id }) => id).sort()]);
   return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }
 
@@ -143,8 +143,8 @@ function frontend(desired: DesiredIngress, paths: IngressPaths): readonly string
       ? []
       : [
           `    acl platform ${HOST_NAME} -m str ${checkedHost(desired.platform.domain)}`,
-          "    acl of_api path /api",
-          "    acl of_api path_beg /api/ /git/",
+          "    acl of_api path /api /v2",
+          "    acl of_api path_beg /api/ /git/ /v2/",
         ]),
     `    http-request set-var(txn.backend) ${HOST_NAME},map(${paths.hostMap})`,
     `    http-request return status 404 ${page} if ${notPlatform}!{ var(txn.backend) -m found }`,

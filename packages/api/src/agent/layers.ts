@@ -2,6 +2,7 @@ import { AppError, isDigest, type Resource } from "@plimsoll/core";
 import { PLATFORM } from "@plimsoll/db";
 import type { Api } from "../context.ts";
 import type { StreamHost } from "../streams/broker.ts";
+import { hostsWith } from "./hosts-with.ts";
 
 /**
  * A layer's archive, from a live host that has it to one that needs it: only layers of images that instances bound to the asking host
@@ -41,23 +42,5 @@ async function holdersOf(api: Api, hostUid: string, digest: string, from: string
     wanted.push(...releases.filter(({ spec }) => numbers.has(spec.number) && spec.image.layers.some((layer) => layer.digest === digest)));
   }
   if (wanted.length === 0) throw new AppError("not_found", "No instance on this host needs such a layer.");
-  const running = await runningElsewhere(api, wanted);
-  const preferred = [from, ...wanted.map(({ spec }) => spec.builtOn), ...running].filter((one) => one !== undefined);
-  const leases = await api.db.platform.hostLeases();
-  const hosts = (await objects.list("Host")).filter(({ metadata }) => metadata.uid !== hostUid && leases.get(metadata.uid)?.live);
-  // A host is named by its uid or its name, whoever wrote it down.
-  const ranked = preferred.flatMap((one) => hosts.filter(({ metadata }) => metadata.uid === one || metadata.name === one));
-  return [...new Set(ranked)].map(({ metadata }) => ({ uid: metadata.uid, name: metadata.name }));
-}
-
-/** Hosts where an instance of one of these releases has got far enough to have its image. */
-async function runningElsewhere(api: Api, releases: readonly Resource<"Release">[]): Promise<readonly string[]> {
-  const hosts: string[] = [];
-  for (const { metadata, spec } of releases) {
-    const instances = await api.db
-      .objects(PLATFORM)
-      .list("Instance", { ownerUid: metadata.ownerUid ?? "", phases: ["ready", "unready", "starting"] });
-    hosts.push(...instances.filter((instance) => instance.spec.release === spec.number).map((instance) => instance.spec.hostUid));
-  }
-  return hosts;
+  return (await hostsWith(api.db, wanted, from)).filter(({ uid }) => uid !== hostUid);
 }

@@ -20,6 +20,7 @@ import { takeReport } from "../agent/report.ts";
 import { takeDisk } from "../disk/disk.ts";
 import { readJson } from "../http/body.ts";
 import { route } from "../http/route.ts";
+import { blobForBuild, manifestForBuild } from "../registry/for-builds.ts";
 
 /** The boundary to agents (contracts/agent.ts): a host's credential works here and nowhere else, and no other works here. */
 
@@ -141,6 +142,31 @@ export const layer = route({
     const archive = await fetchLayer(api, hostUid, params.digest, query.from, request.signal);
     return new Response(archive, { headers: { "content-type": "application/octet-stream" } });
   },
+});
+
+const ImageQuery = z.object({ reference: z.string().max(512).describe("as the build names it, of this platform's registry") });
+
+export const imageManifest = route({
+  method: "GET",
+  path: "/api/agent/v1/builds/:uid/image-manifest",
+  permission: "host",
+  summary: "The manifest of an image in the platform's registry, for a build of the same namespace",
+  query: ImageQuery,
+  responses: { 200: "stream" },
+  errors: ["not_found", "unavailable"],
+  handler: ({ api, hostUid, params, query }) => manifestForBuild(api, { hostUid, buildUid: params.uid, reference: query.reference }),
+});
+
+export const imageBlob = route({
+  method: "GET",
+  path: "/api/agent/v1/builds/:uid/image-blobs/:digest",
+  permission: "host",
+  summary: "A blob of such an image",
+  query: ImageQuery,
+  responses: { 200: "stream" },
+  errors: ["not_found", "unavailable"],
+  handler: ({ api, hostUid, params, query }) =>
+    blobForBuild(api, { hostUid, buildUid: params.uid, reference: query.reference }, params.digest),
 });
 
 /** A host that does not have what was asked for posts a problem (application/problem+json) instead of the bytes. */

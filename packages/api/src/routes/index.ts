@@ -5,6 +5,7 @@ import * as apps from "./apps.ts";
 import * as builds from "./builds.ts";
 import * as disk from "./disk.ts";
 import * as hosts from "./hosts.ts";
+import * as images from "./images.ts";
 import * as instances from "./instances.ts";
 import { objectRoutes } from "./objects.ts";
 import * as platform from "./platform.ts";
@@ -22,6 +23,7 @@ export const PUBLIC_ROUTES: readonly Route[] = [
   apps,
   secrets,
   registries,
+  images,
   builds,
   instances,
   watch,

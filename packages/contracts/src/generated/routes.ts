@@ -13,6 +13,7 @@ type Query<N extends string> = { readonly [K in N]?: string | number | boolean |
 export interface ApiRoutes {
   "DELETE /api/v1/hosts/:host": { params: { host: string }; query?: Query<"force">; answer: null };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app": { params: { team: string; namespace: string; app: string }; answer: Resource<"App"> };
+  "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/images/:reference": { params: { team: string; namespace: string; app: string; reference: string }; answer: Out<typeof api.DeletedImages> };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/secrets/:name": { params: { team: string; namespace: string; app: string; name: string }; answer: null };
   "DELETE /api/v1/namespaces/:team/:namespace/build-cache": { params: { team: string; namespace: string }; answer: Out<typeof api.CleanedCache> };
   "DELETE /api/v1/namespaces/:team/:namespace/registries/:registry/credential": { params: { team: string; namespace: string; registry: string }; answer: null };
@@ -37,6 +38,7 @@ export interface ApiRoutes {
   "GET /api/v1/namespaces/:team/:namespace/disk": { params: { team: string; namespace: string }; answer: Out<typeof api.NamespaceDisk> };
   "GET /api/v1/namespaces/:team/:namespace/events": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Event"> };
   "GET /api/v1/namespaces/:team/:namespace/events/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Event"> };
+  "GET /api/v1/namespaces/:team/:namespace/images": { params: { team: string; namespace: string }; query?: Query<"app" | "search">; answer: Out<typeof api.RegistryImageList> };
   "GET /api/v1/namespaces/:team/:namespace/instances": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Instance"> };
   "GET /api/v1/namespaces/:team/:namespace/instances/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Instance"> };
   "GET /api/v1/namespaces/:team/:namespace/instances/:name/log": { params: { team: string; namespace: string; name: string }; query?: Query<"tail" | "follow">; answer: Response };
@@ -45,6 +47,7 @@ export interface ApiRoutes {
   "GET /api/v1/namespaces/:team/:namespace/releases/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Release"> };
   "GET /api/v1/namespaces/:team/:namespace/routes": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Route"> };
   "GET /api/v1/namespaces/:team/:namespace/routes/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Route"> };
+  "GET /api/v1/registry/token": { query?: Query<"service" | "scope" | "account" | "client_id" | "offline_token">; answer: Response };
   "GET /api/v1/ssh-keys": { answer: Out<typeof api.SshKeyList> };
   "GET /api/v1/teams/:team": { params: { team: string }; answer: Resource<"Team"> };
   "GET /api/v1/teams/:team/namespaces": { params: { team: string }; query?: Query<"labels" | "limit" | "continue">; answer: List<"Namespace"> };

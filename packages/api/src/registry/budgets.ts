@@ -1,0 +1,66 @@
+import type { Clock } from "@plimsoll/config";
+import { AppError, formatBytes } from "@plimsoll/core";
+import type { RegistryFiles } from "./files.ts";
+import type { RepositoryName } from "./repository.ts";
+
+/** What is on the disk is counted anew after this time; meanwhile what comes in is added. */
+const FRESH_MS = 3_000;
+
+interface Budget {
+  readonly atMs: number;
+  readonly usedBytes: number;
+  addedBytes: number;
+}
+
+/** The bytes that each namespace may have in the registry: uploads under way count, a blob in several of its repositories counts once. */
+export class Budgets {
+  readonly #files: RegistryFiles;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, Promise<Budget>>();
+  readonly limitBytes: number;
+
+  constructor(files: RegistryFiles, clock: Clock, limitBytes: number) {
+    this.#files = files;
+    this.#clock = clock;
+    this.limitBytes = limitBytes;
+  }
+
+  /** Throws `quota_exceeded`, with a sentence that begins with `what`, when so many more bytes have no room. */
+  async admit(repository: RepositoryName, bytes: number, what: string): Promise<void> {
+    const { usedBytes, addedBytes } = await this.#budget(repository);
+    if (usedBytes + addedBytes + bytes > this.limitBytes) throw this.#full(repository, what);
+  }
+
+  /** Counts bytes as they come in; throws like `admit` at the one that has no room. */
+  async counter(repository: RepositoryName): Promise<(bytes: number) => void> {
+    const budget = await this.#budget(repository);
+    return (bytes) => {
+      budget.addedBytes += bytes;
+      if (budget.usedBytes + budget.addedBytes > this.limitBytes) throw this.#full(repository, "The upload was ended.");
+    };
+  }
+
+  async #budget(repository: RepositoryName): Promise<Budget> {
+    const key = `${repository.team}/${repository.namespace}`;
+    const nowMs = this.#clock.now().getTime();
+    const known = await this.#known.get(key);
+    if (known !== undefined && nowMs - known.atMs < FRESH_MS) return known;
+    const fresh = this.#files
+      .bytesOf(repository.team, repository.namespace)
+      .then((usedBytes) => ({ atMs: nowMs, usedBytes, addedBytes: 0 }))
+      .catch((error: unknown) => {
+        this.#known.delete(key);
+        throw error;
+      });
+    this.#known.set(key, fresh);
+    return fresh;
+  }
+
+  #full({ team, namespace }: RepositoryName, what: string): AppError {
+    const limit = formatBytes(this.limitBytes);
+    return new AppError(
+      "quota_exceeded",
+      `${what} Namespace ${team}/${namespace} may have ${limit} in the registry, and has no room for it: plim images lists what there is, plim images delete makes room within a day.`,
+    );
+  }
+}
