@@ -64,15 +64,18 @@ export async function startAgent(settings: Settings, onEnrolledAgain: () => void
   const layers = new LayerStore(layout.layersDir);
   await layers.collectTemporary();
   const images = new ImageStore(layout.imagesDir, layers);
+  const wire = new AgentWire(layout, settings.resolvers);
   const baseImages = new BaseImages({
     layout,
     layers,
     images,
+    network: { acquire: () => wire.acquireOutward() },
+    registries: settings.registries,
     ...(settings.substitutes === undefined ? {} : { substitutes: settings.substitutes }),
   });
   const runtime = await InstanceRuntime.open({ layout, cgroups, layers });
   const identity = await ensureEnrolled(settings, layout.stateDir, log);
-  const agent = new Agent({ settings, layout, cgroups, layers, images, baseImages, runtime, identity, log, onEnrolledAgain });
+  const agent = new Agent({ settings, layout, wire, cgroups, layers, images, baseImages, runtime, identity, log, onEnrolledAgain });
   await agent.start();
   return agent;
 }
@@ -84,6 +87,7 @@ interface Parts {
   readonly layers: LayerStore;
   readonly images: ImageStore;
   readonly baseImages: BaseImages;
+  readonly wire: AgentWire;
   readonly runtime: InstanceRuntime;
   readonly identity: EnrolledIdentity;
   readonly log: Logger;
@@ -124,7 +128,7 @@ class Agent implements RunningAgent {
     this.#parts = parts;
     this.#api = createServerApi(settings.api, identity);
     this.#cache = desiredCache(layout.stateDir, identity);
-    this.#wire = new AgentWire(layout, settings.resolvers);
+    this.#wire = parts.wire;
     this.#reporter = new Reporter(this.#api, log);
     this.#instances = new Instances({
       runtime,
@@ -191,6 +195,7 @@ class Agent implements RunningAgent {
     await this.#tunnel?.close();
     await this.#builds.close();
     await this.#runner.builder.close();
+    await this.#wire.releaseOutward();
     await this.#instances.close();
     await this.#ingress.close();
     await this.#reporter.close();

@@ -29,7 +29,23 @@ describe("the agent's settings", () => {
     expect(readSettings(base)).not.toHaveProperty("substitutes");
   });
 
+  it("name the operator's registries and mirrors", () => {
+    const set = {
+      PLIMSOLL_REGISTRY_MIRRORS: "docker.io=mirror.example:5000, index.docker.io=h.example/hub,ghcr.io=g.example",
+      PLIMSOLL_REGISTRIES_ON_HOST: "127.0.0.1:5000",
+      PLIMSOLL_REGISTRIES_PLAIN_HTTP: "127.0.0.1:5000,registry.lan",
+    };
+    expect(readSettings({ ...base, ...set }).registries).toEqual({
+      mirrors: { "docker.io": ["mirror.example:5000", "h.example/hub"], "ghcr.io": ["g.example"] },
+      onHost: ["127.0.0.1:5000"],
+      plainHttp: ["127.0.0.1:5000", "registry.lan"],
+    });
+  });
+
   it.each([
+    ["PLIMSOLL_REGISTRY_MIRRORS", "docker.io"],
+    ["PLIMSOLL_REGISTRY_MIRRORS", "docker.io=https://mirror.example"],
+    ["PLIMSOLL_REGISTRIES_ON_HOST", "http://registry.lan"],
     ["PLIMSOLL_SUBSTITUTES", "node:22"],
     ["PLIMSOLL_SUBSTITUTES", "node:22=ruby:bookworm"],
     ["PLIMSOLL_ROLES", "run,king"],

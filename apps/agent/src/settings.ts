@@ -2,7 +2,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import type { SubstituteRule } from "@plimsoll/containers";
 import { HOST_ROLES } from "@plimsoll/contracts";
-import { AppError } from "@plimsoll/core";
+import { AppError, readMirror, readRegistryHost } from "@plimsoll/core";
 import { z } from "zod";
 
 /** `a, b` as a list of what `item` takes. */
@@ -16,6 +16,10 @@ const resolver = z.ipv4().refine((address) => !address.startsWith("127."), "must
 const substitute = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._/:*-]*=(debian|node|python|golang):[a-z]{3,20}$/, "must be pattern=kind:suite, as in node:22*=node:bookworm");
+
+const registryHost = z
+  .string()
+  .refine((text) => attempt(() => readRegistryHost(text)) === text, "must be a registry's host, as in registry.example:5000");
 
 /** Every setting of the agent, its environment variable, its default: the one place. */
 const Environment = z.object({
@@ -57,6 +61,14 @@ const Environment = z.object({
   PLIMSOLL_RESOLVERS: list(resolver),
   /** What stands in for base images whose registry cannot be reached; default: the built-in rules. */
   PLIMSOLL_SUBSTITUTES: z.union([z.literal("none").transform((): string[] => []), list(substitute)]),
+  /** Mirrors for everybody, asked before the registry: `docker.io=mirror.example:5000`; several of one registry in their order. */
+  PLIMSOLL_REGISTRY_MIRRORS: list(
+    z.string().refine((text) => readMirrors([text]) !== undefined, "must be registry=mirror, as in docker.io=mirror.example:5000"),
+  ),
+  /** Registries on this machine or at an address of the platform's: they are reached from the host's own network, which others are not. */
+  PLIMSOLL_REGISTRIES_ON_HOST: list(registryHost),
+  /** Registries that are spoken to without TLS. */
+  PLIMSOLL_REGISTRIES_PLAIN_HTTP: list(registryHost),
   /** What apps may use of this host; default: all cores, memory less a fifth (at least 1 GiB) for the system. */
   PLIMSOLL_CPU_MILLIS: z.coerce.number().int().min(100).optional(),
   PLIMSOLL_MEMORY_BYTES: z.coerce
@@ -88,6 +100,12 @@ export interface Settings {
   readonly resolvers?: readonly string[];
   /** What stands in for base images whose registry cannot be reached, the first that matches; absent: the built-in rules. */
   readonly substitutes?: readonly SubstituteRule[];
+  /** The operator's: reached from the host's own network, spoken to without TLS, mirrored for everybody. */
+  readonly registries: {
+    readonly onHost?: readonly string[];
+    readonly plainHttp?: readonly string[];
+    readonly mirrors?: Readonly<Record<string, readonly string[]>>;
+  };
   readonly capacity: { readonly cpuMillis: number; readonly memoryBytes: number };
 }
 
@@ -117,6 +135,11 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     ...optional("buildCacheBytes", env.PLIMSOLL_BUILD_CACHE_BYTES),
     ...optional("resolvers", env.PLIMSOLL_RESOLVERS),
     ...optional("substitutes", env.PLIMSOLL_SUBSTITUTES?.map(readSubstitute)),
+    registries: {
+      ...optional("onHost", env.PLIMSOLL_REGISTRIES_ON_HOST),
+      ...optional("plainHttp", env.PLIMSOLL_REGISTRIES_PLAIN_HTTP),
+      ...optional("mirrors", readMirrors(env.PLIMSOLL_REGISTRY_MIRRORS ?? [])),
+    },
     capacity: {
       cpuMillis: env.PLIMSOLL_CPU_MILLIS ?? availableParallelism() * 1_000,
       memoryBytes: env.PLIMSOLL_MEMORY_BYTES ?? totalmem() - Math.max(1024 ** 3, Math.floor(totalmem() / 5)),
@@ -129,6 +152,30 @@ function readSubstitute(text: string): SubstituteRule {
   const [match = "", made = ""] = text.split("=");
   const [kind, suite = ""] = made.split(":");
   return { match, make: { kind: kind as SubstituteRule["make"]["kind"], suite } };
+}
+
+/** `registry=mirror` as mirrors by registry; undefined where one is none. */
+function readMirrors(texts: readonly string[]): Readonly<Record<string, readonly string[]>> | undefined {
+  return attempt(() => {
+    const mirrors: Record<string, string[]> = {};
+    for (const text of texts) {
+      const [registry = "", mirror = ""] = text.split("=", 2);
+      const { host, path } = readMirror(mirror);
+      const known = readRegistryHost(registry);
+      mirrors[known] = [...(mirrors[known] ?? []), `${host}${path}`];
+    }
+    return mirrors;
+  });
+}
+
+/** Undefined where it is refused. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof AppError) return undefined;
+    throw error;
+  }
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {

@@ -21,6 +21,8 @@ import {
 import type { InstanceWire } from "./instances/ports.ts";
 
 const MAX_CHOICES = 10;
+/** No build's id: those are random and longer. */
+const OUTWARD = "registries";
 
 /**
  * This host's network, in the agent's hands: the host's share, the namespaces that have something here, instances and builds. Addresses
@@ -36,6 +38,8 @@ export class AgentWire implements InstanceWire {
   #lastAddress: string | undefined;
   readonly #handedOut = new Set<string>();
   #choosing: Promise<unknown> = Promise.resolve();
+  #outward: Promise<{ readonly path: string; readonly nameservers: readonly string[] }> | undefined;
+  #outwardAddress: string | undefined;
 
   /** `resolvers`: the operator's, instead of those that the host asks itself. */
   constructor(layout: HostLayout, resolvers?: readonly string[]) {
@@ -117,6 +121,30 @@ export class AgentWire implements InstanceWire {
 
   async releaseBuild(buildUid: string): Promise<void> {
     await detachBuild(this.#network(), buildUid);
+  }
+
+  /**
+   * The network that registries are asked from, whose names tenants write: like a build's, out to the world and to nothing of the platform.
+   * One for all pulls of this host; nothing of any tenant runs in it.
+   */
+  acquireOutward(): Promise<{ readonly path: string; readonly nameservers: readonly string[] }> {
+    this.#outward ??= this.#ensureOutward().finally(() => {
+      this.#outward = undefined;
+    });
+    return this.#outward;
+  }
+
+  async releaseOutward(): Promise<void> {
+    if (this.#outwardAddress !== undefined) await detachBuild(this.#network(), OUTWARD);
+    this.#outwardAddress = undefined;
+  }
+
+  async #ensureOutward(): Promise<{ readonly path: string; readonly nameservers: readonly string[] }> {
+    const path = await ensureNetworkNamespace(this.#layout, `b-${OUTWARD}`);
+    this.#outwardAddress = await this.#claimed(this.#outwardAddress, (address) =>
+      attachBuild(this.#network(), { buildId: OUTWARD, netnsPath: path, address }),
+    );
+    return { path, nameservers: this.#resolvers };
   }
 
   #network(): HostNetwork {
