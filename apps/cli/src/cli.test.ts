@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { BuildOutput, outputLine } from "./build-output.ts";
 import { buildArgs } from "./commands/build.ts";
 import { appNameFrom } from "./commands/init.ts";
+import { parseLimits } from "./commands/limits.ts";
 import { parseQuota } from "./commands/tenants.ts";
 import { originOf } from "./config.ts";
 import { parseNumbered } from "./input.ts";
@@ -23,6 +24,15 @@ describe("docs/reference/cli.md", () => {
 describe("quota arguments", () => {
   it("take units where they make sense and refuse the rest with an example", () => {
     expect(parseQuota(["cpu=1.5", "memory=3GiB"])).toEqual({ cpuMillis: 1_500, memoryBytes: 3 * 1024 ** 3 });
+    expect(parseLimits(["memory=3GiB", "disk=16GiB", "files=10", "time=30m", "cpu=0.5"])).toEqual({
+      memoryBytes: 3 * 1024 ** 3,
+      diskBytes: 16 * 1024 ** 3,
+      diskFiles: 10,
+      timeoutMs: 1_800_000,
+      cpuMillis: 500,
+    });
+    for (const wrong of ["memory", "memory=much", "files=1.5", "time=30", "disks=1GiB", "pids=0"])
+      expect(() => parseLimits([wrong])).toThrow(/write memory=4GiB/);
     for (const wrong of ["cpu=2GiB", "disk=1", "memory=3GB", "builds=1.5", "cpu=", "=1"])
       expect(() => parseQuota([wrong])).toThrow(/write cpu=1.5/);
   });

@@ -405,6 +405,23 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./commands/tenants.ts").then(({ quotaSet }) => quotaSet),
   },
   {
+    name: "limits",
+    group: "Teams and namespaces",
+    about: "show what one build of a namespace may take: cpu, memory, disk, files, processes, time, log",
+    takes: "[namespace]",
+    options: [NAMESPACE],
+    load: () => import("./commands/limits.ts").then(({ limits }) => limits),
+  },
+  {
+    name: "limits set",
+    group: "Teams and namespaces",
+    about: "change what one build of a namespace may take, up to its quota (owners)",
+    takes: "[namespace] <limit=amount...>",
+    options: [NAMESPACE],
+    examples: ["plim limits set store memory=3GiB disk=16GiB time=30m"],
+    load: () => import("./commands/limits.ts").then(({ limitsSet }) => limitsSet),
+  },
+  {
     name: "disk",
     group: "Teams and namespaces",
     about: "show what a namespace has on the disks of the hosts: images, build cache, logs, by app",

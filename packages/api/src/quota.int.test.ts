@@ -128,6 +128,17 @@ describe("quota", () => {
     expect(await admitted("unlocked", withoutLock)).toBeGreaterThan(5);
   });
 
+  it("holds what one build may take within the namespace's quota", async () => {
+    const spare = "/api/v1/namespaces/acme/spare";
+    const { spec } = await fixture.json<{ spec: { build: { memoryBytes: number } } }>("GET", spare, { token: owner.token });
+    const set = (change: object) => fixture.request("PATCH", spare, { token: owner.token, body: { build: { ...spec.build, ...change } } });
+    expect((await set({ memoryBytes: 8 * GIB, diskBytes: 16 * GIB })).status).toBe(200);
+    const refused = await set({ memoryBytes: 19 * GIB });
+    expect(refused.status).toBe(403);
+    expect(await refused.json()).toMatchObject({ code: "quota_exceeded", detail: expect.stringContaining("18 GiB of memory at most") });
+    expect((await set({ diskBytes: 1024 * GIB })).status).toBe(403);
+  });
+
   it("gives every namespace a network and user ids of its own", async () => {
     const team = await fixture.team("many");
     const made = await Promise.all(Array.from({ length: 8 }, (_, at) => fixture.namespace(team, `ns-${at}`)));

@@ -35,7 +35,12 @@ import { SpareWorker } from "./solve/worker-process.ts";
 export interface BuildRequest {
   /** Unique on this host; a name for cgroups and namespaces. */
   readonly id: string;
-  readonly namespace: { readonly uid: string; readonly uidBase: number };
+  readonly namespace: {
+    readonly uid: string;
+    readonly uidBase: number;
+    /** `team/namespace`, for commands that people are told to type. */
+    readonly name?: string;
+  };
   /** Bare git repository on this host that has the commit. Its path names the repository: keep it from build to build. */
   readonly repository: string;
   readonly commit: string;
@@ -364,6 +369,7 @@ class HostBuilder implements Builder {
       progress,
       limits: request.limits,
       namespaceUid: request.namespace.uid,
+      namespaceName: request.namespace.name,
       cacheMounts: this.cacheMounts,
       secrets: request.secrets ?? {},
       sourceDateEpoch,

@@ -238,7 +238,14 @@ RUN id -u && id -g && echo x > /tmp/of-app
       { request: { limits } },
     );
     expect(failureOf(run)).toMatchObject({ reason: "out_of_memory", line: 2, logTail: expect.arrayContaining(["before"]) });
-    expect(failureOf(run).message).toContain("more than the build's 128 MiB of memory. Give builds 256 MiB");
+    expect(failureOf(run).message).toContain(
+      "more than the build's 128 MiB of memory. To try it with 256 MiB, write `build: { memory: 256MiB }` into plimsoll.yaml and push again.",
+    );
+    const atMost = await host.build(
+      { Dockerfile: "FROM busybox\nRUN dd if=/dev/zero of=/dev/null bs=400M count=1\n" },
+      { request: { limits: { ...limits, mostMemoryBytes: limits.memoryBytes }, namespace: { ...NAMESPACE, name: "acme/store" } } },
+    );
+    expect(failureOf(atMost).message).toContain("raises that with `plim quota set acme/store memory=256MiB`");
   });
 
   it("stops at its time limit", async () => {

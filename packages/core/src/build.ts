@@ -12,6 +12,8 @@ export interface BuildLimits {
   readonly diskBytes?: number;
   /** Files, directories and links that its steps may make. Absent: DEFAULT_BUILD_DISK's. */
   readonly diskFiles?: number;
+  /** What the namespace may give a single build, for the sentence to one that ran out of memory. Absent: not known. */
+  readonly mostMemoryBytes?: number;
 }
 
 /** Room for the largest of ordinary images, several times over, and for no accident. */

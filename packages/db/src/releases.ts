@@ -1,4 +1,4 @@
-import type { BuildSource, CommitConfig, Image, Resource, Spec } from "@plimsoll/core";
+import { type BuildSource, type CommitConfig, type Image, limitsOfBuild, type Resource, type Spec } from "@plimsoll/core";
 import type { Tx } from "./transaction.ts";
 
 export interface ReleaseRequest {
@@ -87,6 +87,10 @@ export interface BuildRequest {
   readonly config?: CommitConfig;
 }
 
+function memoryAsked(source: BuildSource): number | undefined {
+  return source.kind === "git" ? source.memoryBytes : undefined;
+}
+
 /** Asks for a build; the build controller places it when the namespace's build quota and a host have room. */
 export async function createBuild(tx: Tx, request: BuildRequest): Promise<Resource<"Build">> {
   const { app, namespace } = request;
@@ -100,7 +104,7 @@ export async function createBuild(tx: Tx, request: BuildRequest): Promise<Resour
       app: app.metadata.name,
       number,
       source: request.source,
-      limits: namespace.spec.build,
+      limits: limitsOfBuild(namespace.spec, memoryAsked(request.source), `${namespace.metadata.team}/${namespace.metadata.name}`),
       ...(request.pushId === undefined ? {} : { pushId: request.pushId }),
       requestedBy: request.requestedBy,
       ...(request.deploy === undefined ? {} : { deploy: request.deploy }),

@@ -51,7 +51,11 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
     const outcome = await builder.build(
       {
         id: assignment.uid,
-        namespace: { uid: assignment.namespaceUid, uidBase: uidBaseOf(assignment.namespaceUid) },
+        namespace: {
+          uid: assignment.namespaceUid,
+          uidBase: uidBaseOf(assignment.namespaceUid),
+          name: assignment.repository.split("/").slice(0, 2).join("/"),
+        },
         repository,
         commit: source.commit,
         limits: assignment.limits,

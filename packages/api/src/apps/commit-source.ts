@@ -38,6 +38,7 @@ export function commitSource(spec: Spec<"App">, facts: CommitFacts, { build }: C
     ...(build.directory === undefined || build.directory === "" ? {} : { directory: build.directory }),
     ...(dockerfile === undefined ? {} : { dockerfile }),
     ...(target === undefined ? {} : { target }),
+    ...(build.memoryBytes === undefined ? {} : { memoryBytes: build.memoryBytes }),
     ...(build.args === undefined ? {} : { args: { ...build.args } }),
   };
 }

@@ -77,7 +77,7 @@ export const patchNamespace = route({
   summary: "Change a namespace's display name, or what one of its builds may take",
   body: NamespacePatch,
   responses: { 200: OBJECTS.Namespace },
-  errors: ["not_found"],
+  errors: ["not_found", "quota_exceeded"],
   commit: (context, { namespace, body }) => changeNamespace(context, namespace, body),
 });
 

@@ -1,5 +1,13 @@
 import type { NamespacePatch, NewNamespace } from "@plimsoll/contracts";
-import { AppError, type BuildLimits, QUOTA_DIMENSIONS, type QuotaVector, type Resource, ZERO_QUOTA } from "@plimsoll/core";
+import {
+  AppError,
+  assertBuildLimits,
+  type BuildLimits,
+  QUOTA_DIMENSIONS,
+  type QuotaVector,
+  type Resource,
+  ZERO_QUOTA,
+} from "@plimsoll/core";
 import { givenByTeam } from "@plimsoll/db";
 import type { z } from "zod";
 import { audit, type Context } from "../context.ts";
@@ -62,6 +70,7 @@ export async function patchNamespace(
   const { tx } = context;
   await tx.quotas.lock(namespace.metadata.teamUid ?? "", namespace.metadata.uid);
   const current = await tx.objects.lock("Namespace", namespace.metadata.uid);
+  if (patch.build !== undefined) assertBuildLimits(patch.build, current.spec);
   const updated = await tx.objects.updateSpec(current, {
     ...current.spec,
     displayName: patch.displayName ?? current.spec.displayName,

@@ -1,16 +1,16 @@
-import type { BuildFailure, BuildLimits } from "@plimsoll/core";
+import { type BuildFailure, type BuildLimits, formatBytes, memoryToRetry, typedBytes } from "@plimsoll/core";
 import type { IgnoreRules } from "../context/ignore.ts";
 import type { MissingSource } from "../context/select.ts";
 import type { WorkerFailure } from "../execute/protocol.ts";
 import type { StepPlace } from "../plan/steps.ts";
 import { BuildProblem, problemAt } from "../problem.ts";
 
-/** What a step's failure is to the person who pushed: its place, what happened, what to do. */
-export function explainStep(step: StepPlace, failure: WorkerFailure, limits: BuildLimits): BuildProblem {
+/** What a step's failure is to the person who pushed: its place, what happened, what to do. `namespace`: its name, for commands to type. */
+export function explainStep(step: StepPlace, failure: WorkerFailure, limits: BuildLimits, namespace?: string): BuildProblem {
   const { exitCode, logTail } = failure;
   return new BuildProblem({
     reason: failure.reason,
-    message: message(step, failure, limits),
+    message: message(step, failure, limits, namespace),
     file: step.at.file,
     line: step.at.line,
     ...(step.at.instruction === undefined ? {} : { instruction: step.at.instruction }),
@@ -19,13 +19,13 @@ export function explainStep(step: StepPlace, failure: WorkerFailure, limits: Bui
   });
 }
 
-function message({ label }: StepPlace, failure: WorkerFailure, limits: BuildLimits): string {
+function message({ label }: StepPlace, failure: WorkerFailure, limits: BuildLimits, namespace: string | undefined): string {
   switch (failure.reason) {
     case "command":
       if (failure.exitCode === undefined) return `${label} could not be started: ${failure.message.replace(/\.$/, "")}.`;
       return `${label} failed with exit code ${failure.exitCode}${hint(failure.exitCode)}.`;
     case "out_of_memory":
-      return `${label} was killed: it needed more than the build's ${size(limits.memoryBytes)} of memory. Give builds ${size(retryMemory(limits.memoryBytes))} and push again.`;
+      return `${label} was killed: it needed more than the build's ${formatBytes(limits.memoryBytes)} of memory. ${moreMemory(limits, namespace)}`;
     case "out_of_disk":
       return `${label} was stopped: ${failure.message.replace(/\.$/, "")}.${failure.message.startsWith("it ") ? OUT_OF_DISK_HINT : ""}`;
     case "internal":
@@ -44,21 +44,13 @@ function hint(exitCode: number | undefined): string {
   return "";
 }
 
-/** Twice as much, in whole steps that quotas are given in. */
-export function retryMemory(bytes: number): number {
-  const step = 256 * 1024 * 1024;
-  return Math.ceil((bytes * 2) / step) * step;
-}
-
-/** `512 MiB`, `1 GiB`, `1.5 GiB`. */
-export function size(bytes: number): string {
-  const mebibytes = bytes / (1024 * 1024);
-  if (mebibytes < 1) return `${bytes} bytes`;
-  return mebibytes < 1024 ? `${round(mebibytes)} MiB` : `${round(mebibytes / 1024)} GiB`;
-}
-
-function round(value: number): string {
-  return value.toFixed(1).replace(/\.0$/, "");
+/** What to write where, so that the next build has more. */
+function moreMemory({ memoryBytes, mostMemoryBytes }: BuildLimits, namespace: string | undefined): string {
+  const { bytes, isAllowed } = memoryToRetry(memoryBytes, mostMemoryBytes);
+  const write = `write \`build: { memory: ${typedBytes(bytes)} }\` into plimsoll.yaml and push again.`;
+  if (isAllowed) return `To try it with ${formatBytes(bytes)}, ${write}`;
+  const its = namespace === undefined ? "" : ` ${namespace}`;
+  return `That is all that its namespace may give: an owner of the team raises that with \`plim quota set${its} memory=${typedBytes(bytes)}\`; then ${write}`;
 }
 
 /** A source that is not in the context: left out by a rule, or not committed. */

@@ -46,6 +46,8 @@ export interface SolverOptions {
   readonly progress: Progress;
   readonly limits: BuildLimits;
   readonly namespaceUid: string;
+  /** For people. */
+  readonly namespaceName: string | undefined;
   readonly cacheMounts: CacheMounts;
   /** Of the app, by name. */
   readonly secrets: Readonly<Record<string, string>>;
@@ -345,9 +347,9 @@ export class Solver {
   }
 
   private explain(step: Step, error: unknown): unknown {
-    if (error instanceof StepFailed) return explainStep(step, error.failure, this.options.limits);
+    if (error instanceof StepFailed) return explainStep(step, error.failure, this.options.limits, this.options.namespaceName);
     if (error instanceof WorkerOutOfMemory)
-      return explainStep(step, { reason: "out_of_memory", message: error.message }, this.options.limits);
+      return explainStep(step, { reason: "out_of_memory", message: error.message }, this.options.limits, this.options.namespaceName);
     return error;
   }
 }

@@ -10,6 +10,7 @@ export interface CommitBuild {
   readonly directory?: string;
   readonly dockerfile?: string;
   readonly target?: string;
+  readonly memoryBytes?: number;
   readonly args?: Readonly<Record<string, string>>;
 }
 
@@ -61,6 +62,7 @@ function buildOf({ build }: AppFile, directory: string, file: string): CommitBui
     ...(build.context === undefined ? {} : { directory: inside("context", build.context) }),
     ...(build.file === undefined ? {} : { dockerfile: inside("file", build.file) }),
     ...(build.target === undefined ? {} : { target: build.target }),
+    ...(build.memory === undefined ? {} : { memoryBytes: build.memory }),
     ...(args === undefined ? {} : { args }),
   };
 }

@@ -67,7 +67,7 @@ processes:
     ["processes:\n  web:\n    replica: 2\n", "plimsoll.yaml:3:5: there is no key `processes.web.replica`; did you mean `replicas`?"],
     ["processes:\n  web:\n    mem: 1GiB\n", "did you mean `memory`?"],
     ["proceses: {}\n", "plimsoll.yaml:1:1: there is no key `proceses`; did you mean `processes`?"],
-    ["build:\n  dockerfile: x\n", "plimsoll.yaml:2:3: there is no key `build.dockerfile`; there are context, file, target, args"],
+    ["build:\n  dockerfile: x\n", "plimsoll.yaml:2:3: there is no key `build.dockerfile`; there are context, file, target, memory, args"],
     ["build:\n  contxet: x\n", "did you mean `context`?"],
     ["release: ./migrate\n", "plimsoll.yaml:1:1: `release`: a command before each rollout is not run yet"],
     ["processes:\n  web:\n    memory: 512\n", "plimsoll.yaml:3:13: processes.web.memory is an amount with its unit, like 512 MiB"],

@@ -86,6 +86,9 @@ const Build = z
       .max(128)
       .optional()
       .describe("stage of the Dockerfile to stop at"),
+    memory: Memory.optional().describe(
+      "memory that the build may use, up to the namespace's memory quota: 4 GiB; absent: what the namespace gives builds",
+    ),
     args: z
       .record(EnvKey, Text, { error: "maps names of ARG instructions to values" })
       .refine((args) => Object.keys(args).length <= MAX_ARGS, `has at most ${MAX_ARGS} arguments`)
