@@ -198,6 +198,57 @@ describe("images of registries", () => {
     await expect(ask(baseImages(), `${registry.host}/bo/app:1`, access)).rejects.toMatchObject({ code: "forbidden" });
   });
 
+  describe("mirrors", () => {
+    const open = async () => {
+      const [origin, mirror] = [await start(), await start()];
+      await push(origin, "app", "1", "of the origin");
+      await push(mirror, "hub/app", "1", "of the mirror");
+      return { origin, mirror, name: `${origin.host}/app:1`, mirrors: [`${mirror.host}/hub`] };
+    };
+
+    it("of a namespace are asked before the registry, which then is not asked at all", async () => {
+      const { origin, mirror, name, mirrors } = await open();
+      origin.requests.length = 0;
+      const { image, notes } = await ask(baseImages(), name, { [origin.host]: { mirrors } });
+      expect([content(image), notes, origin.requests]).toEqual(["of the mirror", [], []]);
+      expect(mirror.requests.length).toBeGreaterThan(0);
+    });
+
+    it("that do not have it, do not answer or refuse are passed over, and each is said with its reason", async () => {
+      const { origin, name } = await open();
+      const locked = await start({ auth: "basic", users: { ana: "x" } });
+      const gone = await start();
+      const mirrors = [gone.host, locked.host, `${origin.host}/elsewhere`];
+      const base = baseImages();
+      await gone.stop();
+      const { image, notes } = await ask(base, name, { [origin.host]: { mirrors } });
+      expect(content(image)).toBe("of the origin");
+      expect(notes).toEqual([
+        `mirror passed over: The registry ${gone.host} cannot be reached from this host.`,
+        expect.stringMatching(`mirror passed over: .*plim registries set ${locked.host} --user NAME$`),
+        expect.stringMatching(`mirror passed over: There is no image ${name}`),
+      ]);
+    });
+
+    it("of one namespace change nothing for another: what it says an image is, is so for itself alone", async () => {
+      const { origin, name, mirrors } = await open();
+      const base = baseImages();
+      const mine = { [origin.host]: { mirrors } };
+      expect(content((await ask(base, name, mine, "ns-a")).image)).toBe("of the mirror");
+      expect(content((await ask(base, name, {}, "ns-b")).image)).toBe("of the origin");
+      expect(content((await base.resolve(name)).image)).toBe("of the origin");
+      expect(content((await ask(base, name, mine, "ns-a")).image)).toBe("of the mirror");
+    });
+
+    it("of the platform are for everybody, after a namespace's own", async () => {
+      const { origin, mirror, name, mirrors } = await open();
+      await push(mirror, "own/app", "1", "of its own");
+      const base = baseImages({ mirrors: { [origin.host]: mirrors } });
+      expect(content((await ask(base, name, {}, "ns-b")).image)).toBe("of the mirror");
+      expect(content((await ask(base, name, { [origin.host]: { mirrors: [`${mirror.host}/own`] } })).image)).toBe("of its own");
+    });
+  });
+
   it("a tag is looked for again when that is asked for, and costs no bytes when it is the same", async () => {
     const registry = await start();
     await push(registry, "app", "1", "first");
