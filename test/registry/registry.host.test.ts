@@ -31,6 +31,7 @@ describe("the registry", () => {
   let world: RegistryWorld;
   let team: Resource<"Team">;
   let store: Resource<"Namespace">;
+  let lab: Resource<"Namespace">;
   let shop: Resource<"App">;
   let ana: TestUser;
   let eve: TestUser;
@@ -53,7 +54,7 @@ describe("the registry", () => {
     const { fixture } = world;
     team = await fixture.team("acme");
     store = await fixture.namespace(team, "store");
-    const lab = await fixture.namespace(team, "lab");
+    lab = await fixture.namespace(team, "lab");
     const rivals = await fixture.team("rivals");
     const theirs = await fixture.namespace(rivals, "store");
     ana = await fixture.user({ roles: { [team.metadata.uid]: "developer" } });
@@ -367,23 +368,24 @@ describe("the registry", () => {
 
   it("gives a host the images of the namespace that it builds for, and no others", async () => {
     const { fixture } = world;
-    const ask = async (namespace: Resource<"Namespace">, app: string, reference: string) => {
-      const build = await fixture.commit(async ({ tx }) => {
-        const found = await tx.objects.getByName("App", namespace.metadata.uid, app);
-        return placeBuild(
-          tx,
-          await createBuild(tx, { namespace, app: found, source: { kind: "image", reference }, requestedBy: "Ana" }),
-          host,
-        );
-      });
-      const path = `/api/agent/v1/builds/${build.metadata.uid}/image-manifest?reference=${encodeURIComponent(reference)}`;
+    const ask = (namespace: Resource<"Namespace">, reference: string) => {
+      const path = `/api/agent/v1/namespaces/${namespace.metadata.uid}/image-manifest?reference=${encodeURIComponent(`${world.host}/${reference}`)}`;
       return fixture.request("GET", path, { token: host.credential });
     };
-    expect((await ask(store, "shop", `${world.host}/acme/store/shop:mine`)).status).toBe(200);
-    expect((await ask(store, "cart", `${world.host}/acme/store/shop:v1`)).status).toBe(200);
-    const foreign = await ask(store, "shop", `${world.host}/acme/lab/shop:fits`);
-    expect([foreign.status, await foreign.text()]).toEqual([404, expect.stringContaining("reaches its own images only")]);
-    expect((await ask(store, "shop", `${world.host}/acme/store/../lab/shop:fits`)).status).toBe(422);
+    const asked = async (...[namespace, reference]: Parameters<typeof ask>) => {
+      const response = await ask(namespace, reference);
+      return [response.status, await response.text()] as const;
+    };
+    expect(await asked(store, "acme/store/shop:mine")).toEqual([404, expect.stringContaining("builds nothing for such a namespace")]);
+    await fixture.commit(async ({ tx }) => {
+      const source = { kind: "image" as const, reference: `${world.host}/acme/store/shop:mine` };
+      await placeBuild(tx, await createBuild(tx, { namespace: store, app: shop, source, requestedBy: "Ana" }), host);
+    });
+    expect((await ask(store, "acme/store/shop:mine")).status).toBe(200);
+    expect((await ask(store, "acme/store/shop:v1")).status).toBe(200);
+    expect(await asked(store, "acme/lab/shop:fits")).toEqual([404, expect.stringContaining("reaches its own images only")]);
+    expect((await ask(store, "acme/store/../lab/shop:fits")).status).toBe(422);
+    expect((await asked(lab, "acme/lab/shop:fits"))[0]).toBe(404);
   });
 
   it("goes on after kill -9, and says so meanwhile", async () => {

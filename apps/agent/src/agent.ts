@@ -19,6 +19,7 @@ import { HostIngress } from "./host-ingress.ts";
 import { imageFetcher } from "./images.ts";
 import { Instances } from "./instances/instances.ts";
 import { Loop } from "./loop.ts";
+import { ServerRegistry } from "./platform-registry.ts";
 import { Reporter } from "./reporter.ts";
 import type { Settings } from "./settings.ts";
 import { StreamAnswers } from "./streams.ts";
@@ -65,17 +66,32 @@ export async function startAgent(settings: Settings, onEnrolledAgain: () => void
   await layers.collectTemporary();
   const images = new ImageStore(layout.imagesDir, layers);
   const wire = new AgentWire(layout, settings.resolvers);
+  const registry = new ServerRegistry();
   const baseImages = new BaseImages({
     layout,
     layers,
     images,
+    platform: registry,
     network: { acquire: () => wire.acquireOutward() },
     registries: settings.registries,
     ...(settings.substitutes === undefined ? {} : { substitutes: settings.substitutes }),
   });
   const runtime = await InstanceRuntime.open({ layout, cgroups, layers });
   const identity = await ensureEnrolled(settings, layout.stateDir, log);
-  const agent = new Agent({ settings, layout, wire, cgroups, layers, images, baseImages, runtime, identity, log, onEnrolledAgain });
+  const agent = new Agent({
+    settings,
+    layout,
+    wire,
+    cgroups,
+    layers,
+    images,
+    baseImages,
+    registry,
+    runtime,
+    identity,
+    log,
+    onEnrolledAgain,
+  });
   await agent.start();
   return agent;
 }
@@ -87,6 +103,7 @@ interface Parts {
   readonly layers: LayerStore;
   readonly images: ImageStore;
   readonly baseImages: BaseImages;
+  readonly registry: ServerRegistry;
   readonly wire: AgentWire;
   readonly runtime: InstanceRuntime;
   readonly identity: EnrolledIdentity;
@@ -127,6 +144,7 @@ class Agent implements RunningAgent {
     const { settings, layout, layers, images, runtime, identity, log } = parts;
     this.#parts = parts;
     this.#api = createServerApi(settings.api, identity);
+    parts.registry.use(this.#api, () => this.#desired?.platform.registry);
     this.#cache = desiredCache(layout.stateDir, identity);
     this.#wire = parts.wire;
     this.#reporter = new Reporter(this.#api, log);

@@ -30,6 +30,9 @@ export interface ServerApi {
   buildResult(uid: string, epoch: number, result: BuildResult, lastWords: readonly BuildProgress[]): Promise<void>;
   /** The archive of a layer that another host has. */
   fetchLayer(digest: string): Promise<Readable>;
+  /** The manifest of an image in the platform's registry, for a namespace that this host builds for. */
+  imageManifest(namespaceUid: string, reference: string): Promise<string>;
+  imageBlob(namespaceUid: string, reference: string, digest: string): Promise<Readable>;
   /** Streams the answer to a StreamRequest; resolves when the reader has it all or has gone. */
   answerStream(id: string, body: Readable): Promise<void>;
   /** One stateless round of git's upload-pack for `<team>/<namespace>/<app>`; the token is that of the build. */
@@ -38,6 +41,8 @@ export interface ServerApi {
 }
 
 const CALL_TIMEOUT_MS = 10_000;
+/** An image of a release is brought to the registry when it is first asked for. */
+const IMAGE_TIMEOUT_MS = 20 * 60_000;
 
 /** A client for `unix:/path` or `https://address:port`; TLS takes the identity's certificate and trusts the platform's authority alone. */
 export function createServerApi(api: string, identity: Identity): ServerApi {
@@ -94,6 +99,19 @@ export function createServerApi(api: string, identity: Identity): ServerApi {
       void (await json("POST", `/builds/${uid}/result`, { epoch, result, entries: lastWords })),
     async fetchLayer(digest) {
       const response = await call("GET", `/layers/${digest}`, undefined, 60_000);
+      if (response.statusCode >= 400) throw refused(response.statusCode, await response.body.text());
+      return response.body;
+    },
+    async imageManifest(namespaceUid, reference) {
+      const path = `/namespaces/${namespaceUid}/image-manifest?reference=${encodeURIComponent(reference)}`;
+      const response = await call("GET", path, undefined, IMAGE_TIMEOUT_MS);
+      const text = await response.body.text();
+      if (response.statusCode >= 400) throw refused(response.statusCode, text);
+      return text;
+    },
+    async imageBlob(namespaceUid, reference, digest) {
+      const path = `/namespaces/${namespaceUid}/image-blobs/${digest}?reference=${encodeURIComponent(reference)}`;
+      const response = await call("GET", path, undefined, 60_000);
       if (response.statusCode >= 400) throw refused(response.statusCode, await response.body.text());
       return response.body;
     },

@@ -213,9 +213,12 @@ const TABLE: Record<string, Row> = {
     body: () => ({ epoch: 1, result: { outcome: "failed", failure: { reason: "internal", message: "x" } } }),
     statuses: HOSTS(409),
   },
-  "GET /api/agent/v1/builds/:uid/image-manifest": { path: "/api/agent/v1/builds/none/image-manifest?reference=a", statuses: HOSTS(404) },
-  "GET /api/agent/v1/builds/:uid/image-blobs/:digest": {
-    path: "/api/agent/v1/builds/none/image-blobs/a?reference=a",
+  "GET /api/agent/v1/namespaces/:uid/image-manifest": {
+    path: "/api/agent/v1/namespaces/none/image-manifest?reference=a",
+    statuses: HOSTS(404),
+  },
+  "GET /api/agent/v1/namespaces/:uid/image-blobs/:digest": {
+    path: "/api/agent/v1/namespaces/none/image-blobs/a?reference=a",
     statuses: HOSTS(404),
   },
   "GET /api/agent/v1/layers/:digest": { path: `/api/agent/v1/layers/sha256:${"0".repeat(64)}`, statuses: HOSTS(404) },

@@ -1,4 +1,5 @@
 export { BaseImages, type BaseImagesOptions, type ResolvedBase, type ResolveOptions } from "./base-images/base-images.ts";
+export type { PlatformRegistry } from "./base-images/platform.ts";
 export type { OutwardNetwork } from "./base-images/skopeo.ts";
 export type { Puller } from "./base-images/sources.ts";
 export { defaultSubstitutes, type SubstituteRule } from "./base-images/substitutes.ts";

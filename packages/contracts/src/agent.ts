@@ -145,6 +145,8 @@ export const DesiredState = z.object({
     sourceNetwork: z.string(),
     appsDomain: z.string(),
     platformDomain: z.string(),
+    /** Host of the platform's own registry, as references name it: its images come through the API. */
+    registry: z.string().optional(),
   }),
   peers: z.array(PeerHost),
   namespaces: z.array(NamespaceAssignment),

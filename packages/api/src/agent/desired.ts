@@ -3,10 +3,9 @@ import { AppError, isInstanceGone, type Resource } from "@plimsoll/core";
 import { type ObjectReader, PLATFORM } from "@plimsoll/db";
 import type { Api } from "../context.ts";
 import { CLEANING_MS } from "../disk/disk.ts";
+import { RELEASES_KEPT } from "../registry/release-images.ts";
+import { registryHost } from "../registry/repository.ts";
 import { assembleRouting } from "./routing.ts";
-
-/** Releases of each app that a rollback may still go to: their images are not collected. */
-const RELEASES_KEPT = 10;
 
 /**
  * Everything that one host has to do and may know: what is bound to it, the secrets of its own instances sealed to its key, its peers,
@@ -38,6 +37,7 @@ export async function desiredState(api: Api, hostUid: string): Promise<DesiredSt
       sourceNetwork: settings.sourceNetwork,
       appsDomain: settings.appsDomain,
       platformDomain: settings.platformDomain,
+      ...(api.registry === undefined ? {} : { registry: registryHost(settings.platformOrigin) }),
     },
     peers: (await objects.list("Host")).filter(({ metadata }) => metadata.uid !== hostUid).map(peerOf),
     namespaces: namespaces.map(assignNamespace),
@@ -82,8 +82,9 @@ function isWanted({ spec, status }: Resource<"Instance">): boolean {
 }
 
 function assignInstance(instance: Resource<"Instance">, release: Resource<"Release">, sealedEnv: string | undefined): InstanceAssignment {
-  const { metadata, spec } = instance;
-  const process = release.spec.processes[spec.process];
+  const { metadata, spec, status } = instance;
+  const served = spec.task === true ? undefined : release.spec.processes[spec.process];
+  const { command } = (spec.task === true ? release.spec.releaseCommand : served) ?? {};
   return {
     uid: metadata.uid,
     name: metadata.name,
@@ -93,14 +94,15 @@ function assignInstance(instance: Resource<"Instance">, release: Resource<"Relea
     ordinal: spec.ordinal,
     release: spec.release,
     image: release.spec.image,
-    ...(process?.command === undefined ? {} : { command: process.command }),
+    ...(command === undefined ? {} : { command }),
     env: release.spec.env,
     ...(sealedEnv === undefined ? {} : { sealedEnv }),
     cpuMillis: spec.cpuMillis,
     memoryBytes: spec.memoryBytes,
     ...(spec.port === undefined ? {} : { port: spec.port }),
-    readiness: process?.readiness ?? { kind: "none" },
-    stopGraceMs: process?.stopGraceMs ?? 10_000,
+    readiness: served?.readiness ?? { kind: "none" },
+    stopGraceMs: served?.stopGraceMs ?? 10_000,
+    ...(spec.task === true ? { task: { started: status.startedAt !== undefined } } : {}),
     desired: spec.desired,
   };
 }

@@ -2,6 +2,7 @@ import type { NewApp } from "@plimsoll/contracts";
 import { AppError, appCharges, type Resource } from "@plimsoll/core";
 import { createBuild } from "@plimsoll/db";
 import { audit, type Context } from "../context.ts";
+import { assertReachable } from "../registry/for-builds.ts";
 import { admitApp } from "./admit.ts";
 import { defaultAppSpec } from "./spec.ts";
 
@@ -14,6 +15,7 @@ export async function createApp(context: Context, namespace: Resource<"Namespace
   const spec = defaultAppSpec(wanted.spec);
   if (Object.keys(spec.secrets).length > 0)
     throw new AppError("invalid", "A new app has no secrets yet; create it, then set each with `plim secret`.");
+  if (spec.source.kind === "image") assertReachable(context, namespace, spec.source.reference);
   await tx.quotas.lock(namespace.metadata.teamUid ?? "", namespace.metadata.uid);
   const app = await tx.objects.create({
     kind: "App",

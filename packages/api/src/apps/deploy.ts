@@ -1,6 +1,7 @@
 import { AppError, appCharges, type Resource } from "@plimsoll/core";
 import { createBuild, createDeployment } from "@plimsoll/db";
 import { audit, type Context } from "../context.ts";
+import { assertReachable } from "../registry/for-builds.ts";
 import { admitApp } from "./admit.ts";
 import { openApp } from "./open-app.ts";
 import { currentRelease, releaseOf } from "./roll-out.ts";
@@ -14,6 +15,7 @@ export async function deployImage(
   reference: string,
 ): Promise<Resource<"Build">> {
   assertImageReference(reference);
+  assertReachable(context, namespace, reference);
   const open = await openApp(context, namespace, name);
   const source = { kind: "image" as const, reference };
   const app =

@@ -1,14 +1,14 @@
 import { Readable } from "node:stream";
-import { AppError, isBuildOver } from "@plimsoll/core";
+import { AppError, type Resource } from "@plimsoll/core";
 import { PLATFORM } from "@plimsoll/db";
-import type { Api } from "../context.ts";
+import type { Api, Context } from "../context.ts";
 import { registryOf } from "./images.ts";
 import { parseManifestReference, parsePlatformReference, type RepositoryName, registryHost, repositoryText } from "./repository.ts";
 
-/** Who asks for which image: the host that a build was placed on, for that build. */
+/** Who asks for which image: a host that builds for a namespace. */
 export interface BuildsImage {
   readonly hostUid: string;
-  readonly buildUid: string;
+  readonly namespaceUid: string;
   /** `localhost:8080/team/namespace/app:tag`. */
   readonly reference: string;
 }
@@ -35,12 +35,24 @@ export async function blobForBuild(api: Api, wanted: BuildsImage, digest: string
   return new Response(Readable.toWeb(blob) as ReadableStream<Uint8Array>, { headers: { "content-type": "application/octet-stream" } });
 }
 
-async function allowed(api: Api, { hostUid, buildUid, reference }: BuildsImage) {
-  const build = await api.db.objects(PLATFORM).find("Build", buildUid);
-  if (build === undefined || build.status.hostUid !== hostUid || isBuildOver(build.status.phase))
-    throw new AppError("not_found", "No such build is placed on this host.");
-  const { team = "", namespace = "" } = build.metadata;
-  return assertOwnReference(reference, { team, namespace }, api.settings.platformOrigin);
+/** Hosts reach the images of namespaces that they build for, while they do. */
+async function allowed(api: Api, { hostUid, namespaceUid, reference }: BuildsImage) {
+  const objects = api.db.objects(PLATFORM);
+  const builds = await objects.list("Build", { hostUid, phases: ["placed", "running"] });
+  const namespace = await objects.find("Namespace", namespaceUid);
+  if (namespace === undefined || builds.every(({ metadata }) => metadata.namespaceUid !== namespaceUid))
+    throw new AppError("not_found", "This host builds nothing for such a namespace.");
+  return assertOwnReference(
+    reference,
+    { team: namespace.metadata.team ?? "", namespace: namespace.metadata.name },
+    api.settings.platformOrigin,
+  );
+}
+
+/** Throws for an image of this platform's registry that the namespace does not reach; what other registries have, they say themselves. */
+export function assertReachable({ settings }: Pick<Context, "settings">, { metadata }: Resource<"Namespace">, reference: string): void {
+  if (parsePlatformReference(reference, settings.platformOrigin) === undefined) return;
+  assertOwnReference(reference, { team: metadata.team ?? "", namespace: metadata.name }, settings.platformOrigin);
 }
 
 /** The repository and tag of a reference to this platform's registry; throws for one that the namespace does not reach. Pure. */

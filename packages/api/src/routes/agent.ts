@@ -148,25 +148,25 @@ const ImageQuery = z.object({ reference: z.string().max(512).describe("as the bu
 
 export const imageManifest = route({
   method: "GET",
-  path: "/api/agent/v1/builds/:uid/image-manifest",
+  path: "/api/agent/v1/namespaces/:uid/image-manifest",
   permission: "host",
-  summary: "The manifest of an image in the platform's registry, for a build of the same namespace",
+  summary: "The manifest of an image in the platform's registry, for builds of its namespace",
   query: ImageQuery,
   responses: { 200: "stream" },
   errors: ["not_found", "unavailable"],
-  handler: ({ api, hostUid, params, query }) => manifestForBuild(api, { hostUid, buildUid: params.uid, reference: query.reference }),
+  handler: ({ api, hostUid, params, query }) => manifestForBuild(api, { hostUid, namespaceUid: params.uid, reference: query.reference }),
 });
 
 export const imageBlob = route({
   method: "GET",
-  path: "/api/agent/v1/builds/:uid/image-blobs/:digest",
+  path: "/api/agent/v1/namespaces/:uid/image-blobs/:digest",
   permission: "host",
   summary: "A blob of such an image",
   query: ImageQuery,
   responses: { 200: "stream" },
   errors: ["not_found", "unavailable"],
   handler: ({ api, hostUid, params, query }) =>
-    blobForBuild(api, { hostUid, buildUid: params.uid, reference: query.reference }, params.digest),
+    blobForBuild(api, { hostUid, namespaceUid: params.uid, reference: query.reference }, params.digest),
 });
 
 /** A host that does not have what was asked for posts a problem (application/problem+json) instead of the bytes. */

@@ -7,8 +7,9 @@ import { AppError, type Digest, type Image, isDigest, type LayerRef } from "@pli
 import { type HostLayout, identifyProcess, isAlive, type ProcessIdentity } from "@plimsoll/host";
 import type { ImageStore } from "../image-store.ts";
 import type { LayerStore } from "../layer-store.ts";
+import { type PlatformRegistry, pullPlatform, readPlatform } from "./platform.ts";
 import { type ImageReference, parseReference } from "./reference.ts";
-import { pullRemote, readRemote } from "./registry.ts";
+import { pullRemote, type RemoteImage, readRemote } from "./registry.ts";
 import { type OutwardNetwork, Skopeo } from "./skopeo.ts";
 import { type ImageSource, imageSources, type MirrorTable, type Puller } from "./sources.ts";
 import { defaultSubstitutes, findRule, makeDebianLayer, makeSubstitute, type SubstituteRule } from "./substitutes.ts";
@@ -39,6 +40,8 @@ export interface BaseImagesOptions {
   readonly substitutes?: readonly SubstituteRule[];
   /** Default 10 minutes. */
   readonly pullTimeoutMs?: number;
+  /** The platform's own registry, which is not reached as others are. */
+  readonly platform?: PlatformRegistry;
   /** Where registries are reached from. Absent: the network of this process, with all that it reaches. */
   readonly network?: OutwardNetwork;
   /** The operator's registries (host[:port]): reached from this process' network; spoken to without TLS; mirrored for everybody. */
@@ -104,6 +107,11 @@ export class BaseImages {
   async resolve(reference: string, { signal, puller, fresh = false }: ResolveOptions = {}): Promise<ResolvedBase> {
     const parsed = parseReference(reference);
     signal?.throwIfAborted();
+    const { platform } = this.#options;
+    if (platform !== undefined && platform.host() === parsed.registry) {
+      const found = this.#turns.run(puller?.namespaceUid ?? "", () => this.#findPlatform(parsed, platform, puller, signal));
+      return this.#answer(parsed, await unlessAborted(found, signal));
+    }
     const sources = imageSources(parsed, puller, this.#options.registries?.mirrors ?? {});
     const found =
       puller !== undefined && sources.some(({ isPrivate }) => isPrivate)
@@ -198,24 +206,47 @@ export class BaseImages {
     throw unreachable(parsed);
   }
 
+  /** What the platform's registry has: the server is asked anew each time, whether this namespace may have it. */
+  async #findPlatform(
+    parsed: ImageReference,
+    platform: PlatformRegistry,
+    puller: Puller | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Found> {
+    if (puller === undefined)
+      throw new AppError("forbidden", `${parsed.familiar} is of the platform's registry, which nobody may read here.`);
+    const wanted = { reference: parsed, namespaceUid: puller.namespaceUid };
+    const remote = await readPlatform(platform, wanted, signal);
+    const { layers, images } = this.#options;
+    const stores = { layers, images, scratchDir: this.#scratchDir };
+    const place = `${parsed.registry}/${parsed.name}@${remote.imageDigest}`;
+    const known = await this.#pulled(place, remote, () => pullPlatform(platform, { ...wanted, remote }, stores, signal));
+    return { known: { ...known, reference: parsed.full }, notes: [] };
+  }
+
   /** The manifest is read in any case, with the source's credential; what it names is pulled where it is not here from that very place. */
   async #pull(parsed: ImageReference, source: ImageSource): Promise<Omit<Known, "reference">> {
     const { layers, images, pullTimeoutMs = PULL_TIMEOUT_MS } = this.#options;
     const remote = await readRemote(this.#skopeo, parsed, source, { timeoutMs: pullTimeoutMs });
-    const place = `pulled ${source.repository}@${remote.imageDigest}`;
-    const before = this.#read(this.#file(place));
+    return this.#pulled(`${source.repository}@${remote.imageDigest}`, remote, () =>
+      pullRemote(
+        this.#skopeo,
+        { reference: parsed, source, remote },
+        { layers, images, scratchDir: this.#scratchDir },
+        { timeoutMs: pullTimeoutMs },
+      ),
+    );
+  }
+
+  /** An image that was just seen in its place: as it is here from that very place, or pulled. */
+  async #pulled(place: string, remote: RemoteImage, pull: () => Promise<Image>): Promise<Omit<Known, "reference">> {
+    const { layers, images } = this.#options;
+    const key = `pulled ${place}`;
+    const before = this.#read(this.#file(key));
     const here = before === undefined ? undefined : images.get(before.digest);
-    const image =
-      here?.layers.every(({ digest }) => layers.has(digest)) === true
-        ? here
-        : await pullRemote(
-            this.#skopeo,
-            { reference: parsed, source, remote },
-            { layers, images, scratchDir: this.#scratchDir },
-            { timeoutMs: pullTimeoutMs },
-          );
+    const image = here?.layers.every(({ digest }) => layers.has(digest)) === true ? here : await pull();
     const known = { digest: image.digest, substituted: false, sourceDigest: remote.digest, at: Date.now() };
-    this.#keep({ ...known, reference: place, passing: true }, place);
+    this.#keep({ ...known, reference: key, passing: true }, key);
     return known;
   }
 
