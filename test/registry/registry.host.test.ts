@@ -181,6 +181,15 @@ describe("the registry", () => {
     expect(trail.map(({ action, actor }) => `${action} ${actor}`)).toEqual([`images.delete user:${ana.id}`, `images.push user:${ana.id}`]);
   });
 
+  it("makes the app that is pushed to first, for whoever may make one", async () => {
+    expect((await push(ana, "acme/store/fresh:1")).stderr).toBe("");
+    const app = await world.fixture.db.objects(PLATFORM).getByName("App", store.metadata.uid, "fresh");
+    const trail = await world.fixture.db.platform.auditTrail({ objectUid: app.metadata.uid });
+    expect(trail.map(({ action, actor }) => `${action} ${actor}`)).toEqual([`images.push user:${ana.id}`, `apps.create user:${ana.id}`]);
+    expect((await push(eve, "acme/store/hers:1")).code).toBe(1);
+    expect((await push(ana, "acme/nowhere/fresh:1")).code).toBe(1);
+  });
+
   it("keeps one tenant's images from another, whatever the path looks like", async () => {
     expect((await push(ana, "acme/store/shop:mine")).code).toBe(0);
     const refused = await pull(eve, "acme/store/shop:mine", join(world.directory, "stolen"));

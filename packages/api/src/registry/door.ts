@@ -4,6 +4,7 @@ import { PLATFORM } from "@plimsoll/db";
 import type { Api } from "../context.ts";
 import { RateLimiter } from "../http/rate-limit.ts";
 import { registryRefusal } from "./errors.ts";
+import { ensureAppOf } from "./first-push.ts";
 import { forward, readBody } from "./forward.ts";
 import { appOf } from "./place.ts";
 import type { Registry } from "./registry.ts";
@@ -61,7 +62,7 @@ export function registryDoor(api: Api, registry: Registry): (request: IncomingMe
     if (access.actions.length > 0) return challenge(response, `repository:${name}:${needed.join(",")}`);
     throw new AppError(
       "forbidden",
-      `There is no app ${name} whose images you may ${action}; a repository is named <team>/<namespace>/<app>, and the app must be there.`,
+      `There is no app ${name} whose images you may ${action}; a repository is named <team>/<namespace>/<app>.`,
     );
   }
 
@@ -93,6 +94,7 @@ export function registryDoor(api: Api, registry: Registry): (request: IncomingMe
         });
       case "uploads":
         await registry.budgets.admit(target.repository, 1, "");
+        await ensureAppOf(api, claims.subject, target.repository);
         return registry.gate.shared(() =>
           forward(registry.store.connection, work, { path: `${pathOf(target)}${mountQuery(searchParams, claims)}`, body: NOTHING }),
         );
@@ -134,7 +136,7 @@ async function manifestPath(registry: Registry, target: Extract<Target, { kind: 
 
 /** A manifest is read whole before anything is done: it is small, and the gate is not held by a slow client. */
 async function putManifest(api: Api, registry: Registry, work: Work, target: Extract<Target, { kind: "manifest" }>): Promise<void> {
-  const { request, response, claims } = work;
+  const { request, claims } = work;
   const { repository, reference, text } = target;
   if (reference.kind === "release" || reference.kind === "commit")
     throw new AppError(
@@ -148,23 +150,21 @@ async function putManifest(api: Api, registry: Registry, work: Work, target: Ext
       `Manifests of the type ${JSON.stringify(type.slice(0, 100))} are not kept here: OCI's and Docker's schema 2 are.`,
     );
   const body = await readBody(request);
+  await ensureAppOf(api, claims.subject, repository);
   await registry.budgets.admit(repository, body.length, "");
-  await registry.gate.shared(() => forward(registry.store.connection, work, { path: pathOf(target), body }));
-  if (response.statusCode !== 201) return;
+  const beforeAnswer = async (status: number) => {
+    if (status === 201) await notePush(api, claims.subject, repository, text);
+  };
+  await registry.gate.shared(() => forward(registry.store.connection, work, { path: pathOf(target), body, beforeAnswer }));
+}
+
+async function notePush(api: Api, actor: string, repository: RepositoryName, tag: string): Promise<void> {
   const app = await appOf(api.db, repository);
   if (app === undefined) return;
   const { uid, teamUid, kind, name } = app.metadata;
-  await api.db
-    .write({ scope: PLATFORM }, async (tx) =>
-      tx.audit({
-        actor: claims.subject,
-        action: "images.push",
-        objectUid: uid,
-        details: { kind, name, tag: text },
-        ...(teamUid === undefined ? {} : { teamUid }),
-      }),
-    )
-    .catch((error: unknown) => api.logger.warn("a push to the registry could not be audited", { error }));
+  const details = { kind, name, tag };
+  const team = teamUid === undefined ? {} : { teamUid };
+  await api.db.write({ scope: PLATFORM }, async (tx) => tx.audit({ actor, action: "images.push", objectUid: uid, details, ...team }));
 }
 
 /** Mounting another repository's blob takes the right to pull there; without it the blob is uploaded as any other. */

@@ -17,30 +17,49 @@ const REQUEST_HEADERS = [
 ];
 const HOP_BY_HOP = new Set(["connection", "keep-alive", "transfer-encoding", "upgrade", "trailer", "te", "proxy-authenticate"]);
 
+export interface Forwarding {
+  readonly path: string;
+  /** Told of each piece of the body; ends the request by throwing. */
+  readonly count?: (bytes: number) => void;
+  /** Instead of the request's own. */
+  readonly body?: Buffer;
+  /** Once docker-registry has answered, and before the client hears of it. */
+  readonly beforeAnswer?: (status: number) => Promise<void>;
+}
+
 /** Passes a request on, and resolves when its answer is through. Throws before any of the answer was sent. */
 export function forward(
   connection: ClientRequestArgs,
   { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
-  { path, count, body }: { readonly path: string; readonly count?: (bytes: number) => void; readonly body?: Buffer },
+  { path, count, body, beforeAnswer }: Forwarding,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const headers = Object.fromEntries(
       REQUEST_HEADERS.flatMap((name) => (request.headers[name] === undefined ? [] : [[name, request.headers[name]]])),
     );
     if (body !== undefined) headers["content-length"] = String(body.length);
-    const onward = httpRequest({ ...connection, method: request.method, path, headers }, (answered) => {
+    const answer = async (answered: IncomingMessage) => {
+      answered.on("error", () => response.destroy());
+      const status = answered.statusCode ?? 502;
+      await beforeAnswer?.(status);
       for (const [name, value] of Object.entries(answered.headers))
         if (!HOP_BY_HOP.has(name) && value !== undefined) response.setHeader(name, value);
-      response.writeHead(answered.statusCode ?? 502);
-      answered.once("error", () => response.destroy());
+      response.writeHead(status);
       answered.pipe(response);
       response.once("finish", resolve);
+    };
+    const onward = httpRequest({ ...connection, method: request.method, path, headers }, (answered) => {
+      answer(answered).catch((error: unknown) => {
+        answered.resume();
+        reject(error);
+      });
     });
     response.once("close", () => {
       onward.destroy();
       resolve();
     });
-    onward.once("error", (cause) => reject(registryAway(cause)));
+    // More than one may come: the end of a connection that was ended is none.
+    onward.on("error", (cause) => reject(registryAway(cause)));
     if (body !== undefined) return onward.end(body);
     if (count === undefined) return request.pipe(onward);
     const counted = new Transform({
@@ -53,7 +72,7 @@ export function forward(
         }
       },
     });
-    counted.once("error", (error) => {
+    counted.on("error", (error) => {
       // Rejected first: what comes of ending the connection says less.
       reject(error);
       request.unpipe(counted);

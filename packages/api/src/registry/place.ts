@@ -17,25 +17,33 @@ export async function appOf(db: Database, { team, namespace, app }: RepositoryNa
 }
 
 /**
- * What a caller may do of what is asked for: repositories of apps in namespaces of their teams, as their roles say. What is not theirs is
- * answered as what does not exist: without any action.
+ * What a caller may do of what is asked for: repositories of apps in namespaces of their teams, as their roles say. An app that is not there
+ * is made by the first push, as git's is, so that whoever may make it may push. What is not theirs is answered as what does not exist:
+ * without any action.
  */
 export async function grant(db: Database, caller: Caller, scopes: readonly RepositoryScope[]): Promise<readonly Access[]> {
   const access: Access[] = [];
   for (const { repository, actions } of scopes) {
-    const teamUid = await teamOfApp(db, caller, repository).catch((error: unknown) => {
-      if (error instanceof AppError && error.code === "not_found") return undefined;
-      throw error;
-    });
-    const allowed = teamUid === undefined ? [] : actions.filter((action) => may(caller, PERMISSIONS[action], teamUid));
+    const found = await locate(db, caller, repository);
+    const mayUse = (action: Action) => found !== undefined && may(caller, PERMISSIONS[action], found.teamUid);
+    const isToMake = found?.app === undefined && mayUse("push") && may(caller, "apps.create", found?.teamUid);
+    const allowed = actions.filter((action) => mayUse(action) && (found?.app !== undefined || (isToMake && action !== "delete")));
     access.push({ type: "repository", name: repositoryText(repository), actions: allowed });
   }
   return access;
 }
 
-async function teamOfApp(db: Database, caller: Caller, repository: RepositoryName): Promise<string | undefined> {
-  const team = await findTeam(db, caller, repository.team);
-  const namespace = await findNamespace(db, caller, team, repository.namespace);
-  const app = await db.objects(caller.scope).getByName("App", namespace.metadata.uid, repository.app);
-  return app.metadata.deletedAt === undefined ? team.metadata.uid : undefined;
+/** Undefined for a namespace that is not the caller's to see. */
+async function locate(db: Database, caller: Caller, { team, namespace, app }: RepositoryName) {
+  try {
+    const foundTeam = await findTeam(db, caller, team);
+    const { uid } = (await findNamespace(db, caller, foundTeam, namespace)).metadata;
+    const [found] = await db.objects(caller.scope).list("App", { in: uid, names: [app] });
+    // One that is being deleted is neither there nor to be made.
+    if (found?.metadata.deletedAt !== undefined) return undefined;
+    return { teamUid: foundTeam.metadata.uid, app: found };
+  } catch (error) {
+    if (error instanceof AppError && error.code === "not_found") return undefined;
+    throw error;
+  }
 }

@@ -112,7 +112,7 @@ export class RegistryStore {
         { ...this.connection, method, path, headers: { ...headers, ...this.#authorization(name, actions) } },
         resolve,
       );
-      sent.once("error", (cause) => reject(registryAway(cause)));
+      sent.on("error", (cause) => reject(registryAway(cause)));
       sent.end(body);
     });
   }
@@ -129,7 +129,7 @@ export class RegistryStore {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     promise.catch(() => undefined);
     sent.once("response", resolve);
-    sent.once("error", (cause) => reject(registryAway(cause)));
+    sent.on("error", (cause) => reject(registryAway(cause)));
     await pipeline(content, through, sent);
     return promise;
   }
