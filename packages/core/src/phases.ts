@@ -9,6 +9,7 @@
  *
  * Instance:    scheduled ─▶ preparing ─▶ starting ─▶ ready ⇄ unready ─▶ stopping ─▶ stopped
  *                                           └─▶ backoff ─▶ starting       (it exited; restarted with growing pauses)
+ *                                           ├─▶ finished                  (a release command: it ended, and is not started again)
  *                                                                          lost: its host has not been heard of
  */
 export const BUILD_PHASES = ["pending", "placed", "running", "succeeded", "failed", "cancelled", "superseded"] as const;
@@ -28,6 +29,7 @@ export const INSTANCE_PHASES = [
   "stopped",
   "failed",
   "lost",
+  "finished",
 ] as const;
 export type InstancePhase = (typeof INSTANCE_PHASES)[number];
 

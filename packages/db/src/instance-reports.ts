@@ -27,7 +27,7 @@ export async function applyInstanceReport(tx: Tx, instance: Resource<"Instance">
 export function reportEvents({ spec, status: before }: Resource<"Instance">, after: Status<"Instance">): readonly EventNote[] {
   const who = `${spec.process}-${spec.ordinal} (v${spec.release}, ${spec.host})`;
   const notes: EventNote[] = [];
-  if (after.lastExit !== undefined && after.lastExit.at !== before.lastExit?.at && spec.desired === "running") {
+  if (after.lastExit !== undefined && after.lastExit.at !== before.lastExit?.at && spec.desired === "running" && spec.task !== true) {
     const { outOfMemory, code, signal, at } = after.lastExit;
     notes.push(
       outOfMemory

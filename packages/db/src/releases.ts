@@ -28,6 +28,7 @@ export async function createRelease(tx: Tx, request: ReleaseRequest): Promise<Re
       app: app.metadata.name,
       number,
       ...next,
+      ...(app.spec.releaseCommand === undefined ? {} : { releaseCommand: app.spec.releaseCommand }),
       ...(request.builtOn === undefined ? {} : { builtOn: request.builtOn }),
       ...(request.buildUid === undefined ? {} : { buildUid: request.buildUid }),
       ...(request.source === undefined ? {} : { source: request.source }),

@@ -12,6 +12,9 @@ export type PushProgress =
       /** `image`, `env PRICE_TABLE`; empty for the first release. */
       readonly changed: readonly string[];
     }
+  /** The release's command, before anything of the release starts. */
+  | { readonly type: "command"; readonly state: "running" }
+  | { readonly type: "command"; readonly state: "succeeded"; readonly tookMs: number; readonly output: readonly string[] }
   | InstanceProgress
   /** The instances of the release before are gone. */
   | {
@@ -54,6 +57,13 @@ export type PushOutcome =
   | {
       readonly ok: false;
       readonly kind: "never_ready";
+      readonly release: number;
+      readonly deployment: number;
+      readonly liveRelease?: number;
+    }
+  | {
+      readonly ok: false;
+      readonly kind: "command_failed";
       readonly release: number;
       readonly deployment: number;
       readonly liveRelease?: number;

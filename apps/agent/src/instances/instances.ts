@@ -39,8 +39,10 @@ export class Instances {
    * `apply`.
    */
   restore(assignments: readonly InstanceAssignment[]): void {
+    // A task is no concern of what was known before: it may have ended, and is not begun again.
     for (const assignment of assignments)
-      if (assignment.desired === "running") this.#keeper(assignment.uid, assignment.namespaceUid).want(assignment);
+      if (assignment.desired === "running" && assignment.task === undefined)
+        this.#keeper(assignment.uid, assignment.namespaceUid).want(assignment);
   }
 
   reports(): readonly InstanceReport[] {

@@ -31,6 +31,9 @@ const REFUSED_AGAIN_MS = 60_000;
 const FOUND_PATIENCE_MS = 3_000;
 const ERROR_PAUSES_MS = [200, 500, 1_000, 2_000, 5_000, 15_000];
 const LOG_TAIL_LINES = 12;
+/** Of a task nothing else is left to read. */
+const TASK_LOG_LINES = 60;
+const TASK_PAUSE_MS = 1_000;
 
 /** Keeps one instance as it is wanted: a small actor that plans, does one step, and goes on until there is nothing to do. */
 export class InstanceKeeper {
@@ -49,6 +52,8 @@ export class InstanceKeeper {
   #woken = false;
   #stopped = false;
   #gone = false;
+  /** By us: it has begun to run. */
+  #launched = false;
   #running: Promise<void> | undefined;
 
   constructor(uid: string, namespaceUid: string, options: KeeperOptions) {
@@ -109,7 +114,8 @@ export class InstanceKeeper {
     const { runtime, clock } = this.#options;
     const wanted = this.#wanted;
     const is = await runtime.observe(this.uid);
-    const step = planInstance(wanted, is, clock.now().getTime());
+    const begun = wanted?.task !== undefined && this.#launched ? { ...wanted, task: { started: true } } : wanted;
+    const step = planInstance(begun, is, clock.now().getTime());
     switch (step.kind) {
       case "launch":
         if (wanted !== undefined) await this.#launch(wanted);
@@ -127,6 +133,26 @@ export class InstanceKeeper {
         return Math.max(1, step.untilMs - clock.now().getTime());
       case "probe":
         return this.#probe(wanted, is);
+      case "watch":
+        this.#tell({
+          phase: "starting",
+          ...this.#addressOf(),
+          ...(is === undefined ? {} : startOf(is)),
+          logTail: await this.#logTail(TASK_LOG_LINES),
+        });
+        return TASK_PAUSE_MS;
+      case "finished":
+        this.#tell({
+          phase: "finished",
+          ...(is === undefined ? {} : startOf(is)),
+          ...exitOf(is),
+          message: undefined,
+          logTail: await this.#logTail(TASK_LOG_LINES),
+        });
+        return READY_PAUSE_MS;
+      case "vanished":
+        this.#tell({ phase: "failed", message: "its host was restarted while it ran" });
+        return READY_PAUSE_MS;
       case "remove":
         this.#tell({ phase: "stopping" });
         await runtime.stop(this.uid, wanted === undefined ? {} : { graceMs: wanted.stopGraceMs });
@@ -173,6 +199,7 @@ export class InstanceKeeper {
       stopGraceMs: wanted.stopGraceMs,
     });
     this.#probes = 0;
+    this.#launched = true;
     this.#tell({ phase: "starting", address, startedAt: this.#now(), message: undefined });
   }
 
@@ -241,8 +268,13 @@ export class InstanceKeeper {
     });
   }
 
-  async #logTail(): Promise<string[]> {
-    const lines = await this.#options.runtime.tailLog(this.#namespaceUid, this.uid, LOG_TAIL_LINES);
+  #addressOf(): Pick<InstanceReport, "address"> {
+    const address = this.#options.wire.addressOf(this.uid);
+    return address === undefined ? {} : { address };
+  }
+
+  async #logTail(count = LOG_TAIL_LINES): Promise<string[]> {
+    const lines = await this.#options.runtime.tailLog(this.#namespaceUid, this.uid, count);
     return lines.map((line) => line.text.slice(0, 500));
   }
 

@@ -1,4 +1,4 @@
-import type { Resource } from "@plimsoll/core";
+import type { Resource, Status } from "@plimsoll/core";
 import { AppError } from "@plimsoll/core/errors";
 import { failureLines } from "../build-output.ts";
 import type { Client } from "../client.ts";
@@ -53,6 +53,16 @@ export const describeApp: Run = async (call) => {
   });
 };
 
+/** The release's command; where it failed, its output is that of the failure. */
+function commandLines(command: NonNullable<Status<"Deployment">["command"]>, isTold: boolean): readonly string[] {
+  const took = command.finishedAt === undefined ? "" : `, took ${between(command.startedAt, command.finishedAt)}`;
+  const again = command.attempt > 1 ? ", second attempt" : "";
+  return [
+    field("Command", `${command.state}${took}${again}`),
+    ...(isTold ? [] : command.output.map((line) => field("", `  ${plain(line)}`))),
+  ];
+}
+
 export const describeDeployment: Run = async (call) => {
   const { number, app: named } = parseNumbered(call.argument("number") ?? "", "deployment", "d");
   const { app, ...params } = await call.app(named ?? call.option("app"));
@@ -73,7 +83,7 @@ export const describeDeployment: Run = async (call) => {
   const its = instances.items.filter(({ spec: { release: of } }) => of === spec.release);
   const build = builds.items.find(({ metadata }) => metadata.uid === release?.spec.buildUid);
   call.show({ deployment, release: release ?? null, instances: its, events }, () => {
-    const { failure, requests, previousRelease } = status;
+    const { failure, requests, previousRelease, command } = status;
     return [
       pair("Deployment", `${number} of ${app}`, "Namespace", `${params.namespace} (team ${params.team})`),
       pair("State", state(status.phase), "Release", release === undefined ? `v${spec.release}` : releaseWords(release)),
@@ -89,6 +99,7 @@ export const describeDeployment: Run = async (call) => {
         ? []
         : [field("Requests", `${requests.total.toLocaleString("en-US")} meanwhile, ${requests.failed.toLocaleString("en-US")} failed`)]),
       ...(status.message === undefined ? [] : [field("Note", plain(status.message))]),
+      ...(command === undefined ? [] : commandLines(command, failure !== undefined)),
       ...(failure === undefined ? [] : [field("Why", `${failure.instance}: ${plain(failure.reason)}`)]),
       ...(failure === undefined || failure.logTail.length === 0
         ? []

@@ -46,6 +46,7 @@ export const LOOKS = {
     stopped: PAST,
     failed: BAD,
     lost: WARN,
+    finished: PAST,
   } satisfies Record<InstancePhase, Look>,
   step: { waiting: WAITING, running: BUSY, cached: PAST, done: OK, failed: BAD } satisfies Record<StepState, Look>,
   rollout: { waiting: WAITING, running: BUSY, done: OK, failed: BAD } satisfies Record<RolloutState, Look>,

@@ -32,6 +32,7 @@ export class PushStory {
   #last: { readonly seq: number; readonly text: string } | undefined;
   #waiting: string | undefined;
   #releaseTold = false;
+  #command: "running" | "over" | undefined;
   #drainedTold = false;
   #notice: string | undefined;
   readonly #instances = new Map<string, string>();
@@ -65,8 +66,8 @@ export class PushStory {
       this.#last = { seq, text: JSON.stringify(event) };
       told.push({ type: "build", event });
     }
-    told.push(...this.#tellWaiting(snapshot), ...this.#tellRelease(snapshot));
-    for (const instance of snapshot.instances) told.push(...this.#tellInstance(instance, snapshot));
+    told.push(...this.#tellWaiting(snapshot), ...this.#tellRelease(snapshot), ...this.#tellCommand(snapshot));
+    for (const instance of snapshot.instances) if (instance.spec.task !== true) told.push(...this.#tellInstance(instance, snapshot));
     told.push(...this.#tellDeployment(snapshot, nowMs));
     const outcome = outcomeOf(snapshot, nowMs);
     if (outcome !== undefined && !this.#over) {
@@ -87,6 +88,23 @@ export class PushStory {
     this.#releaseTold = true;
     const processes = Object.keys(release.spec.processes).map((name) => ({ name, replicas: app?.spec.processes[name]?.replicas ?? 0 }));
     return [{ type: "release", number: release.spec.number, processes, changed: release.spec.changed }];
+  }
+
+  #tellCommand({ deployment, release }: PushSnapshot): readonly PushProgress[] {
+    const command = deployment?.status.command;
+    const told: PushProgress[] = [];
+    if (command === undefined || release === undefined || this.#command === "over") return told;
+    if (this.#command === undefined && command.startedAt !== undefined) {
+      this.#command = "running";
+      told.push({ type: "command", state: "running" });
+    }
+    // How it failed is told as the failure of the deployment.
+    if (command.state === "succeeded" || command.state === "failed") this.#command = "over";
+    if (command.state === "succeeded") {
+      const tookMs = Date.parse(command.finishedAt ?? "") - Date.parse(command.startedAt ?? "");
+      told.push({ type: "command", state: "succeeded", tookMs: Number.isNaN(tookMs) ? 0 : Math.max(0, tookMs), output: command.output });
+    }
+    return told;
   }
 
   #tellInstance(instance: Resource<"Instance">, { release, deployment }: PushSnapshot): readonly PushProgress[] {
@@ -181,6 +199,14 @@ export function outcomeOf(snapshot: PushSnapshot, nowMs: number): PushOutcome | 
       case "superseded":
         return superseded;
       default:
+        if (deployment.status.command?.state === "failed")
+          return {
+            ok: false,
+            kind: "command_failed",
+            release: deployment.spec.release,
+            deployment: deployment.spec.number,
+            ...liveRelease,
+          };
         return deployment.status.failure === undefined
           ? { ok: false, kind: "failed", message: deployment.status.message ?? "the rollout failed", ...liveRelease }
           : { ok: false, kind: "never_ready", release: deployment.spec.release, deployment: deployment.spec.number, ...liveRelease };

@@ -71,7 +71,7 @@ function messageOf(
   unplaced: readonly Unplaced[],
 ): string | undefined {
   const first = unplaced[0];
-  if (first !== undefined) return `${displayName(first)} (v${first.release}) waits for a host: ${first.reason}`;
+  if (first !== undefined) return `${displayName(first)} (v${first.release}) waits for ${first.waitsFor}: ${first.reason}`;
   if (target !== undefined) return transition?.phase === "failed" ? notReleased(target, transition.failure) : undefined;
   return latest?.status.phase === "failed" && latest.status.failure !== undefined ? notReleased(latest, latest.status.failure) : undefined;
 }

@@ -2,13 +2,25 @@ import { randomInt } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { AppError, type Resource } from "@plimsoll/core";
 import { changeRouting, recordEvent, type Tx } from "@plimsoll/db";
+import { chargeCommand, settleCommand } from "./command-quota.ts";
 import { TRAFFIC_LABEL, trafficLabel } from "./deployment-status.ts";
+import { commandSize } from "./plan-command.ts";
 import type { RolloutPlan, RolloutWorld } from "./rollout-world.ts";
 import { lockBooks, settledSpec, settleSpec } from "./settle-spec.ts";
 
 /** Nothing in it would change anything. */
 export function isNothing(plan: RolloutPlan, { app }: RolloutWorld): boolean {
-  const lists = [plan.deployments, plan.create, plan.drain, plan.noteDrainVersion, plan.stop, plan.lose, plan.remove, plan.removeReleases];
+  const lists = [
+    plan.deployments,
+    plan.create,
+    plan.drain,
+    plan.noteDrainVersion,
+    plan.stop,
+    plan.lose,
+    plan.remove,
+    plan.removeReleases,
+    plan.commandRan,
+  ];
   return lists.every((list) => list.length === 0) && plan.events.length === 0 && isDeepStrictEqual(plan.status, app.status);
 }
 
@@ -18,9 +30,15 @@ export function isNothing(plan: RolloutPlan, { app }: RolloutWorld): boolean {
  */
 export async function applyRollout(tx: Tx, world: RolloutWorld, plan: RolloutPlan): Promise<void> {
   const spec = settledSpec(world, plan);
-  if (spec !== undefined) await lockBooks(tx, world.app);
+  const task = plan.create.find((one) => one.task === true);
+  if (spec !== undefined || task !== undefined || plan.settleCommands.length > 0) await lockBooks(tx, world.app);
   const app = spec === undefined ? world.app : await settleSpec(tx, world.app, spec);
   for (const one of plan.create) await createInstance(tx, world, one);
+  const target = world.open.at(-1);
+  if (task !== undefined && target !== undefined) await chargeCommand(tx, world.app, target, task.release);
+  for (const deployment of plan.settleCommands) await settleCommand(tx, world.app, deployment);
+  for (const release of plan.commandRan)
+    await tx.objects.updateStatus(release, { ...release.status, commandRanAt: new Date(world.nowMs).toISOString() });
   for (const instance of plan.stop) await setDesired(tx, instance, "stopped");
   for (const instance of plan.lose) {
     const stopped = await setDesired(tx, instance, "stopped");
@@ -53,9 +71,10 @@ export async function applyRollout(tx: Tx, world: RolloutWorld, plan: RolloutPla
 
 async function createInstance(tx: Tx, world: RolloutWorld, wanted: RolloutPlan["create"][number]): Promise<void> {
   const { app } = world;
-  const { process, ordinal, release, hostUid } = wanted;
+  const { process, ordinal, release, hostUid, task } = wanted;
   const host = world.hosts.find((state) => state.host.metadata.uid === hostUid)?.host;
-  const spec = release.spec.processes[process];
+  const spec: { cpuMillis: number; memoryBytes: number; port?: number | undefined } | undefined =
+    task === true ? commandSize(release.spec) : release.spec.processes[process];
   if (host === undefined || spec === undefined)
     throw new AppError("internal", `The plan for ${app.metadata.name} names what is not there.`);
   await tx.objects.create({
@@ -73,6 +92,7 @@ async function createInstance(tx: Tx, world: RolloutWorld, wanted: RolloutPlan["
       cpuMillis: spec.cpuMillis,
       memoryBytes: spec.memoryBytes,
       ...(spec.port === undefined ? {} : { port: spec.port }),
+      ...(task === undefined ? {} : { task }),
       desired: "running",
     },
     status: { phase: "scheduled", restarts: 0 },

@@ -3,13 +3,15 @@ import { DONE, type Done, type ReconcileContext, type Reconciler, type RequeueAf
 import { hostViews } from "../host-states.ts";
 import type { ControllerPorts, ControllerSettings } from "../ports.ts";
 import { applyRollout, isNothing } from "./apply-rollout.ts";
+import { commandShortage } from "./command-quota.ts";
 import { deleteApp } from "./delete-app.ts";
 import { createRoute, needsRoute, strayRoutes } from "./ensure-route.ts";
 import { spreadGroup } from "./place-missing.ts";
-import { needsPlacement, planRollout } from "./plan-rollout.ts";
+import { needsCommandRoom, needsPlacement, planRollout } from "./plan-rollout.ts";
 import { pruneHistory } from "./prune-history.ts";
 import type { RolloutPlan } from "./rollout-world.ts";
 import { urlOf } from "./route-host.ts";
+import { lockBooks } from "./settle-spec.ts";
 import { type AppWorld, type Moment, readAppWorld } from "./world.ts";
 
 export interface AppReconcilerOptions {
@@ -41,8 +43,16 @@ export class AppReconciler implements Reconciler {
     }
     // Placement and the host name are decided inside, where nobody else can take the same.
     const plan = await db.write({ scope: PLATFORM, fence: context.fence }, async (tx) => {
+      const asks = needsCommandRoom(world) ? world.open.at(-1) : undefined;
+      const release = asks === undefined ? undefined : world.releases.get(asks.spec.release);
+      let noRoom: string | undefined;
+      if (asks !== undefined && release !== undefined) {
+        await lockBooks(tx, world.app);
+        noRoom = await commandShortage(tx, world.app, asks, release);
+      }
       const views = placing ? await readViews(tx, world) : [];
-      const now = routing ? { ...world, urls: [urlOf((await createRoute(tx, world.app, settings)).spec.host, settings)] } : world;
+      const routed = routing ? { ...world, urls: [urlOf((await createRoute(tx, world.app, settings)).spec.host, settings)] } : world;
+      const now = noRoom === undefined ? routed : { ...routed, noRoomForCommand: noRoom };
       const plan = planRollout(now, views);
       await applyRollout(tx, now, plan);
       // With the release that begins to serve: requests reach what it has from then on.

@@ -51,11 +51,14 @@ async function finish(db: Database, app: Resource<"App">, ports: ControllerPorts
   const { uid, namespaceUid = "" } = app.metadata;
   await ports.appDeleted?.(app);
   const left = await db.write({ scope: PLATFORM, fence }, async (tx) => {
+    await tx.quotas.lock(app.metadata.teamUid ?? "", namespaceUid);
     const children = [];
     for (const kind of ["Build", "Deployment", "Release", "Event", "Instance", "Route"] as const)
       if (children.length < BATCH) children.push(...(await tx.objects.list(kind, { ownerUid: uid, limit: BATCH - children.length })));
     for (const child of children) {
       if (child.metadata.kind === "Build") await tx.platform.clearBuildLog(child.metadata.uid);
+      // One that was under way may have its release command in the books.
+      if (child.metadata.kind === "Deployment") await tx.quotas.release(child.metadata.uid);
       await tx.objects.delete(child);
     }
     if (children.length > 0) return children.length;

@@ -26,7 +26,7 @@ export function targetStatus(
   switch (transition?.phase) {
     case undefined: {
       const first = unplaced[0];
-      const message = first === undefined ? undefined : `${displayName(first)} waits for a host: ${first.reason}`;
+      const message = first === undefined ? undefined : `${displayName(first)} waits for ${first.waitsFor}: ${first.reason}`;
       return message === status.message ? status : { ...rest, ...(message === undefined ? {} : { message }) };
     }
     case "failed": {

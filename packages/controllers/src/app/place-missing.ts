@@ -1,5 +1,6 @@
 import type { Resource } from "@plimsoll/core";
 import { explainRefusals, type HostView, type InstanceRequest, place } from "@plimsoll/scheduler";
+import { commandSize } from "./plan-command.ts";
 import type { NewInstance, RolloutWorld, Unplaced } from "./rollout-world.ts";
 import type { Census } from "./wanted.ts";
 
@@ -12,15 +13,15 @@ export interface PlacedMissing {
 export function placeMissing(world: RolloutWorld, { missing }: Census, views: readonly HostView[]): PlacedMissing {
   const requests = missing.flatMap((one, index): (InstanceRequest & typeof one & { of: Resource<"Release"> })[] => {
     const of = world.releases.get(one.release);
-    const process = of?.spec.processes[one.process];
-    if (of === undefined || process === undefined) return [];
+    const size = of === undefined || one.task !== true ? of?.spec.processes[one.process] : commandSize(of.spec);
+    if (of === undefined || size === undefined || (one.task === true && world.noRoomForCommand !== undefined)) return [];
     return [
       {
         ...one,
         of,
         id: String(index),
-        cpuMillis: process.cpuMillis,
-        memoryBytes: process.memoryBytes,
+        cpuMillis: size.cpuMillis,
+        memoryBytes: size.memoryBytes,
         spreadGroup: spreadGroup(one),
         ...(of.spec.builtOn === undefined ? {} : { imageHostUid: of.spec.builtOn }),
       },
@@ -31,14 +32,29 @@ export function placeMissing(world: RolloutWorld, { missing }: Census, views: re
   return {
     create: plan.placed.flatMap(({ id, hostUid }) => {
       const request = byId.get(id);
-      return request === undefined ? [] : [{ process: request.process, ordinal: request.ordinal, release: request.of, hostUid }];
-    }),
-    unplaced: plan.unplaced.flatMap(({ id, refusals }) => {
-      const request = byId.get(id);
       if (request === undefined) return [];
-      const { process, ordinal, release } = request;
-      return [{ process, ordinal, release, reason: explainRefusals(refusals) }];
+      const { process, ordinal, of: release, task } = request;
+      return [{ process, ordinal, release, hostUid, ...(task === undefined ? {} : { task }) }];
     }),
+    unplaced: [
+      ...(world.noRoomForCommand === undefined
+        ? []
+        : missing
+            .filter(({ task }) => task === true)
+            .map(({ process, ordinal, release }) => ({
+              process,
+              ordinal,
+              release,
+              waitsFor: "room in the quota" as const,
+              reason: world.noRoomForCommand ?? "",
+            }))),
+      ...plan.unplaced.flatMap(({ id, refusals }) => {
+        const request = byId.get(id);
+        if (request === undefined) return [];
+        const { process, ordinal, release } = request;
+        return [{ process, ordinal, release, waitsFor: "a host" as const, reason: explainRefusals(refusals) }];
+      }),
+    ],
   };
 }
 

@@ -34,7 +34,7 @@ export function rolloutEvents(
     const message = `${displayName(spec)} was given up by host ${spec.host}: ${last.message ?? "it did not say why"}; it is replaced.`;
     events.push({ regarding: app, note: { type: "warning", reason: "InstanceReplaced", message } });
   }
-  if (status.message !== undefined && status.message !== app.status.message && status.message.includes("waits for a host"))
+  if (status.message !== undefined && status.message !== app.status.message && / waits for (a host|room)/.test(status.message))
     events.push({ regarding: app, note: { type: "warning", reason: "Unplaced", message: status.message } });
   return events;
 }

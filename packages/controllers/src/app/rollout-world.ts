@@ -19,6 +19,8 @@ export interface RolloutWorld {
   readonly urls: readonly string[];
   /** What ingress hosts have counted for the app so far; undefined where none says. */
   readonly traffic: Traffic | undefined;
+  /** Why the quota has no room for the instance of a release command that is to be placed; absent: it has. */
+  readonly noRoomForCommand?: string;
 }
 
 export interface Traffic {
@@ -31,6 +33,8 @@ export interface NewInstance {
   readonly release: Resource<"Release">;
   readonly ordinal: number;
   readonly hostUid: string;
+  /** It runs the release's command. */
+  readonly task?: true;
 }
 
 /** What is to be done, all of it in one transaction. Empty lists: nothing. */
@@ -46,6 +50,10 @@ export interface RolloutPlan {
   readonly lose: readonly Resource<"Instance">[];
   /** Nothing is left of them. */
   readonly remove: readonly Resource<"Instance">[];
+  /** Their commands ended well. */
+  readonly commandRan: readonly Resource<"Release">[];
+  /** Deployments whose command takes nothing of the quota any more. */
+  readonly settleCommands: readonly Resource<"Deployment">[];
   readonly removeReleases: readonly Resource<"Release">[];
   /** What ingress hosts route is another than before. */
   readonly routing: boolean;
@@ -67,5 +75,6 @@ export interface Unplaced {
   readonly process: string;
   readonly ordinal: number;
   readonly release: number;
+  readonly waitsFor: "a host" | "room in the quota";
   readonly reason: string;
 }

@@ -14,11 +14,17 @@ export function settledSpec({ app, releases }: RolloutWorld, plan: Pick<RolloutP
   );
   const replaces = decided?.deployment.spec.replaces;
   if (decided === undefined || replaces === undefined) return undefined;
-  const { appFile: _, ...spec } = app.spec;
+  const { appFile: _, releaseCommand: __, ...spec } = app.spec;
   if (decided.status.phase === "failed") {
     if (app.metadata.generation !== replaces.generation) return undefined;
-    const { processes, env, appFile } = replaces;
-    return { ...spec, processes, env, ...(appFile === undefined ? {} : { appFile }) };
+    const { processes, env, appFile, releaseCommand } = replaces;
+    return {
+      ...spec,
+      processes,
+      env,
+      ...(appFile === undefined ? {} : { appFile }),
+      ...(releaseCommand === undefined ? {} : { releaseCommand }),
+    };
   }
   if (decided.status.phase === "superseded") return undefined;
   const release = releases.get(decided.deployment.spec.release);

@@ -9,6 +9,8 @@ export interface MissingInstance {
   readonly process: string;
   readonly release: number;
   readonly ordinal: number;
+  /** It is to run the release's command. */
+  readonly task?: true;
 }
 
 /** What becomes of an instance that is not wanted where it is. */
@@ -35,7 +37,7 @@ export interface CensusInput {
 
 /** Counts the running instances against what the app wants of these releases: kept, surplus (newest first out), moving, and missing ones. */
 export function takeCensus({ app, releases, instances, hosts, nowMs }: CensusInput, wantedReleases: readonly number[]): Census {
-  const running = instances.filter(({ spec }) => spec.desired === "running");
+  const running = instances.filter(({ spec }) => spec.desired === "running" && spec.task !== true);
   const lost = running.filter((instance) => isLost(instance, hosts));
   const broken = running.filter((instance) => !lost.includes(instance) && isBroken(instance, nowMs));
   const there = running.filter((instance) => !lost.includes(instance) && !broken.includes(instance));

@@ -57,8 +57,14 @@ function withOldProcesses(spec: Spec<"App">, before: Spec<"App">): Spec<"App"> {
 async function replacedBy(tx: Tx, described: Resource<"App">, app: Resource<"App">): Promise<NonNullable<Spec<"Deployment">["replaces"]>> {
   const [open] = await tx.objects.list("Deployment", { ownerUid: app.metadata.uid, phases: ["starting"], newestFirst: true, limit: 1 });
   const earlier = open?.spec.replaces;
-  const { processes, env, appFile } = earlier?.generation === app.metadata.generation ? earlier : app.spec;
-  return { generation: described.metadata.generation, processes, env, ...(appFile === undefined ? {} : { appFile }) };
+  const { processes, env, appFile, releaseCommand } = earlier?.generation === app.metadata.generation ? earlier : app.spec;
+  return {
+    generation: described.metadata.generation,
+    processes,
+    env,
+    ...(appFile === undefined ? {} : { appFile }),
+    ...(releaseCommand === undefined ? {} : { releaseCommand }),
+  };
 }
 
 /** Charges what the app takes from now on; a sentence when the quota has no room for what grows. */

@@ -41,6 +41,7 @@ function endOfDeployment({ spec, status }: Resource<"Deployment">): PushEnd | un
     case "complete":
       return { state: "live" };
     case "failed":
+      if (status.command?.state === "failed") return { state: "refused", reason: `the release command of v${spec.release} failed` };
       return { state: "refused", reason: `release v${spec.release} never became ready` };
     case "superseded":
       return status.readyAt === undefined ? SUPERSEDED : { state: "live" };

@@ -1,4 +1,4 @@
-import type { Resource, Status } from "@plimsoll/core";
+import type { Resource, Spec, Status } from "@plimsoll/core";
 import { needsPlacement, planRollout } from "../app/plan-rollout.ts";
 import type { RolloutPlan, RolloutWorld } from "../app/rollout-world.ts";
 import { type HostState, hostViews } from "../host-states.ts";
@@ -16,6 +16,8 @@ export class Simulation {
   deployments: Resource<"Deployment">[] = [];
   releases: Resource<"Release">[] = [];
   routingVersion = 1;
+  /** Deployments whose release command is in the books. */
+  readonly charged = new Set<string>();
   #next = 0;
 
   world(): RolloutWorld {
@@ -48,13 +50,14 @@ export class Simulation {
       }),
     );
     const plan = planRollout(world, needsPlacement(world) ? hostViews(this.hosts, use) : []);
-    this.#apply(plan);
+    this.#apply(plan, world);
     return plan;
   }
 
-  deploy(): void {
+  deploy(command?: Spec<"Release">["releaseCommand"]): void {
     const number = this.releases.length + 1;
-    this.releases.push(aRelease(number));
+    const release = aRelease(number);
+    this.releases.push(command === undefined ? release : { ...release, spec: { ...release.spec, releaseCommand: command } });
     this.redeploy(number);
   }
 
@@ -98,14 +101,21 @@ export class Simulation {
     );
   }
 
-  #apply(plan: RolloutPlan): void {
+  #apply(plan: RolloutPlan, world: RolloutWorld): void {
     if (plan.routing) this.routingVersion++;
     for (const one of plan.create) {
       const uid = `i${this.#next++}`;
       this.instances.push(
         anInstance(
           uid,
-          { release: one.release.spec.number, process: one.process, ordinal: one.ordinal, host: one.hostUid, hostUid: one.hostUid },
+          {
+            release: one.release.spec.number,
+            process: one.process,
+            ordinal: one.ordinal,
+            host: one.hostUid,
+            hostUid: one.hostUid,
+            ...(one.task === undefined ? {} : { task: one.task }),
+          },
           {},
           { createdAt: new Date(this.nowMs).toISOString() },
         ),
@@ -125,7 +135,14 @@ export class Simulation {
       const change = plan.deployments.find(({ deployment }) => deployment.metadata.uid === one.metadata.uid);
       return change === undefined ? one : { ...one, status: change.status };
     });
-    this.releases = this.releases.filter((one) => !plan.removeReleases.includes(one));
+    const ran = new Set(plan.commandRan.map(({ metadata }) => metadata.uid));
+    const commandRanAt = new Date(this.nowMs).toISOString();
+    this.releases = this.releases
+      .filter((one) => !plan.removeReleases.includes(one))
+      .map((one) => (ran.has(one.metadata.uid) ? { ...one, status: { ...one.status, commandRanAt } } : one));
+    for (const { metadata } of plan.settleCommands) this.charged.delete(metadata.uid);
+    const target = world.open.at(-1);
+    if (target !== undefined && plan.create.some(({ task }) => task === true)) this.charged.add(target.metadata.uid);
     this.app = { ...this.app, status: plan.status };
   }
 
@@ -134,13 +151,20 @@ export class Simulation {
   }
 }
 
-export type AgentAct = "ready" | "unready" | "crash" | "give-up";
+export type AgentAct = "ready" | "unready" | "crash" | "give-up" | "finish";
 
 function nextReport({ spec, status }: Resource<"Instance">, how: AgentAct, at: string): Partial<Status<"Instance">> | undefined {
   if (spec.desired === "stopped") return { phase: "stopped" };
   if (status.phase === "scheduled" || status.phase === "lost") return { phase: "starting", startedAt: at };
-  if (status.phase === "failed" || status.phase === "stopped") return undefined;
+  if (status.phase === "failed" || status.phase === "stopped" || status.phase === "finished") return undefined;
+  if (spec.task === true) {
+    if (how === "give-up") return { phase: "failed", message: "its host was restarted while it ran" };
+    const ends = how === "finish" || how === "crash";
+    return ends ? { phase: "finished", lastExit: { code: how === "crash" ? 1 : 0, outOfMemory: false, at } } : undefined;
+  }
   switch (how) {
+    case "finish":
+      return undefined;
     case "ready":
       return { phase: "ready", readyAt: status.readyAt ?? at };
     case "unready":

@@ -11,12 +11,13 @@ export function applyCommitConfig(spec: Spec<"App">, config: CommitConfig | unde
   const env = { ...spec.env };
   for (const name of spec.appFile?.env ?? []) delete env[name];
   Object.assign(env, config?.env);
-  const { appFile: _, ...rest } = spec;
+  const { appFile: _, releaseCommand: __, ...rest } = spec;
   const names = Object.keys(config?.env ?? {}).sort();
   return {
     ...rest,
     env,
     processes: config?.processes === undefined ? spec.processes : processesAfter(spec.processes, config.processes),
+    ...(config?.releaseCommand === undefined ? {} : { releaseCommand: config.releaseCommand }),
     ...(config === undefined ? {} : { appFile: { path: config.file, env: names } }),
   };
 }

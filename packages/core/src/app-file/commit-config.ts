@@ -21,5 +21,6 @@ export const CommitConfig = z.object({
     )
     .optional(),
   env: z.record(z.string(), z.string()),
+  releaseCommand: z.object({ command: z.array(z.string()), timeoutMs: z.int() }).optional(),
 });
 export type CommitConfig = z.infer<typeof CommitConfig>;

@@ -30,7 +30,6 @@ describe("what a commit says of its app", () => {
 
   it.each([
     ["web node", "Procfile:1:1: is no `name: command`"],
-    ["web: x\nrelease: ./migrate", "Procfile:2:1: a command before each rollout is not run yet"],
     ["web:", "Procfile:1:1: `web` has no command"],
     ["Web: x", "Procfile:1:1: the name `Web` must be"],
     ["a: x\na: y", "Procfile:2:1: `a` is there twice"],

@@ -4,7 +4,10 @@ import { type FileProblem, refused } from "./read.ts";
 export const PROCFILE = "Procfile";
 const MAX_BYTES = 64 * 1024;
 
-/** A Procfile's lines `name: command`: the command of each process, for the shell. Throws as `readAppFile` does. */
+/** The line of a Procfile that is no process: it runs once before each release. */
+export const RELEASE = "release";
+
+/** A Procfile's lines `name: command`: the command of each process and of `release`, for the shell. Throws as `readAppFile` does. */
 export function readProcfile(text: string, file: string): Readonly<Record<string, string>> {
   const commands: Record<string, string> = {};
   const problems: FileProblem[] = [];
@@ -16,8 +19,6 @@ export function readProcfile(text: string, file: string): Readonly<Record<string
     const problem = (message: string) => problems.push({ file, line: index + 1, column: 1, message });
     const [, name, command = ""] = /^([A-Za-z0-9_-]+):\s*(.*)$/.exec(line) ?? [];
     if (name === undefined) problem("is no `name: command`; write `web: node server.js`");
-    else if (name === "release")
-      problem("a command before each rollout is not run yet; put it before the server: `web: ./migrate && exec ./serve`");
     else if (!NAME_PATTERN.test(name)) problem(`the name \`${name}\` must be 1 to 40 of a-z, 0-9 and -, starting with a letter`);
     else if (command === "") problem(`\`${name}\` has no command; write \`${name}: node server.js\``);
     else if (commands[name] !== undefined) problem(`\`${name}\` is there twice; remove one of them`);

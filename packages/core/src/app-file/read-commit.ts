@@ -1,9 +1,12 @@
 import { posix } from "node:path";
 import { AppError } from "../errors.ts";
 import type { CommitConfig } from "./commit-config.ts";
-import { PROCFILE, readProcfile } from "./procfile.ts";
+import { PROCFILE, RELEASE, readProcfile } from "./procfile.ts";
 import { readAppFile, refused } from "./read.ts";
 import { APP_FILE, type AppFile } from "./schema.ts";
+
+/** What a release command may take where nobody says otherwise. */
+const RELEASE_TIMEOUT_MS = 600_000;
 
 /** How a commit wants to be built; paths are of the repository. */
 export interface CommitBuild {
@@ -36,17 +39,31 @@ export async function readCommitSays(read: ReadCommitFile, directory = ""): Prom
     throw refused([{ file: inDirectory("plimsoll.yml"), line: 1, column: 1, message: `is not read; rename it to ${APP_FILE}` }]);
   const file: AppFile = text === undefined ? {} : readAppFile(text, path);
   const build = { ...(directory === "" ? {} : { directory }), ...buildOf(file, directory, path) };
+  const ofProcfile = file.processes !== undefined || procfile === undefined ? undefined : readProcfile(procfile, inDirectory(PROCFILE));
+  const { [RELEASE]: release, ...commands } = ofProcfile ?? {};
   const { processes, source } =
-    file.processes !== undefined || procfile === undefined
+    ofProcfile === undefined
       ? { processes: file.processes === undefined ? undefined : processesOf(file.processes), source: path }
-      : { processes: shellProcesses(readProcfile(procfile, inDirectory(PROCFILE))), source: inDirectory(PROCFILE) };
+      : { processes: Object.keys(commands).length === 0 ? undefined : shellProcesses(commands), source: inDirectory(PROCFILE) };
+  const releaseCommand = file.release ?? (release === undefined ? undefined : { command: inShell(release), timeout: undefined });
   const env = Object.fromEntries(Object.entries(file.env ?? {}).map(([name, value]) => [name, String(value)]));
-  if (text === undefined && processes === undefined) return { build, secrets: [] };
+  if (text === undefined && ofProcfile === undefined) return { build, secrets: [] };
   return {
     build,
     secrets: file.secrets ?? [],
-    config: { file: text === undefined ? source : path, env, ...(processes === undefined ? {} : { processes }) },
+    config: {
+      file: text === undefined ? source : path,
+      env,
+      ...(processes === undefined ? {} : { processes }),
+      ...(releaseCommand === undefined
+        ? {}
+        : { releaseCommand: { command: releaseCommand.command, timeoutMs: releaseCommand.timeout ?? RELEASE_TIMEOUT_MS } }),
+    },
   };
+}
+
+function inShell(line: string): string[] {
+  return ["/bin/sh", "-c", line];
 }
 
 function buildOf({ build }: AppFile, directory: string, file: string): CommitBuild {
@@ -86,5 +103,5 @@ function processesOf(processes: NonNullable<AppFile["processes"]>): NonNullable<
 }
 
 function shellProcesses(commands: Readonly<Record<string, string>>): NonNullable<CommitConfig["processes"]> {
-  return Object.fromEntries(Object.entries(commands).map(([name, command]) => [name, { command: ["/bin/sh", "-c", command] }]));
+  return Object.fromEntries(Object.entries(commands).map(([name, command]) => [name, { command: inShell(command) }]));
 }

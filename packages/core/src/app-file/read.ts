@@ -25,9 +25,6 @@ const PARSE_ERRORS: Readonly<Record<string, string>> = { MULTIPLE_DOCS: "is one 
 
 /** Keys that say something we understand and do not do. */
 const REFUSED: Readonly<Record<string, string>> = {
-  release: "a command before each rollout is not run yet; let the web command do it first, as in `command: ./migrate && exec ./serve`",
-  "processes.release":
-    "a command before each rollout is not run yet, and a process runs for ever; let the web command do it first: ./migrate && exec ./serve",
   cron: "scheduled commands are not run yet; let a process of its own sleep between its runs",
   volumes: "volumes are not offered yet; keep what must outlive an instance in a database",
 };

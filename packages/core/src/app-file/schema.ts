@@ -24,12 +24,12 @@ const Memory = z
   .describe("memory of one instance, a hard limit: 512 MiB");
 
 /** `30s`, `500ms`, `2m`. Out: milliseconds. */
-const duration = (minMs: number) =>
+const duration = (minMs: number, maxMs = 600_000) =>
   z
     .string({ error: "is a time with its unit, like 30s" })
     .regex(/^\d{1,6}(ms|s|m)$/, "is a time in ms, s or m, like 30s")
     .transform((text) => Number.parseInt(text, 10) * (text.endsWith("ms") ? 1 : text.endsWith("s") ? 1_000 : 60_000))
-    .refine((ms) => ms >= minMs && ms <= 600_000, `is ${minMs === 0 ? "0s" : `${minMs}ms`} to 10m`);
+    .refine((ms) => ms >= minMs && ms <= maxMs, `is ${minMs === 0 ? "0s" : `${minMs}ms`} to ${maxMs / 60_000}m`);
 
 /** A path in the repository, from the file's own directory. */
 const Path = z.string({ error: "is a path in the repository" }).min(1, "names a path in the repository").max(512);
@@ -97,6 +97,16 @@ const Build = z
   })
   .describe("how the image is made");
 
+const Release = z
+  .strictObject(
+    {
+      command: Command,
+      timeout: duration(1_000, 3_600_000).optional().describe("how long it may take: 10m"),
+    },
+    { error: "has a command, as in `release: { command: ./migrate }`" },
+  )
+  .describe("what runs once in an instance of each new release, before anything of it serves; where it fails, what serves stays");
+
 /** What a plimsoll.yaml may say: the published JSON schema is made of it. Its output has our units. */
 export const AppFileSchema = z
   .strictObject({
@@ -107,6 +117,7 @@ export const AppFileSchema = z
       .max(500)
       .optional()
       .describe("names of secrets that must be set before a commit is deployed; their values come from `plim secrets set`"),
+    release: Release.optional(),
     processes: z
       .record(z.string().regex(NAME_PATTERN), Process, { error: "maps names to processes, like web: and worker:" })
       .optional()

@@ -24,6 +24,8 @@ export class PushRenderer {
   readonly #heading: PushHeading;
   readonly #build = new BuildRenderer();
   #waiting: string | undefined;
+  /** The release's command is running. */
+  #command = false;
   /** Instances of the release that are not ready yet, and the width of the longest name. */
   #missing = 0;
   #nameWidth = 0;
@@ -58,6 +60,13 @@ export class PushRenderer {
         const changed = progress.changed.length > 0 ? [`changed: ${progress.changed.map(cleanLine).join(", ")}`] : [];
         return [...gap, [`Release v${progress.number}`, processes.join("  "), ...changed].join("   ")];
       }
+      case "command":
+        this.#command = progress.state === "running";
+        if (progress.state === "running") return ["  release command  started"];
+        return [
+          ...progress.output.flatMap((line) => cleanLines(line)).map((line) => `    ${line}`),
+          `  release command  done, ${formatDuration(progress.tookMs)}`,
+        ];
       case "instance":
         return this.#instance(progress);
       case "drained": {
@@ -75,6 +84,7 @@ export class PushRenderer {
     const busy = this.#build.running();
     const soFar = `${formatDuration(silentMs)} so far`;
     if (this.#section === "build" && busy.length > 0) return busy.map((step) => `  … ${step}, ${soFar}`);
+    if (this.#command) return [`  … release command, ${soFar}`];
     if (this.#missing > 0) return [`  … ${this.#missing} not ready yet, ${soFar}`];
     return [];
   }
@@ -98,6 +108,13 @@ export class PushRenderer {
         return {
           lines: [`${rolledBack} Why: plim describe deployment ${outcome.deployment}`],
           reason: `release v${outcome.release} never became ready`,
+        };
+      }
+      case "command_failed": {
+        const kept = outcome.liveRelease === undefined ? "Nothing is live yet." : `v${outcome.liveRelease} never stopped serving.`;
+        return {
+          lines: [`Nothing of v${outcome.release} was started. ${kept} Why: plim describe deployment ${outcome.deployment}`],
+          reason: "release command failed",
         };
       }
       case "quota_exceeded":

@@ -88,6 +88,18 @@ export function RolloutView(props: RolloutViewProps) {
         </div>
       </div>
       {progress.written && <WrittenRecipePanel written={progress.written} />}
+      {deployment?.status.command && (
+        <Panel
+          title={t("command.title")}
+          aside={<span>{t(`command.${deployment.status.command.state}`, { attempt: deployment.status.command.attempt })}</span>}
+        >
+          {deployment.status.command.output.length > 0 ? (
+            <pre className={classes.output}>{deployment.status.command.output.join("\n")}</pre>
+          ) : (
+            <p className={classes.message}>{t("command.silent")}</p>
+          )}
+        </Panel>
+      )}
       {deployment && (
         <Panel title={t("instances")} flush aside={<PlimLine line={plim.logs(at.app)} />}>
           <InstanceTable at={at} instances={own} loaded={instances.loaded} live={deployment.spec.release} />

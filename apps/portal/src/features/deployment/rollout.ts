@@ -12,7 +12,7 @@ export function rolloutSteps(deployment: Resource<"Deployment">, instances: read
   const { phase, previousRelease } = deployment.status;
   const over = phase === "complete" || phase === "failed" || phase === "superseded";
   const steps: RolloutStep[] = inOrder(instances)
-    .filter((instance) => instance.spec.release === deployment.spec.release && instance.status.phase !== "stopped")
+    .filter(({ spec, status }) => spec.release === deployment.spec.release && spec.task !== true && status.phase !== "stopped")
     .map((instance) => ({
       kind: "instance",
       id: instance.metadata.name,
@@ -38,6 +38,7 @@ function instanceState(phase: InstancePhase, over: boolean): RolloutState {
     case "lost":
       return "running";
     case "ready":
+    case "finished":
       return "done";
     case "backoff":
       return over ? "failed" : "running";
