@@ -5,6 +5,7 @@ import type { Logger } from "@plimsoll/config";
 import type { HostUpdate } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
+import { readPressure } from "@plimsoll/host";
 import { createServerApi } from "./api-client.ts";
 import { forgetDesired } from "./desired-cache.ts";
 import { fetchAuthority, parseJoinToken, requestCertificate } from "./gateway.ts";
@@ -103,5 +104,6 @@ async function hostFacts(): Promise<Record<string, string>> {
     kernel: release(),
     os: /^PRETTY_NAME="?([^"\n]*)/m.exec(os)?.[1] ?? "unknown",
     agent: "0.1.0",
+    pressure: readPressure() === undefined ? "not measured" : "measured",
   };
 }

@@ -1,5 +1,6 @@
 import type { Logger } from "@plimsoll/config";
 import type { HostReport, InstanceReport } from "@plimsoll/contracts";
+import { readPressure } from "@plimsoll/host";
 import type { ServerApi } from "./api-client.ts";
 import { Loop } from "./loop.ts";
 
@@ -53,14 +54,26 @@ export class Reporter {
     await this.#loop.stop();
   }
 
+  /** A heartbeat is worth more than what cannot be read. */
+  #pressure(): HostReport["pressure"] {
+    try {
+      return readPressure();
+    } catch (error) {
+      if (this.#reachable) this.#log.warn("the host's pressure could not be read", { error });
+      return undefined;
+    }
+  }
+
   async #pass(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, GATHER_MS));
     const instances = [...this.#unsent.values()];
+    const pressure = this.#pressure();
     try {
       await this.#api.report({
         instances,
         ...(this.#routingVersion === undefined ? {} : { routingVersion: this.#routingVersion }),
         ...(this.#traffic === undefined ? {} : { traffic: this.#traffic }),
+        ...(pressure === undefined ? {} : { pressure }),
       });
       for (const report of instances) if (this.#unsent.get(report.uid) === report) this.#unsent.delete(report.uid);
       if (!this.#reachable) this.#log.info("the server answers again");

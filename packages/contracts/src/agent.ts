@@ -176,12 +176,16 @@ export const InstanceReport = z.object({
 });
 export type InstanceReport = z.infer<typeof InstanceReport>;
 
+const percent = z.number().min(0).max(100);
+
 export const HostReport = z.object({
   instances: z.array(InstanceReport),
   /** The routing version that this host's ingress has applied. */
   routingVersion: z.int().optional(),
   /** Requests and failures per backend since the ingress started. */
   traffic: z.array(z.object({ backendId: z.string(), requests: z.int(), failed: z.int() })).optional(),
+  /** Pressure stall information of ten seconds, in percent; absent where the kernel does not measure it. */
+  pressure: z.object({ cpuSome: percent, memorySome: percent, memoryFull: percent, ioSome: percent, ioFull: percent }).optional(),
 });
 export type HostReport = z.infer<typeof HostReport>;
 

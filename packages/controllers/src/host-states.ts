@@ -10,6 +10,7 @@ export interface HostState {
   readonly silentMs: number;
   /** The routing version that its ingress has applied. */
   readonly routingVersion: number;
+  readonly pressure?: HostView["pressure"];
 }
 
 /** A host that has been silent for longer has lost its instances: they are replaced elsewhere. */
@@ -28,6 +29,7 @@ export function hostStates(
       live: lease?.live ?? false,
       silentMs: lease?.live ? 0 : Math.min(lease?.silentMs ?? Number.POSITIVE_INFINITY, listenedMs),
       routingVersion: lease?.routingVersion ?? 0,
+      ...(lease?.pressure === undefined ? {} : { pressure: lease.pressure }),
     };
   });
 }
@@ -38,7 +40,7 @@ export function hostViews(
   use: ReadonlyMap<string, HostUse>,
   spread: (hostUid: string) => Readonly<Record<string, number>> = () => ({}),
 ): readonly HostView[] {
-  return states.map(({ host, live }) => {
+  return states.map(({ host, live, pressure }) => {
     const { uid, name, labels } = host.metadata;
     const used = use.get(uid);
     return {
@@ -52,6 +54,7 @@ export function hostViews(
       used: { cpuMillis: used?.cpuMillis ?? 0, memoryBytes: used?.memoryBytes ?? 0 },
       spread: spread(uid),
       builds: used?.builds ?? 0,
+      ...(pressure === undefined ? {} : { pressure }),
     };
   });
 }

@@ -284,6 +284,8 @@ export const BuildSpec = z.object({
 export const BuildStatus = z.object({
   phase: z.enum(BUILD_PHASES),
   attempt: z.int(),
+  /** Since when pressure on the hosts holds it back. */
+  heldSince: z.iso.datetime().optional(),
   host: z.string().optional(),
   hostUid: z.string().optional(),
   message: z.string().optional(),

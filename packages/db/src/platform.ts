@@ -1,5 +1,6 @@
 import type { Kind } from "@plimsoll/core";
 import type { AnyClient } from "./client.ts";
+import { Prisma } from "./generated/client.ts";
 
 export interface HostLeaseRecord {
   readonly hostUid: string;
@@ -7,6 +8,8 @@ export interface HostLeaseRecord {
   /** Milliseconds since the lease ended; 0 while it lives. */
   readonly silentMs: number;
   readonly routingVersion: number;
+  /** Percent of ten seconds in which tasks of the host waited (PSI); absent where it is not measured. */
+  readonly pressure?: Readonly<Record<"cpuSome" | "memorySome" | "memoryFull" | "ioSome" | "ioFull", number>>;
   readonly traffic: readonly { readonly backendId: string; readonly requests: number; readonly failed: number }[];
 }
 
@@ -62,13 +65,14 @@ export class Platform {
   async heartbeat(
     hostUid: string,
     ttlMs: number,
-    report: { routingVersion?: number; traffic?: readonly unknown[] } = {},
+    report: { routingVersion?: number; traffic?: readonly unknown[]; pressure?: HostLeaseRecord["pressure"] } = {},
   ): Promise<{ readonly wasSilent: boolean }> {
     const before = await this.#client.hostLease.findUnique({ where: { hostUid } });
     const now = new Date();
     const data = {
       expiresAt: new Date(now.getTime() + ttlMs),
       ...(report.routingVersion === undefined ? {} : { routingVersion: BigInt(report.routingVersion) }),
+      pressure: report.pressure ?? Prisma.DbNull,
       ...(report.traffic === undefined ? {} : { traffic: JSON.parse(JSON.stringify(report.traffic)) }),
     };
     await this.#client.hostLease.upsert({ where: { hostUid }, create: { hostUid, ...data }, update: data });
@@ -89,6 +93,7 @@ export class Platform {
           silentMs: Math.max(0, now - row.expiresAt.getTime()),
           routingVersion: Number(row.routingVersion),
           traffic: row.traffic as unknown as HostLeaseRecord["traffic"],
+          ...(row.pressure === null ? {} : { pressure: row.pressure as unknown as NonNullable<HostLeaseRecord["pressure"]> }),
         },
       ]),
     );

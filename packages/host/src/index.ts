@@ -24,6 +24,7 @@ export {
   removeUserNamespace,
   type UserRange,
 } from "./namespaces.ts";
+export { type Pressure, readPressure } from "./pressure.ts";
 export { identifyProcess, isAlive, type ProcessIdentity, signalProcess, waitGone } from "./process-identity.ts";
 export { type Owner, RootedTree, type TreeEntry, type TreePath } from "./rooted-tree.ts";
 export {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { buildSlots, type HostView, placeBuild } from "./index.ts";
+import { buildSlots, explainPressure, type HostView, placeBuild } from "./index.ts";
 
 function host(uid: string, over: Partial<HostView> = {}): HostView {
   return {
@@ -25,6 +25,51 @@ describe("placeBuild", () => {
     ["takes the host with the fewest builds", [host("a", { builds: 2 }), host("b", { builds: 1 })], {}, "b"],
   ])("%s", (_, hosts, request, uid) => {
     expect(placeBuild(hosts, request, "seed")).toEqual({ hostUid: uid });
+  });
+
+  const calm = { cpuSome: 20, memorySome: 0, memoryFull: 0, ioSome: 5, ioFull: 1 };
+  it.each<[string, Partial<HostView>, number, string | undefined]>([
+    ["its kernel does not measure it", {}, 0, undefined],
+    ["calm", { pressure: calm }, 0, undefined],
+    [
+      "short of memory, also without builds",
+      { pressure: { ...calm, memorySome: 62.4 } },
+      0,
+      "host a is short of memory (PSI some avg10 62 %)",
+    ],
+    ["just not short of memory", { pressure: { ...calm, memorySome: 19.9 } }, 0, undefined],
+    ["short of disk beside a build", { pressure: { ...calm, ioFull: 50 }, builds: 1 }, 0, "host a is short of disk (PSI full avg10 50 %)"],
+    ["short of disk, no build there", { pressure: { ...calm, ioFull: 99 } }, 0, undefined],
+    ["short of cpu beside a build", { pressure: { ...calm, cpuSome: 95 }, builds: 1 }, 0, "host a is short of cpu (PSI some avg10 95 %)"],
+    ["short of cpu, no build there", { pressure: { ...calm, cpuSome: 99 } }, 0, undefined],
+    [
+      "memory before all else",
+      { pressure: { ...calm, cpuSome: 99, memorySome: 30 }, builds: 1 },
+      0,
+      "host a is short of memory (PSI some avg10 30 %)",
+    ],
+    [
+      "held back just not long enough",
+      { pressure: { ...calm, memorySome: 90 } },
+      59_999,
+      "host a is short of memory (PSI some avg10 90 %)",
+    ],
+    ["short of cpu for a while", { pressure: { ...calm, cpuSome: 99 }, builds: 1 }, 15_000, undefined],
+    ["held back long enough", { pressure: { ...calm, memorySome: 90 } }, 60_000, undefined],
+  ])("a host under pressure: %s", (_, over, heldMs, held) => {
+    const placement = placeBuild([host("a", over)], { heldMs }, "seed");
+    if (held === undefined) expect(placement).toEqual({ hostUid: "a" });
+    else {
+      expect(placement.hostUid).toBeUndefined();
+      expect(placement.hostUid === undefined && explainPressure(placement.refusals.pressed ?? [])).toBe(held);
+      expect(placement.hostUid === undefined && placement.refusals.byFilter).toEqual({ pressure: 1 });
+    }
+  });
+
+  it("takes a host without pressure rather than the one with the cache", () => {
+    const hosts = [host("a", { pressure: { ...calm, memorySome: 50 } }), host("b", { builds: 1 })];
+    expect(placeBuild(hosts, { cacheHint: "a" }, "seed")).toEqual({ hostUid: "b" });
+    expect(placeBuild(hosts, { cacheHint: "a", heldMs: 60_000 }, "seed")).toEqual({ hostUid: "a" });
   });
 
   it("says per filter why there is no host", () => {

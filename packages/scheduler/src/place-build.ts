@@ -1,9 +1,12 @@
 import { isLess } from "./place.ts";
-import { type Filter, type HostView, type Refusals, tieBreak } from "./snapshot.ts";
+import { holdsBack } from "./pressure.ts";
+import { type Filter, type HostView, type Pressed, type Refusals, tieBreak } from "./snapshot.ts";
 
 export interface BuildRequest {
   /** Where the app was built last: most of its layers and cache are there. */
   readonly cacheHint?: string;
+  /** For how long it has been held back by pressure. */
+  readonly heldMs?: number;
 }
 
 export type BuildPlacement = { readonly hostUid: string } | { readonly hostUid?: undefined; readonly refusals: Refusals };
@@ -15,9 +18,11 @@ export function buildSlots(host: HostView): number {
 
 /**
  * The host for a build, pure and deterministic as `place`. Score: the one with its cache; fewest builds; chance
- * by seed. A full host is not waited for: a cold build that begins beats a warm one that does not.
+ * by seed. A full host is not waited for: a cold build that begins beats a warm one that does not. Nor is one under pressure, while there is
+ * another; where there is none, the build is held back, and not for ever.
  */
 export function placeBuild(hosts: readonly HostView[], request: BuildRequest, seed: string): BuildPlacement {
+  const pressed: Pressed[] = [];
   const refused: Partial<Record<Filter, number>> = {};
   let best: HostView | undefined;
   let bestScore: readonly number[] = [];
@@ -27,13 +32,20 @@ export function placeBuild(hosts: readonly HostView[], request: BuildRequest, se
       refused[filter] = (refused[filter] ?? 0) + 1;
       continue;
     }
+    const press = holdsBack(host, request.heldMs ?? 0);
+    if (press !== undefined) {
+      pressed.push(press);
+      refused.pressure = pressed.length;
+      continue;
+    }
     const score = [host.uid === request.cacheHint ? 0 : 1, host.builds, tieBreak(seed, host.uid)];
     if (best === undefined || isLess(score, bestScore)) {
       best = host;
       bestScore = score;
     }
   }
-  return best === undefined ? { refusals: { hosts: hosts.length, byFilter: refused } } : { hostUid: best.uid };
+  if (best !== undefined) return { hostUid: best.uid };
+  return { refusals: { hosts: hosts.length, byFilter: refused, ...(pressed.length === 0 ? {} : { pressed }) } };
 }
 
 function refuses(host: HostView): Filter | undefined {

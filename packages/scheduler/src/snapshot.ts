@@ -3,6 +3,24 @@ export interface Resources {
   readonly memoryBytes: number;
 }
 
+/** Percent of the last ten seconds in which tasks of a host waited: some of them, or all that wanted to run (PSI). */
+export interface HostPressure {
+  readonly cpuSome: number;
+  readonly memorySome: number;
+  readonly memoryFull: number;
+  readonly ioSome: number;
+  readonly ioFull: number;
+}
+
+/** What holds a build back from a host. */
+export interface Pressed {
+  readonly host: string;
+  readonly resource: "memory" | "disk" | "cpu";
+  readonly percent: number;
+  /** For how long. */
+  readonly holdMs: number;
+}
+
 /** A host as the scheduler sees it: an immutable view, read at one moment. */
 export interface HostView {
   readonly uid: string;
@@ -19,15 +37,19 @@ export interface HostView {
   readonly spread: Readonly<Record<string, number>>;
   /** Builds placed here and not over. */
   readonly builds: number;
+  /** Absent: its kernel does not measure it. */
+  readonly pressure?: HostPressure;
 }
 
 /** Why a host was not taken, in the order the filters are asked. */
-export type Filter = "role" | "live" | "schedulable" | "cpu" | "memory" | "builds";
+export type Filter = "role" | "live" | "schedulable" | "cpu" | "memory" | "builds" | "pressure";
 
 /** How many hosts each filter turned away; `hosts` is how many there are. */
 export interface Refusals {
   readonly hosts: number;
   readonly byFilter: Readonly<Partial<Record<Filter, number>>>;
+  /** Hosts that would have been taken but for this. */
+  readonly pressed?: readonly Pressed[];
 }
 
 const SENTENCES: Record<Filter, (count: number) => string> = {
@@ -37,6 +59,7 @@ const SENTENCES: Record<Filter, (count: number) => string> = {
   cpu: (n) => `${hosts(n)} without enough free cpu`,
   memory: (n) => `${hosts(n)} without enough free memory`,
   builds: (n) => `${hosts(n)} busy with builds`,
+  pressure: (n) => `${hosts(n)} under pressure`,
 };
 
 /** `of 3 hosts: 1 host not heard of, 2 hosts without enough free memory`. */

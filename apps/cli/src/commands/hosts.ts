@@ -13,11 +13,17 @@ export const hosts: Run = async (call) => {
       spec.roles.join(" "),
       `${spec.capacity.cpuMillis / 1_000} cpu, ${memory(spec.capacity.memoryBytes)}`,
       spec.underlay,
-      plain(status.message ?? ""),
+      plain([status.message, unmeasured(spec.roles, status.facts)].filter((one) => one !== undefined).join("; ")),
     ]);
     return table(rows, ["HOST", "STATE", "ROLES", "FOR APPS", "ADDRESS", ""]);
   });
 };
+
+/** A host that can hold back no build says so. */
+function unmeasured(roles: readonly string[], facts: Readonly<Record<string, string>>): string | undefined {
+  if (!roles.includes("build") || facts.pressure !== "not measured") return undefined;
+  return "no build is held back here: its kernel measures no pressure (boot it with psi=1)";
+}
 
 export const hostsAdd: Run = async (call) => {
   const roles = call.all("role").map((role) => {

@@ -12,11 +12,12 @@ const BATCH = 50;
  * What it says about instances that are not bound to it is not heard.
  */
 export async function takeReport(db: Database, hostUid: string, report: HostReport): Promise<void> {
-  const { routingVersion, traffic } = report;
+  const { routingVersion, traffic, pressure } = report;
   // A router that has let go of something is told of by the heartbeat itself, to every process that runs controllers.
   const { wasSilent } = await db.platform.heartbeat(hostUid, HOST_LEASE_MS, {
     ...(routingVersion === undefined ? {} : { routingVersion }),
     ...(traffic === undefined ? {} : { traffic }),
+    ...(pressure === undefined ? {} : { pressure }),
   });
   const reports = new Map(report.instances.map((one) => [one.uid, one]));
   const changed = (await db.objects(PLATFORM).list("Instance", { hostUid })).flatMap((instance) => {

@@ -1,6 +1,6 @@
 import { AppError, type Resource } from "@plimsoll/core";
 import { chargeQuota, type Tx } from "@plimsoll/db";
-import { explainRefusals, placeBuild } from "@plimsoll/scheduler";
+import { explainPressure, explainRefusals, longestHoldMs, placeBuild, type Refusals } from "@plimsoll/scheduler";
 import { type HostState, hostViews } from "../host-states.ts";
 
 const ONE_BUILD = { cpuMillis: 0, memoryBytes: 0, instances: 0, builds: 1 };
@@ -23,12 +23,14 @@ export async function placePending(
   if (shortage !== undefined) return waits(tx, build, shortage);
   await tx.platform.lockPlacement();
   const views = hostViews(hosts, await tx.platform.hostUse());
-  const placement = placeBuild(views, cacheHint === undefined ? {} : { cacheHint }, build.metadata.uid);
-  if (placement.hostUid === undefined) return waits(tx, build, `Waits for a build host: ${explainRefusals(placement.refusals)}.`);
+  const { heldSince } = build.status;
+  const heldMs = heldSince === undefined ? 0 : nowMs - Date.parse(heldSince);
+  const placement = placeBuild(views, { ...(cacheHint === undefined ? {} : { cacheHint }), heldMs }, build.metadata.uid);
+  if (placement.hostUid === undefined) return noHost(tx, build, placement.refusals, nowMs);
   const host = hosts.find((state) => state.host.metadata.uid === placement.hostUid)?.host;
   if (host === undefined) throw new AppError("internal", "A build was placed on a host that is not there.");
   await chargeQuota(tx, namespace, build.metadata.uid, ONE_BUILD);
-  const { message: _, ...status } = build.status;
+  const { message: _, heldSince: __, ...status } = build.status;
   await tx.objects.updateStatus(build, {
     ...status,
     phase: "placed",
@@ -60,6 +62,16 @@ async function quotaShortage(
         ? `${holder} has no builds in its quota; a team owner or operator can give it some.`
         : `Waits for a build slot: ${holder} builds ${used} of ${limit} at the same time.`;
   return undefined;
+}
+
+/** Held back by pressure alone, it says so once: that the figure has changed is no news. */
+function noHost(tx: Tx, build: Resource<"Build">, refusals: Refusals, nowMs: number): Promise<false> {
+  const { pressed } = refusals;
+  if (pressed === undefined) return waits(tx, build, `Waits for a build host: ${explainRefusals(refusals)}.`);
+  const { heldSince = new Date(nowMs).toISOString(), message: before = "" } = build.status;
+  const said = `Waits: ${explainPressure(pressed)}. It begins when that is over, at the latest after ${longestHoldMs(pressed) / 1_000} s.`;
+  const isNews = said.replaceAll(/\d+ %/g, "") !== before.replaceAll(/\d+ %/g, "");
+  return waits(tx, { ...build, status: { ...build.status, heldSince } }, isNews ? said : before);
 }
 
 async function waits(tx: Tx, build: Resource<"Build">, message: string): Promise<false> {

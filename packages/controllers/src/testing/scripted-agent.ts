@@ -13,6 +13,8 @@ export interface AgentScript {
   readonly leaseMs?: number;
   /** Its ingress never acknowledges a routing version. */
   readonly deafIngress?: boolean;
+  /** Percent of its time in which tasks wait for memory; absent: its kernel measures no pressure. */
+  readonly memorySome?: number;
 }
 
 /**
@@ -58,11 +60,16 @@ export class ScriptedAgent {
     const instances = await objects.list("Instance", { hostUid: uid });
     const reports = instances.flatMap((instance) => this.#report(instance));
     await this.#db.write({ scope: PLATFORM }, async (tx) => {
-      const { wasSilent } = await tx.platform.heartbeat(uid, this.script.leaseMs ?? 10_000, { routingVersion });
+      const { wasSilent } = await tx.platform.heartbeat(uid, this.script.leaseMs ?? 10_000, { routingVersion, ...this.#pressure() });
       if (wasSilent) tx.wake("host", uid);
       for (const { instance, report } of reports) await applyInstanceReport(tx, instance, report);
     });
     for (const build of await objects.list("Build", { hostUid: uid, phases: ["placed", "running"] })) await this.#build(build);
+  }
+
+  #pressure() {
+    const { memorySome } = this.script;
+    return memorySome === undefined ? {} : { pressure: { cpuSome: 0, memorySome, memoryFull: 0, ioSome: 0, ioFull: 0 } };
   }
 
   #report(instance: Resource<"Instance">): { instance: Resource<"Instance">; report: InstanceReport }[] {

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "host_leases" ADD COLUMN     "pressure" JSONB;
