@@ -16,6 +16,7 @@ import {
 import { type CgroupDriver, errorCode, type HostLayout } from "@plimsoll/host";
 import { type CacheBudget, type LayerUse, layersToEvict } from "./cache/budget.ts";
 import { CacheMounts, type CacheMountUse } from "./cache/cache-mounts.ts";
+import { collectCopyRecords } from "./cache/copy-record.ts";
 import { StepCache } from "./cache/step-cache.ts";
 import { GitObjects } from "./context/git-objects.ts";
 import type { StepKey } from "./plan/keys.ts";
@@ -218,6 +219,7 @@ class HostBuilder implements Builder {
     for (const namespaceUid of this.namespacesInCache()) {
       const { removed, entries } = this.cacheOf(namespaceUid).collect(before);
       removedEntries += removed;
+      collectCopyRecords(join(this.options.cacheDir, "namespaces", namespaceUid, "copies"), before);
       if (entries.length === 0 && !mounts.some((mount) => mount.namespaceUid === namespaceUid)) this.forgetNamespace(namespaceUid, before);
       for (const { layer, key, lastUseMs } of entries) {
         if (options.clean?.has(namespaceUid) !== true) {
@@ -371,6 +373,7 @@ class HostBuilder implements Builder {
       namespaceUid: request.namespace.uid,
       namespaceName: request.namespace.name,
       cacheMounts: this.cacheMounts,
+      copiesDir: join(cacheDir, "namespaces", request.namespace.uid, "copies"),
       secrets: request.secrets ?? {},
       sourceDateEpoch,
       noCache: request.noCache === true,

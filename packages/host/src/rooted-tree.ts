@@ -190,6 +190,11 @@ export class RootedTree implements Disposable {
     this.#at(existing, (from) => this.#at(path, (to) => linkSync(from, to)));
   }
 
+  /** A hard link to an entry of another tree on the same file system (else EXDEV); links are linked themselves. EEXIST where something is. */
+  linkFrom(other: RootedTree, existing: TreePath, path: TreePath): void {
+    other.#at(existing, (from) => this.#at(path, (to) => linkSync(from, to)));
+  }
+
   /** Moves an entry inside the tree, replacing a file that is there. */
   rename(from: TreePath, to: TreePath): void {
     this.#at(from, (source) => this.#at(to, (target) => renameSync(source, target)));

@@ -9,6 +9,7 @@ import type { ContextNode, ContextTree } from "../context/tree.ts";
 import type { InlineFile } from "../plan/actions.ts";
 import { type Destination, DIRECTORY_TIME_NS, type EntryAttributes, type FileWriter } from "./destination.ts";
 import { Placement } from "./place.ts";
+import type { Reuse } from "./reuse.ts";
 
 export interface ContextCopy {
   readonly objects: GitObjects;
@@ -22,6 +23,8 @@ export interface ContextCopy {
   /** Of the context in the repository. */
   readonly directory: string;
   readonly committedAt: number;
+  /** Of the layer that such a COPY made before. */
+  readonly reuse?: Reuse;
 }
 
 const ROOT = { uid: 0, gid: 0 };
@@ -104,7 +107,10 @@ export class BlobWriter {
     const { objects, firstSeen, directory, committedAt } = this.copy;
     const seconds = firstSeen.timeOf(posix.join(directory, node.path), node.id, committedAt);
     const attributes = { mode: node.kind === "executable" ? 0o755 : 0o644, owner: ROOT, mtimeNs: BigInt(seconds) * NANOSECONDS };
-    if (node.kind !== "symlink") return this.writeFile(path, node, attributes);
+    if (node.kind !== "symlink") {
+      const reuse = this.copy.reuse?.take(path, node.id, this.destination.attributesOf(attributes), () => this.destination.reserve(path));
+      return reuse === true ? Promise.resolve() : this.writeFile(path, node, attributes);
+    }
     return objects.read(node.id, "blob", 4_096).then((target) => this.destination.putLink(path, target, attributes));
   }
 

@@ -103,6 +103,19 @@ export class Destination {
     this.times.set(path, attributes.mtimeNs);
   }
 
+  /** What a file with these attributes will have here, after --chown and --chmod. */
+  attributesOf(attributes: EntryAttributes): EntryAttributes {
+    return { ...attributes, mode: this.modeOf(attributes, false), owner: this.owner ?? attributes.owner };
+  }
+
+  /** Makes ready for a file that somebody else will put here; false where something is there already. */
+  reserve(path: string): boolean {
+    if (this.kindOf(path) !== "nothing") return false;
+    this.touch(posix.dirname(path));
+    this.spend(0, 1);
+    return true;
+  }
+
   /** A new file in the place of a file or link; the caller writes into it and ends it. */
   putFile(path: string, attributes: EntryAttributes): FileWriter {
     this.touch(posix.dirname(path));

@@ -68,7 +68,14 @@ export type WorkerRequest = { readonly id: number } & (
       readonly mounts: readonly MountInput[];
     }
   | { readonly type: "workdir"; readonly action: WorkdirAction; readonly parents: readonly Digest[] }
-  | { readonly type: "copy-context"; readonly action: CopyAction; readonly parents: readonly Digest[]; readonly context: ContextSource }
+  | {
+      readonly type: "copy-context";
+      readonly action: CopyAction;
+      readonly parents: readonly Digest[];
+      readonly context: ContextSource;
+      /** Where files are noted that need not be written again, and the layer that has them, which stays while this runs. */
+      readonly reuse?: { readonly recordFile: string; readonly layer?: Digest };
+    }
   | {
       readonly type: "copy-layers";
       readonly action: CopyAction;

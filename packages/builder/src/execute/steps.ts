@@ -8,7 +8,7 @@ import { GitObjects } from "../context/git-objects.ts";
 import { IgnoreRules } from "../context/ignore.ts";
 import { literalPattern } from "../context/pattern.ts";
 import { ContextTree } from "../context/tree.ts";
-import type { CopyAction, RunAction, SshMount } from "../plan/actions.ts";
+import type { RunAction, SshMount } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
 import { addSources, DOWNLOAD } from "./add.ts";
 import { FetchNetwork } from "./build-network.ts";
@@ -24,6 +24,7 @@ import { mountLayers } from "./overlay.ts";
 import { lookUpOwner } from "./owners.ts";
 import { Placement } from "./place.ts";
 import type { BuildNetworkPath, ContextSource, MountInput, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
+import { Reuse } from "./reuse.ts";
 import { metFileLimit, runWithinDisk } from "./run-within-disk.ts";
 import { startSshAgent } from "./ssh-agent.ts";
 
@@ -99,13 +100,7 @@ export class StepExecutor implements AsyncDisposable {
         return { layer };
       }
       case "copy-context":
-        return {
-          layer: await this.onTree(request.parents, async (tree, account) => {
-            const destination = copyDestination(tree, request.action, account);
-            await this.copyContext(request.action, request.context, destination);
-            destination.finish();
-          }),
-        };
+        return { layer: await this.copyOfContext(request) };
       case "copy-layers": {
         let contents: readonly CopyContent[] = [];
         const layer = await this.onTree(request.parents, async (tree, account) => {
@@ -289,14 +284,31 @@ export class StepExecutor implements AsyncDisposable {
     return new ContextTree(this.objects, rootId, ignore === undefined ? undefined : IgnoreRules.parse(ignore.text, ignore.file));
   }
 
-  private async copyContext(action: CopyAction, context: ContextSource, destination: Destination): Promise<void> {
-    const { directory, committedAt } = context;
-    const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
-    const tree = this.contextTree(context);
-    const { inline, destination: target } = action;
-    const copy = { objects: this.objects, tree, taking: action, inline, target, firstSeen, directory, committedAt };
-    await copyContext(copy, destination);
-    firstSeen.save();
+  private async copyOfContext(request: WorkerRequest & { readonly type: "copy-context" }): Promise<LayerRef | null> {
+    const { action, context, parents } = request;
+    using reuse = this.reuseOf(request);
+    const layer = await this.onTree(
+      parents,
+      async (tree, account) => {
+        const { directory, committedAt } = context;
+        const destination = copyDestination(tree, action, account);
+        const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
+        const from = { objects: this.objects, tree: this.contextTree(context), taking: action, inline: action.inline };
+        const to = { target: action.destination, firstSeen, directory, committedAt };
+        await copyContext({ ...from, ...to, ...(reuse === undefined ? {} : { reuse }) }, destination);
+        firstSeen.save();
+        destination.finish();
+      },
+      (upperDir) => reuse?.link(upperDir),
+    );
+    if (layer !== null) reuse?.save(layer.digest);
+    return layer;
+  }
+
+  private reuseOf({ reuse }: WorkerRequest & { readonly type: "copy-context" }): Reuse | undefined {
+    if (reuse === undefined) return undefined;
+    const { recordFile, layer } = reuse;
+    return new Reuse({ recordFile, ...(layer === undefined ? {} : { previous: { layer, directory: this.layers.dirOf(layer) } }) });
   }
 
   private onOrigin<T>(origin: readonly Digest[], body: (tree: RootedTree) => T): T {
@@ -309,7 +321,12 @@ export class StepExecutor implements AsyncDisposable {
     }
   }
 
-  private onTree(parents: readonly Digest[], body: (tree: RootedTree, account: DiskAccount) => Promise<void>): Promise<LayerRef | null> {
+  /** `after`: what is to be done to the upper directory once nothing stands on it any more. */
+  private onTree(
+    parents: readonly Digest[],
+    body: (tree: RootedTree, account: DiskAccount) => Promise<void>,
+    after: (upperDir: string) => void = () => undefined,
+  ): Promise<LayerRef | null> {
     return this.onFreshLayer(async (upper, account) => {
       const mounted = mountLayers(this.options.scratchDir, this.dirsOf(parents), upper);
       try {
@@ -318,6 +335,7 @@ export class StepExecutor implements AsyncDisposable {
       } finally {
         mounted.unmount();
       }
+      after(upper.upperDir);
     });
   }
 

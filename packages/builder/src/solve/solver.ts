@@ -1,6 +1,8 @@
+import { join } from "node:path";
 import type { LayerStore, ResolvedBase } from "@plimsoll/containers";
 import { AppError, type BuildLimits, type Digest, type Image, type ImageConfig, type LayerRef } from "@plimsoll/core";
 import type { CacheMounts } from "../cache/cache-mounts.ts";
+import { recordedLayer } from "../cache/copy-record.ts";
 import type { StepCache, StepResult } from "../cache/step-cache.ts";
 import type { Taking } from "../context/filter.ts";
 import { PatternError } from "../context/pattern.ts";
@@ -49,6 +51,8 @@ export interface SolverOptions {
   /** For people. */
   readonly namespaceName: string | undefined;
   readonly cacheMounts: CacheMounts;
+  /** Where records of what COPY took are kept. */
+  readonly copiesDir: string;
   /** Of the app, by name. */
   readonly secrets: Readonly<Record<string, string>>;
   /** Seconds since 1970: no file of the layers is younger. */
@@ -185,9 +189,12 @@ export class Solver {
     const { recipe } = this.options;
     const parents = action.link ? [] : below;
     const contents = await this.contextContents(step, action);
-    return this.cached(step, copyKey(parents, action, contents), () =>
-      this.execute(step, { type: "copy-context", action, parents, context: recipe.source }),
-    );
+    const recordFile = join(this.options.copiesDir, this.nameOf(copyKey([], action, [])));
+    return this.cached(step, copyKey(parents, action, contents), () => {
+      const before = recordedLayer(recordFile);
+      const reuse = { recordFile, ...(before !== undefined && this.holdDigest(before) ? { layer: before } : {}) };
+      return this.execute(step, { type: "copy-context", action, parents, context: recipe.source, reuse });
+    });
   }
 
   private async add(step: Step, action: AddAction, below: readonly Digest[]): Promise<StepResult> {
@@ -330,9 +337,12 @@ export class Solver {
 
   /** Keeps a layer for as long as this build runs; false when it is not there. */
   private hold(layer: LayerRef | null): boolean {
-    if (layer === null) return true;
-    this.options.held.add(layer.digest);
-    return this.options.layers.has(layer.digest);
+    return layer === null || this.holdDigest(layer.digest);
+  }
+
+  private holdDigest(digest: Digest): boolean {
+    this.options.held.add(digest);
+    return this.options.layers.has(digest);
   }
 
   private async enter(): Promise<void> {
