@@ -1,9 +1,9 @@
-import { appendFileSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { followLog, LogParser, tailLog } from "./log-files.ts";
+import { followLog, LogParser, rotateLog, tailLog } from "./log-files.ts";
 
 const T = "2026-01-01T00:00:00.000000000+00:00";
 
@@ -102,5 +102,26 @@ describe("a reader that comes back with a cursor", () => {
       if (seen.push(cursor) === 3) break;
     }
     expect(tailLog(dir, 10).map(({ cursor }) => cursor)).toEqual(seen);
+  });
+});
+
+describe("what is kept of a log", () => {
+  it.each([
+    ["many small files: as many as it may have", [100, 100, 100, 100, 100, 100], 5],
+    ["files that grew beyond their size before they were put aside: as much as it may have", [150, 150, 150, 150], 2],
+    ["one that alone is more than all: that one", [900, 900], 1],
+  ])("%s", (_, sizes, kept) => {
+    const dir = mkdtempSync(join(tmpdir(), "plimsoll-log-budget-"));
+    try {
+      for (const size of sizes) {
+        writeFileSync(join(dir, "log"), Buffer.alloc(size));
+        expect(rotateLog(dir, join(dir, "no-monitor"), { maxBytes: 100, keep: 5 })).toBe(true);
+      }
+      const names = readdirSync(dir);
+      expect(names.sort()).toEqual(sizes.map((_, index) => `log.${index + 1}`).slice(-Math.min(kept, 4)));
+      expect(names.reduce((sum, name) => sum + statSync(join(dir, name)).size, 0)).toBeLessThanOrEqual(Math.max(500, sizes.at(-1) ?? 0));
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
   });
 });

@@ -29,7 +29,10 @@ export interface LogLine {
 export interface LogPolicy {
   /** Size at which the current file is put aside. */
   readonly maxBytes: number;
-  /** Files kept, the current one among them. */
+  /**
+   * Files kept at most, the current one among them. A program that writes much between two looks makes larger ones: those that were put
+   * aside have no more than `(keep - 1) * maxBytes` together, or are one.
+   */
   readonly keep: number;
 }
 
@@ -62,8 +65,21 @@ export function rotateLog(dir: string, controlFifo: string, policy: LogPolicy): 
     // The monitor is gone: the next run makes a new file.
     if (errorCode(error) !== "ENXIO" && errorCode(error) !== "ENOENT") throw error;
   }
-  for (const { name } of former.slice(0, Math.max(0, former.length + 2 - policy.keep))) rmSync(join(dir, name), { force: true });
+  for (const name of tooMany(dir, policy)) rmSync(join(dir, name), { force: true });
   return true;
+}
+
+/** Of the files put aside, all older ones from the first on that is too many or too much. */
+function tooMany(dir: string, { maxBytes, keep }: LogPolicy): readonly string[] {
+  const newestFirst = rotatedFiles(dir)
+    .toReversed()
+    .map(({ name }) => name);
+  let bytes = 0;
+  const kept = newestFirst.findIndex((name, index) => {
+    bytes += sizeOf(join(dir, name));
+    return index > 0 && (index >= keep - 1 || bytes > (keep - 1) * maxBytes);
+  });
+  return kept < 0 ? [] : newestFirst.slice(kept);
 }
 
 /** The last lines, oldest first; none when there is no log. */
