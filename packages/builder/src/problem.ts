@@ -34,8 +34,10 @@ export function problemAt(at: SourceLocation, reason: BuildFailure["reason"], me
   });
 }
 
-/** What a Dockerfile says may be as long as it likes, and stands in the middle: what is wrong and what to do is left whole. */
+/** What a Dockerfile says may be as long as it likes, and stands in the middle: what is wrong and what to do is left whole. What a
+ * terminal would obey is not shown. */
 function readable(message: string): string {
-  const line = message.replace(/\s+/g, " ");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  const line = message.replace(/\s+/g, " ").replace(/[\0-\x1f\x7f-\x9f]/g, "\uFFFD");
   return line.length <= 2 * READABLE ? line : `${line.slice(0, READABLE)}…${line.slice(-READABLE)}`;
 }

@@ -123,8 +123,8 @@ function couldMatchBelow(pattern: readonly string[], directory: readonly string[
   for (const [index, name] of directory.entries()) {
     const segment = pattern[index];
     if (segment === undefined) return false;
-    // `**` crosses directories; a [^x] group may match a slash; both make depth meaningless.
-    if (segment.includes("**") || segment.includes("[")) return true;
+    // `**` crosses directories; a [^x] group may match a slash, and a backslash may escape one: they make depth meaningless.
+    if (segment.includes("**") || /[[\\]/.test(segment)) return true;
     if (!segmentMatcher(segment)(name)) return false;
   }
   return pattern.length > directory.length;

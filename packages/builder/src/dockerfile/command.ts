@@ -6,7 +6,7 @@ import type { RawInstruction } from "./lines.ts";
 export function readCommand(raw: RawInstruction, text = raw.rest): Command {
   const argv = readJson(raw.keyword, text, raw.at);
   if (argv !== undefined) return { form: "exec", argv };
-  if (text === "") throw problemAt(raw.at, "dockerfile", `${raw.keyword} needs a command.`);
+  if (text === "") throw problemAt(raw.at, "dockerfile", `${raw.keyword} needs a command, as in ${raw.keyword} node server.js`);
   return { form: "shell", line: text };
 }
 

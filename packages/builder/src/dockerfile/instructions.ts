@@ -79,7 +79,7 @@ function readFrom(raw: RawInstruction): FromInstruction {
   const flags = Flags.read(raw, { platform: "text" });
   const words = raw.rest === "" ? [] : raw.rest.split(SPACES);
   const [base, as, name] = words;
-  const wrong = "FROM takes an image, and optionally AS and a stage name: FROM node:22-slim AS build.";
+  const wrong = "FROM takes an image, and optionally AS and a stage name, as in FROM node:22-slim AS build.";
   if (base === undefined || (words.length !== 1 && words.length !== 3)) throw problemAt(raw.at, "dockerfile", wrong);
   const platform = flags.text("platform");
   const result = { type: "from", at: raw.at, base, ...(platform === undefined ? {} : { platform }) } as const;
@@ -89,7 +89,7 @@ function readFrom(raw: RawInstruction): FromInstruction {
     throw problemAt(
       raw.at,
       "dockerfile",
-      `"${name.slice(0, 100)}" cannot name a stage; names start with a letter and have only letters, digits, - _ and .`,
+      `"${name.slice(0, 100)}" cannot name a stage; choose a name that starts with a letter and has only letters, digits, - _ and .`,
     );
   }
   return { ...result, name: name.toLowerCase() };

@@ -45,7 +45,7 @@ export function readKeyValues(keyword: string, rest: string, escapeChar: Escape)
   for (const word of words) {
     const equals = word.indexOf("=");
     if (equals < 0) return `"${word}" has no =; write name=value, with quotes around a value that has blanks`;
-    if (equals === 0) return `"${word}" has no name before the =`;
+    if (equals === 0) return `"${word}" has no name before the =; write name=value`;
     pairs.push([word.slice(0, equals), word.slice(equals + 1)]);
   }
   return pairs;

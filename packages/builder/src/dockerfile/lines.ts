@@ -168,7 +168,7 @@ function readMarksAt(line: string, at: SourceLocation): readonly HeredocMark[] {
     return readMarks(line);
   } catch (error) {
     if (!(error instanceof WordError)) throw error;
-    throw problemAt(at, "dockerfile", `The name of a heredoc (<<) cannot be read: ${error.message}. Close the quote.`);
+    throw problemAt(at, "dockerfile", `The name of a heredoc (<<) cannot be read: ${error.message}.`);
   }
 }
 

@@ -86,7 +86,8 @@ class Lexer {
 
   /** Reads up to `stop` (consumed), or to the end when `stop` is empty. */
   read(stop: string, rawEscapes: boolean): { text: string; words: readonly string[] } {
-    if (++this.depth > MAX_DEPTH) throw new WordError(`variables are nested more than ${MAX_DEPTH} deep`);
+    if (++this.depth > MAX_DEPTH)
+      throw new WordError(`variables are nested more than ${MAX_DEPTH} deep; give the inner ones names of their own with ARG`);
     const outer = this.rawEscapes;
     this.rawEscapes = rawEscapes;
     try {
@@ -134,7 +135,7 @@ class Lexer {
         words.addChar(char);
       }
     }
-    if (stop !== "") throw new WordError(`it ends where a matching ${stop} is expected`);
+    if (stop !== "") throw new WordError(`it ends where a matching ${stop} is expected; add it`);
     return { text, words: words.flush() };
   }
 
@@ -144,7 +145,7 @@ class Lexer {
     let text = quote;
     for (;;) {
       const char = this.next();
-      if (char === undefined) throw new WordError("a single quote (') is never closed");
+      if (char === undefined) throw new WordError("a single quote (') is never closed; close it, or write \\' where it is meant literally");
       if (char === "'") return text + quote;
       text += char;
     }
@@ -156,7 +157,7 @@ class Lexer {
     let text = quote;
     for (;;) {
       const char = this.peek();
-      if (char === undefined) throw new WordError('a double quote (") is never closed');
+      if (char === undefined) throw new WordError('a double quote (") is never closed; close it, or write \\" where it is meant literally');
       if (char === "$") {
         const value = this.readDollar();
         this.budget.spend(value.length);
@@ -204,13 +205,13 @@ class Lexer {
     }
     this.position++;
     const first = this.peek();
-    if (first === undefined) throw new WordError("${ is never closed with }");
+    if (first === undefined) throw new WordError("${ is never closed; add the }");
     if (first === "{" || first === "}" || first === ":") throw new WordError("${…} needs a variable name, as in ${NAME}");
     const name = this.readName();
     const operator = this.next();
     switch (operator) {
       case undefined:
-        throw new WordError("${ is never closed with }");
+        throw new WordError("${ is never closed; add the }");
       case "}": {
         const value = this.variables.get(name);
         return value ?? (this.options.keepUnset ? `\${${name}}` : "");
@@ -241,7 +242,7 @@ class Lexer {
         return isSet ? word : "";
       case "?":
         if (isSet) return value;
-        throw new WordError(`${name}: ${word === "" ? unsetAdvice(name, value) : word}`);
+        throw new WordError(`${name}: ${word === "" ? "it" : `${word} – it`} ${unsetAdvice(name, value)}`);
       default: {
         const longest = word.startsWith(operator);
         return trimGlob(value ?? "", longest ? word.slice(1) : word, operator === "#" ? "start" : "end", longest, this.budget);

@@ -46,5 +46,5 @@ function numbered({ stages }: Dockerfile, { from, at, current }: OriginName): Or
   const index = Number(from);
   if (index < current) return { kind: "stage", index };
   const reason = index >= stages.length ? `the last stage has number ${stages.length - 1}` : "only stages above this one can be taken from";
-  throw problemAt(at, "dockerfile", `There is no stage ${from.slice(0, 20)} to take from here: ${reason}.`);
+  throw problemAt(at, "dockerfile", `There is no stage ${from.slice(0, 20)} to take from here: ${reason}; name one of those.`);
 }

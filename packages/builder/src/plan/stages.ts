@@ -198,7 +198,7 @@ function findTarget(dockerfile: Dockerfile, target: string | undefined, byName: 
   const index = byName.get(target.toLowerCase()) ?? (/^\d+$/.test(target) ? Number(target) : undefined);
   if (index !== undefined && index < dockerfile.stages.length) return index;
   const names = [...byName.keys()];
-  const known = names.length === 0 ? "no stage has a name" : `its stages are ${names.join(", ")}`;
+  const known = names.length === 0 ? "no stage has a name: add AS and a name to a FROM line" : `its stages are ${names.join(", ")}`;
   const at = { file: dockerfile.file, line: dockerfile.stages.at(-1)?.from.at.line ?? 1 };
   throw problemAt(at, "dockerfile", `${dockerfile.file} has no stage "${target.slice(0, 100)}"; ${known}.`);
 }

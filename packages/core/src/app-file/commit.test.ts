@@ -28,6 +28,11 @@ describe("what a commit says of its app", () => {
     expect(both.config?.processes).toEqual({ web: { replicas: 3 } });
   });
 
+  it("takes a name for nothing but a name", async () => {
+    const { config } = await says({ Procfile: "constructor: node a.js\n" });
+    expect(config?.processes).toEqual({ constructor: { command: ["/bin/sh", "-c", "node a.js"] } });
+  });
+
   it.each([
     ["web node", "Procfile:1:1: is no `name: command`"],
     ["web:", "Procfile:1:1: `web` has no command"],

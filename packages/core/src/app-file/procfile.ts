@@ -21,7 +21,7 @@ export function readProcfile(text: string, file: string): Readonly<Record<string
     if (name === undefined) problem("is no `name: command`; write `web: node server.js`");
     else if (!NAME_PATTERN.test(name)) problem(`the name \`${name}\` must be 1 to 40 of a-z, 0-9 and -, starting with a letter`);
     else if (command === "") problem(`\`${name}\` has no command; write \`${name}: node server.js\``);
-    else if (commands[name] !== undefined) problem(`\`${name}\` is there twice; remove one of them`);
+    else if (Object.hasOwn(commands, name)) problem(`\`${name}\` is there twice; remove one of them`);
     else commands[name] = command;
   }
   if (problems.length > 0) throw refused(problems);

@@ -19,6 +19,8 @@ const MAX_PROBLEMS = 20;
 const MAX_ALIASES = 50;
 
 const MAX_DEPTH = 40;
+/** Characters at the beginning and at the end of a message: what is wrong and what to do. */
+const READABLE = 200;
 
 /** What the YAML library words for programmers. */
 const PARSE_ERRORS: Readonly<Record<string, string>> = { MULTIPLE_DOCS: "is one document; remove what is from this line on" };
@@ -53,10 +55,19 @@ export function readAppFile(text: string, file: string): AppFile {
 
 /** One error of all the problems, in the order of the file. */
 export function refused(problems: readonly FileProblem[]): AppError {
-  const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const sorted = problems
+    .toSorted((a, b) => a.line - b.line || a.column - b.column)
+    .map((problem) => ({ ...problem, message: readable(problem.message) }));
   const shown = sorted.slice(0, MAX_PROBLEMS).map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`);
   const more = sorted.length > MAX_PROBLEMS ? [`… and ${sorted.length - MAX_PROBLEMS} more`] : [];
   return new AppError("invalid", [...shown, ...more].join("\n"), { details: { problems: sorted.slice(0, MAX_PROBLEMS) } });
+}
+
+/** On one line, what is quoted of the file shortened, and nothing that a terminal would obey. */
+function readable(message: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  const line = message.replace(/\s+/g, " ").replace(/[\0-\x1f\x7f-\x9f]/g, "\uFFFD");
+  return line.length <= 2 * READABLE ? line : `${line.slice(0, READABLE)}…${line.slice(-READABLE)}`;
 }
 
 function plainData(document: Document.Parsed, refuse: (message: string) => AppError): unknown {
@@ -99,7 +110,8 @@ function explain(issue: z.core.$ZodIssue, document: Document.Parsed): readonly F
 
 function unknownKey(key: string, path: readonly (string | number)[], document: Document.Parsed): Found {
   const offset = keyOffset(document, path, key);
-  const sentence = REFUSED[path.length === 0 ? key : `${path[0]}.${key}`];
+  const named = path.length === 0 ? key : `${path[0]}.${key}`;
+  const sentence = Object.hasOwn(REFUSED, named) ? REFUSED[named] : undefined;
   if (sentence !== undefined) return { offset, message: `\`${key}\`: ${sentence}` };
   const known = knownKeys(path);
   const meant = nearestName(key, known);
