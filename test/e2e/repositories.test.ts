@@ -1,15 +1,16 @@
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Resource } from "@plimsoll/core";
 import { minimalEnv, run } from "@plimsoll/exec";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { api, inDemo, untilServing } from "../support/api.ts";
-import { type App, createApp, type PushResult } from "../support/app.ts";
+import { type App, createApp } from "../support/app.ts";
+import { fixture, openPage } from "../support/fixture.ts";
 import { insidePlatform, type Platform, type StartedPlatform, usePlatform } from "../support/platform.ts";
+import { isLive, said } from "../support/pushed.ts";
 
 /** Repositories as people have them, really pushed, built and served. */
-const FIXTURES = resolve(import.meta.dirname, "../fixtures");
 const PLIM = resolve(import.meta.dirname, "../../apps/cli/src/main.ts");
 
 /** Also those whose base images, where no registry is reachable, take a minute each to be made from Debian's packages. */
@@ -41,19 +42,7 @@ async function makeApp(name: string): Promise<App> {
 const resource = (name: string) => api<Resource<"App">>(platform, "GET", inDemo(`/apps/${name}`));
 
 /** What somebody who opens the app's URL gets. */
-async function open({ host }: App, path = "/"): Promise<string> {
-  const url = `http://127.0.0.1:${platform.place.httpPort}${path}`;
-  const { stdout } = await run(insidePlatform(platform, ["curl", "-sS", "--max-time", "20", "-H", `Host: ${host}`, url]));
-  return stdout;
-}
-
-/** What the pusher saw, without what git puts before it. */
-const said = ({ text }: PushResult) => text.replaceAll(/^remote: ?/gm, "").replaceAll(/ +$/gm, "");
-
-function isLive(pushed: PushResult): void {
-  expect(pushed.code, pushed.text).toBe(0);
-  expect(said(pushed)).toMatch(/^Live /m);
-}
+const open = ({ host }: App, path = "/") => openPage(platform, host, path);
 
 const DOCKERFILE = `FROM node:22
 ARG GREETING=none
@@ -204,11 +193,3 @@ describe("a repository without a Dockerfile", () => {
     expect(said(pushed)).toMatch(/Looked for: go\.mod \(Go\); requirements\.txt[\s\S]*Add a Dockerfile/);
   });
 });
-
-/** All files of a fixture, by path. */
-async function fixture(name: string): Promise<Readonly<Record<string, string>>> {
-  const directory = join(FIXTURES, name);
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return Object.fromEntries(await Promise.all(files.map(async (path) => [relative(directory, path), await readFile(path, "utf8")])));
-}
