@@ -10,7 +10,8 @@ import type { TestHost, TestUser } from "../../packages/api/src/testing/fixture.
 import { placeBuild } from "../../packages/api/src/testing/seed.ts";
 import { importDirectory } from "../../packages/containers/src/base-images/registry.ts";
 import { forge } from "./forge.ts";
-import { archive, entry, ociImage, type RegistryWorld, startRegistryWorld } from "./world.ts";
+import { archive, entry, ociImage } from "./oci-layout.ts";
+import { type RegistryWorld, startRegistryWorld } from "./world.ts";
 
 const MIB = 1024 ** 2;
 const COMMIT = "4f2c1d9000000000000000000000000000000000";
@@ -369,7 +370,7 @@ describe("the registry", () => {
       expect([status, text]).toEqual([400, expect.stringContaining("larger than 4 MiB")]);
 
     expect((await push(ana, "acme/lab/shop:fits", ociImage(join(world.directory, "fits"), "x", 3 * MIB).directory)).code).toBe(0);
-    const full = await push(ana, "acme/lab/shop:more", ociImage(join(world.directory, "more"), "y", 9 * MIB).directory);
+    const full = await push(ana, "acme/lab/shop:more", ociImage(join(world.directory, "more"), "y", 7 * MIB).directory);
     expect(full.stderr).toMatch(/may have 6 MiB in the registry/);
     // What another namespace has does not count here.
     expect((await push(ana, "acme/store/cart:fits", join(world.directory, "fits"))).code).toBe(0);

@@ -1,12 +1,10 @@
-import { createHash, randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { gzipSync } from "node:zlib";
 import { createLogger, systemClock } from "@plimsoll/config";
 import { LayerStore } from "@plimsoll/containers";
 import { type ChildProcess, minimalEnv, run, start } from "@plimsoll/exec";
@@ -16,7 +14,6 @@ import { ensureRegistryKey, readRegistryKey } from "../../apps/server/src/regist
 import type { ApiPorts } from "../../packages/api/src/context.ts";
 import { Registry } from "../../packages/api/src/registry/registry.ts";
 import { type Fixture, startFixture, type TestHost } from "../../packages/api/src/testing/fixture.ts";
-import { TAR_END, type TarEntry, tarHeader, tarPadding } from "../../packages/containers/src/tar.ts";
 import { layoutOf } from "../../scripts/platform/layout.ts";
 import { ensureRegistryFiles, registrySpec } from "../../scripts/platform/registry.ts";
 import type { Wanted } from "../../scripts/platform/wanted.ts";
@@ -171,75 +168,4 @@ async function answer(fixture: Fixture, request: IncomingMessage, response: Serv
   response.writeHead(answered.status, Object.fromEntries(answered.headers));
   for await (const chunk of answered.body ?? []) response.write(chunk);
   response.end();
-}
-
-export function entry(path: string, content = "", more: Partial<TarEntry> = {}): Buffer {
-  const described: TarEntry = {
-    type: "file",
-    path: Buffer.from(path),
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    size: Buffer.byteLength(content),
-    mtimeSeconds: 1_700_000_000,
-    linkTarget: Buffer.alloc(0),
-    devMajor: 0,
-    devMinor: 0,
-    xattrs: new Map(),
-    ...more,
-  };
-  return Buffer.concat([tarHeader(described), Buffer.from(content), tarPadding(described.size)]);
-}
-
-export function archive(...entries: readonly Buffer[]): Buffer {
-  return Buffer.concat([...entries, TAR_END]);
-}
-
-const digestOf = (bytes: Buffer) => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-
-/** A directory in OCI's layout with one image of one layer, which skopeo takes as `oci:<directory>:latest`. */
-export function ociImage(
-  directory: string,
-  content: string,
-  paddingBytes = 0,
-): { readonly directory: string; readonly layer: string; readonly manifest: string } {
-  const blobs = join(directory, "blobs/sha256");
-  mkdirSync(blobs, { recursive: true });
-  const put = (bytes: Buffer) => {
-    const digest = digestOf(bytes);
-    writeFileSync(join(blobs, digest.slice(7)), bytes);
-    return { digest, size: bytes.length };
-  };
-  const files = [entry("hello", content)];
-  if (paddingBytes > 0) files.push(entry("padding", randomBytes(paddingBytes / 2).toString("hex")));
-  const tar = archive(...files);
-  const layer = put(gzipSync(tar));
-  const config = put(
-    Buffer.from(
-      JSON.stringify({
-        architecture: process.arch === "arm64" ? "arm64" : "amd64",
-        os: "linux",
-        config: { Cmd: ["/hello"] },
-        rootfs: { type: "layers", diff_ids: [digestOf(tar)] },
-      }),
-    ),
-  );
-  const manifest = put(
-    Buffer.from(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType: "application/vnd.oci.image.manifest.v1+json",
-        config: { mediaType: "application/vnd.oci.image.config.v1+json", ...config },
-        layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", ...layer }],
-      }),
-    ),
-  );
-  writeFileSync(join(directory, "oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
-  const index = {
-    mediaType: "application/vnd.oci.image.manifest.v1+json",
-    ...manifest,
-    annotations: { "org.opencontainers.image.ref.name": "latest" },
-  };
-  writeFileSync(join(directory, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [index] }));
-  return { directory, layer: layer.digest, manifest: manifest.digest };
 }

@@ -27,33 +27,43 @@ export class Budgets {
 
   /** Throws `quota_exceeded`, with a sentence that begins with `what`, when so many more bytes have no room. */
   async admit(repository: RepositoryName, bytes: number, what: string): Promise<void> {
-    const { usedBytes, addedBytes } = await this.#budget(repository);
-    if (usedBytes + addedBytes + bytes > this.limitBytes) throw this.#full(repository, what);
+    if (this.#isOver(await this.#budget(repository), bytes) && this.#isOver(await this.#count(repository), bytes))
+      throw this.#full(repository, what);
   }
 
   /** Counts bytes as they come in; throws like `admit` at the one that has no room. */
-  async counter(repository: RepositoryName): Promise<(bytes: number) => void> {
-    const budget = await this.#budget(repository);
-    return (bytes) => {
+  async counter(repository: RepositoryName): Promise<(bytes: number) => Promise<void>> {
+    let budget = await this.#budget(repository);
+    return async (bytes) => {
       budget.addedBytes += bytes;
-      if (budget.usedBytes + budget.addedBytes > this.limitBytes) throw this.#full(repository, "The upload was ended.");
+      if (!this.#isOver(budget, 0)) return;
+      // What was removed meanwhile, or was there already, makes room: counted anew before it is refused.
+      budget = await this.#count(repository);
+      if (this.#isOver(budget, 0)) throw this.#full(repository, "The upload was ended.");
     };
   }
 
+  #isOver({ usedBytes, addedBytes }: Budget, bytes: number): boolean {
+    return usedBytes + addedBytes + bytes > this.limitBytes;
+  }
+
+  /** As counted a moment ago. */
   async #budget(repository: RepositoryName): Promise<Budget> {
-    const key = `${repository.team}/${repository.namespace}`;
-    const nowMs = this.#clock.now().getTime();
-    const known = await this.#known.get(key);
-    if (known !== undefined && nowMs - known.atMs < FRESH_MS) return known;
-    const fresh = this.#files
+    const known = await this.#known.get(keyOf(repository));
+    return known !== undefined && this.#clock.now().getTime() - known.atMs < FRESH_MS ? known : this.#count(repository);
+  }
+
+  async #count(repository: RepositoryName): Promise<Budget> {
+    const atMs = this.#clock.now().getTime();
+    const counted = this.#files
       .bytesOf(repository.team, repository.namespace)
-      .then((usedBytes) => ({ atMs: nowMs, usedBytes, addedBytes: 0 }))
+      .then((usedBytes) => ({ atMs, usedBytes, addedBytes: 0 }))
       .catch((error: unknown) => {
-        this.#known.delete(key);
+        this.#known.delete(keyOf(repository));
         throw error;
       });
-    this.#known.set(key, fresh);
-    return fresh;
+    this.#known.set(keyOf(repository), counted);
+    return counted;
   }
 
   #full({ team, namespace }: RepositoryName, what: string): AppError {
@@ -63,4 +73,8 @@ export class Budgets {
       `${what} Namespace ${team}/${namespace} may have ${limit} in the registry, and has no room for it: plim images lists what there is, plim images delete makes room within a day.`,
     );
   }
+}
+
+function keyOf({ team, namespace }: RepositoryName): string {
+  return `${team}/${namespace}`;
 }

@@ -19,8 +19,8 @@ const HOP_BY_HOP = new Set(["connection", "keep-alive", "transfer-encoding", "up
 
 export interface Forwarding {
   readonly path: string;
-  /** Told of each piece of the body; ends the request by throwing. */
-  readonly count?: (bytes: number) => void;
+  /** Told of each piece of the body; ends the request by rejecting. */
+  readonly count?: (bytes: number) => Promise<void>;
   /** Instead of the request's own. */
   readonly body?: Buffer;
   /** Once docker-registry has answered, and before the client hears of it. */
@@ -64,12 +64,7 @@ export function forward(
     if (count === undefined) return request.pipe(onward);
     const counted = new Transform({
       transform(chunk: Buffer, _encoding, done) {
-        try {
-          count(chunk.length);
-          done(null, chunk);
-        } catch (error) {
-          done(error as Error);
-        }
+        count(chunk.length).then(() => done(null, chunk), done);
       },
     });
     counted.on("error", (error) => {
