@@ -255,6 +255,36 @@ describe("settings", () => {
     expect(await page.getByRole("button", { name: "Save quota" }).count()).toBe(0);
   });
 
+  it("logs in to a registry, sets mirrors, and shows no password", async () => {
+    shopWorld(api);
+    const items: { registry: string; username?: string; mirrors: string[]; changedAt: string; changedBy: string }[] = [];
+    const changed = { changedAt: new Date().toISOString(), changedBy: "Ana" };
+    api.on("GET", "/namespaces/acme/store/registries", () => ({ items }));
+    api.on("PUT", "/namespaces/acme/store/registries/:registry/credential", ({ registry = "" }, body: { username: string }) => {
+      expect(body).toEqual({ username: "ci", password: "s3cret-token" });
+      items.push({ registry: decodeURIComponent(registry), username: body.username, mirrors: [], ...changed });
+      return undefined;
+    });
+    api.on("PUT", "/namespaces/acme/store/registries/docker.io/mirrors", (_match, { mirrors }: { mirrors: string[] }) => {
+      items.push({ registry: "docker.io", mirrors, ...changed });
+      return undefined;
+    });
+    const page = await open("/acme/store/registries");
+    await page.getByText("Images are pulled as nobody").waitFor();
+    await page.getByRole("textbox", { name: "Registry" }).first().fill("registry.example:5000");
+    await page.getByRole("textbox", { name: "User name" }).fill("ci");
+    await page.getByText("plim registries set registry.example:5000 --user ci").waitFor();
+    await page.getByLabel("Password or token", { exact: true }).fill("s3cret-token");
+    await page.getByRole("button", { name: "Save" }).first().click();
+    const known = page.getByRole("table", { name: "What this namespace has" });
+    await known.getByText("registry.example:5000").waitFor();
+    await page.getByRole("textbox", { name: "Registry" }).last().fill("docker.io");
+    await page.getByRole("textbox", { name: "Mirrors" }).fill("a.example, b.example/hub");
+    await page.getByRole("button", { name: "Save" }).last().click();
+    await known.getByText("b.example/hub").waitFor();
+    expect(await page.content()).not.toContain("s3cret-token");
+  });
+
   it("tries a quota out before it is saved", async () => {
     shopWorld(api);
     api.on("PATCH", "/namespaces/acme/store/quota", (_match, { quota }: { quota: { memoryBytes: number } }) => {

@@ -3,6 +3,7 @@ import type {
   CreatedToken as CreatedTokenSchema,
   HostDisk as HostDiskSchema,
   NamespaceDisk as NamespaceDiskSchema,
+  RegistryEntry as RegistryEntrySchema,
   SshKey as SshKeySchema,
   Token as TokenSchema,
 } from "@plimsoll/contracts";
@@ -14,6 +15,7 @@ export type SshKey = Output<typeof SshKeySchema>;
 export type Token = Output<typeof TokenSchema>;
 export type HostDisk = Output<typeof HostDiskSchema>;
 export type NamespaceDisk = Output<typeof NamespaceDiskSchema>;
+export type RegistryEntry = Output<typeof RegistryEntrySchema>;
 export type CreatedToken = Output<typeof CreatedTokenSchema>;
 export type Branch = Output<typeof BranchSchema>;
 export interface Items<T> {

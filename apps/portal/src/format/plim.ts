@@ -31,6 +31,9 @@ export function plimLines(namespace?: string) {
     env: (app: string, name: string, value: string) => line("env", app, `${name}=${value}`),
     /** The value is read from standard input: on the command line it would stay in the shell's history. */
     secret: (app: string, name: string) => line("secret", app, name),
+    /** The password is asked for on the terminal. */
+    registry: (registry: string, user: string) => line("registries", "set", registry, "--user", user),
+    mirrors: (registry: string, mirrors: readonly string[]) => line("registries", "mirror", registry, ...mirrors),
   };
 }
 

@@ -58,9 +58,18 @@ function Sections({ team, namespace }: { readonly team: string | undefined; read
   if (!team) return <div className={classes.sections} />;
   const sections = [
     ...(namespace
-      ? [{ href: to.namespace(team, namespace), label: t("apps"), active: path !== to.quota(team) && path !== to.disk(team, namespace) }]
+      ? [
+          {
+            href: to.namespace(team, namespace),
+            label: t("apps"),
+            active: ![to.quota(team), to.disk(team, namespace), to.registries(team, namespace)].includes(path),
+          },
+        ]
       : []),
     { href: to.quota(team, namespace), label: t("quota"), active: path === to.quota(team) },
+    ...(namespace
+      ? [{ href: to.registries(team, namespace), label: t("registries"), active: path === to.registries(team, namespace) }]
+      : []),
     ...(namespace ? [{ href: to.disk(team, namespace), label: t("disk"), active: path === to.disk(team, namespace) }] : []),
   ];
   return (

@@ -88,5 +88,12 @@ export function sourceLabel(
   source: Resource<"Build">["spec"]["source"] | undefined,
 ): { readonly short: string; readonly subject: string } | undefined {
   if (!source) return undefined;
-  return source.kind === "git" ? { short: source.commit.slice(0, 7), subject: source.subject } : { short: source.reference, subject: "" };
+  return source.kind === "git"
+    ? { short: source.commit.slice(0, 7), subject: source.subject }
+    : { short: source.reference, subject: pinned(source) };
+}
+
+/** What the reference stood for, in short. */
+function pinned({ digest }: { readonly digest?: string | undefined }): string {
+  return digest === undefined ? "" : digest.slice(0, "sha256:".length + 12);
 }
