@@ -1,6 +1,7 @@
 import type { BuildProgress } from "@plimsoll/contracts";
 import type { BuildEvent, BuildStep, Resource } from "@plimsoll/core";
 import { AppError } from "@plimsoll/core/errors";
+import { adviceLines, excerptLines, warningLine } from "./build-remarks.ts";
 import type { Call } from "./command.ts";
 import { type FollowOptions, followEvents } from "./event-stream.ts";
 import type { AppPlace } from "./place.ts";
@@ -11,11 +12,17 @@ import { duration, plain, size, styled } from "./render.ts";
  * it is is said again whenever it changes. Same events, same lines.
  */
 export class BuildOutput {
+  readonly #advises: boolean;
   #steps = new Map<number, BuildStep>();
   /** The step whose name was printed last. */
   #shown: number | undefined;
   /** Ends of output without a line break yet, by step and stream. */
   #rest = new Map<string, string>();
+
+  /** `advise`: advice is given whole, not in a line. */
+  constructor({ advise = false }: { readonly advise?: boolean } = {}) {
+    this.#advises = advise;
+  }
 
   lines(event: BuildEvent): readonly string[] {
     switch (event.type) {
@@ -25,6 +32,10 @@ export class BuildOutput {
         return [`Build   ${plain(event.dockerfile)}, target ${plain(event.target)}`];
       case "notice":
         return [`  ${plain(event.text)}`];
+      case "warning":
+        return [warningLine(event.warning)];
+      case "advice":
+        return adviceLines(event.advice, !this.#advises);
       case "step-started":
         return this.#heading(event.step);
       case "step-log":
@@ -96,7 +107,7 @@ export function failureLines(failure: NonNullable<Resource<"Build">["status"]["f
     failure.line === undefined
       ? []
       : [`${plain(failure.file ?? "Dockerfile")}:${failure.line}    ${plain(failure.instruction ?? "")}`.trimEnd()];
-  return [...place, ...failure.message.split("\n").map((line) => styled("red", plain(line)))];
+  return [...place, ...excerptLines(failure.excerpt ?? []), ...failure.message.split("\n").map((line) => styled("red", plain(line)))];
 }
 
 /** How a build ended; undefined when its log was left before. */

@@ -14,11 +14,13 @@ import {
   type RegistryAccess,
 } from "@plimsoll/core";
 import { type CgroupDriver, errorCode, type HostLayout } from "@plimsoll/host";
+import { LargestFiles } from "./advice/largest-files.ts";
 import { type CacheBudget, type LayerUse, layersToEvict } from "./cache/budget.ts";
 import { CacheMounts, type CacheMountUse } from "./cache/cache-mounts.ts";
 import { collectCopyRecords } from "./cache/copy-record.ts";
 import { StepCache } from "./cache/step-cache.ts";
 import { GitObjects } from "./context/git-objects.ts";
+import { withExcerpt } from "./dockerfile/excerpt.ts";
 import type { StepKey } from "./plan/keys.ts";
 import { type PlannedStage, planStages, type StagePlan } from "./plan/stages.ts";
 import { fromSteps, listSteps, planSteps } from "./plan/steps.ts";
@@ -29,6 +31,7 @@ import { ioLimit } from "./solve/io-limit.ts";
 import type { BuildNetwork } from "./solve/network.ts";
 import { Progress } from "./solve/progress.ts";
 import { readRecipe } from "./solve/recipe.ts";
+import { lookForLargest, tellAdvice, tellWarnings } from "./solve/remarks.ts";
 import { orAborted, Solver } from "./solve/solver.ts";
 import { buildCgroup, WorkerClient } from "./solve/worker-client.ts";
 import { SpareWorker } from "./solve/worker-process.ts";
@@ -160,6 +163,7 @@ class HostBuilder implements Builder {
   private readonly held = new Map<string, Set<Digest>>();
   private readonly spare: SpareWorker;
   private readonly cacheMounts: CacheMounts;
+  private readonly largestFiles = new LargestFiles();
 
   constructor(options: BuilderOptions) {
     this.options = options;
@@ -197,8 +201,9 @@ class HostBuilder implements Builder {
       const outcome = signal.aborted
         ? { kind: "failure" as const, failure: CANCELLED }
         : failureOf(timeout.signal.aborted ? timeout.signal.reason : error);
-      progress.end({ type: "failed", failure: outcome.failure });
-      return outcome;
+      const failure = withExcerpt(outcome.failure, progress.source);
+      progress.end({ type: "failed", failure });
+      return { ...outcome, failure };
     } finally {
       clearTimeout(timer);
     }
@@ -327,6 +332,8 @@ class HostBuilder implements Builder {
     await using objects = new GitObjects(request.repository);
     const recipe = await readRecipe(objects, request);
     const { dockerfile } = recipe;
+    progress.source = { file: dockerfile.file, text: recipe.text };
+    const largest = lookForLargest(this.largestFiles, request.repository, recipe);
     const buildArgs = request.buildArgs ?? {};
     const sourceDateEpoch = readSourceDateEpoch(buildArgs);
     const planOptions = { architecture, buildArgs, ...(request.target === undefined ? {} : { target: request.target }) };
@@ -342,6 +349,7 @@ class HostBuilder implements Builder {
     for (const [reference, base] of await this.resolveImages(request, plan, unnamed, progress, signal)) bases.set(reference, base);
     for (const { image } of bases.values()) for (const { digest } of image.layers) held.add(digest);
     const configs = new Map([...bases].map(([reference, { image }]) => [reference, image.config]));
+    tellWarnings(recipe, plan, configs, progress);
     const stages = planSteps(plan, configs, { escape: dockerfile.escape, buildArgs, architecture });
     const firstSeen = createHash("sha256").update(request.repository).digest("hex").slice(0, 32);
     await using worker = new WorkerClient({
@@ -382,6 +390,7 @@ class HostBuilder implements Builder {
       signal,
     });
     const solution = await solver.solve(plan.target);
+    tellAdvice(recipe, plan, solution, largest(), progress);
     const image = await images.put(solution.config, solution.layers);
     const total = (refs: typeof image.layers) => refs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     return tell({

@@ -19,6 +19,40 @@ export interface BuildLimits {
 /** Room for the largest of ordinary images, several times over, and for no accident. */
 export const DEFAULT_BUILD_DISK = { diskBytes: 8 * 1024 ** 3, diskFiles: 500_000 } as const;
 
+/** A line of a recipe, beside what is said about it. */
+export interface ExcerptLine {
+  /** 1-based. */
+  readonly line: number;
+  readonly text: string;
+  /** What is said is about this line; the others are around it. */
+  readonly marked?: boolean;
+}
+
+/** What a check found in a Dockerfile that is built all the same. */
+export interface BuildWarning {
+  /** As the field names it: `JSONArgsRecommended`. */
+  readonly check: string;
+  /** What is wrong and what to write instead. */
+  readonly message: string;
+  readonly file: string;
+  /** 1-based. */
+  readonly line: number;
+  readonly excerpt?: readonly ExcerptLine[];
+}
+
+/** What would make builds faster, images smaller or apps safer: never a reason to fail. */
+export interface BuildAdvice {
+  readonly about: "context" | "layers" | "order" | "user" | "base" | "ignore";
+  /** What was found. */
+  readonly message: string;
+  /** What it costs. */
+  readonly why: string;
+  /** What to type. */
+  readonly fix: string;
+  readonly file?: string;
+  readonly line?: number;
+}
+
 /** Why a build did not make an image, as told to the person who pushed. */
 export interface BuildFailure {
   readonly reason:
@@ -42,6 +76,8 @@ export interface BuildFailure {
   /** The instruction as written. */
   readonly instruction?: string;
   readonly exitCode?: number;
+  /** The line of `file` with what stands around it. */
+  readonly excerpt?: readonly ExcerptLine[];
   /** Last lines of the step's output. */
   readonly logTail?: readonly string[];
 }
@@ -78,6 +114,8 @@ export type BuildEvent =
       readonly written?: WrittenRecipe;
     }
   | { readonly type: "notice"; readonly atMs: number; readonly text: string }
+  | { readonly type: "warning"; readonly atMs: number; readonly warning: BuildWarning }
+  | { readonly type: "advice"; readonly atMs: number; readonly advice: readonly BuildAdvice[] }
   | { readonly type: "step-started"; readonly atMs: number; readonly step: number }
   | { readonly type: "step-log"; readonly atMs: number; readonly step: number; readonly stream: "stdout" | "stderr"; readonly text: string }
   | {
@@ -86,6 +124,8 @@ export type BuildEvent =
       readonly step: number;
       readonly outcome: "cached" | "done" | "failed";
       readonly durationMs: number;
+      /** Of a cached step: how long it took when it ran, where that is known. */
+      readonly savedMs?: number;
     }
   | { readonly type: "done"; readonly atMs: number; readonly image: Image; readonly sizeBytes: number; readonly newBytes: number }
   | { readonly type: "failed"; readonly atMs: number; readonly failure: BuildFailure };

@@ -1,6 +1,16 @@
 export { applyCommitConfig } from "./app-file/apply.ts";
 export type { CommitConfig } from "./app-file/commit-config.ts";
-export { type BuildEvent, type BuildFailure, type BuildLimits, type BuildStep, DEFAULT_BUILD_DISK, type WrittenRecipe } from "./build.ts";
+export {
+  type BuildAdvice,
+  type BuildEvent,
+  type BuildFailure,
+  type BuildLimits,
+  type BuildStep,
+  type BuildWarning,
+  DEFAULT_BUILD_DISK,
+  type ExcerptLine,
+  type WrittenRecipe,
+} from "./build.ts";
 export { assertBuildLimits, limitsOfBuild, memoryToRetry, typedBytes } from "./build-limits.ts";
 export { appCharges, type ProcessCharge, totalCharge } from "./charge.ts";
 export { AppError, type AppErrorOptions, type ErrorCode, errorText, ifThere, type Retry, toAppError } from "./errors.ts";

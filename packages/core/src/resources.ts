@@ -128,6 +128,7 @@ export const BuildFailureSchema: z.ZodType<BuildFailure> = z.object({
   line: z.int().optional(),
   instruction: z.string().optional(),
   exitCode: z.int().optional(),
+  excerpt: z.array(z.object({ line: z.int(), text: z.string(), marked: z.boolean().optional() })).optional(),
   logTail: z.array(z.string()).optional(),
 });
 

@@ -8,6 +8,8 @@ import type { StepKey } from "../plan/keys.ts";
 /** What a step came to: the layer it added, or null where it changed nothing. */
 export interface StepResult {
   readonly layer: LayerRef | null;
+  /** How long it took to make, where that is known. */
+  readonly tookMs?: number;
 }
 
 const HALF_WRITTEN = /^\.new-\d+-\d+$/;
@@ -96,10 +98,13 @@ function read(path: string): StepResult | undefined {
 function check(value: unknown): StepResult | undefined {
   if (typeof value !== "object" || value === null || !("layer" in value)) return undefined;
   const { layer } = value;
-  if (layer === null) return { layer };
+  const took = "tookMs" in value && typeof value.tookMs === "number" ? { tookMs: value.tookMs } : {};
+  if (layer === null) return { layer, ...took };
   if (typeof layer !== "object" || !("digest" in layer) || !("sizeBytes" in layer)) return undefined;
   const { digest, sizeBytes } = layer;
-  return typeof digest === "string" && isDigest(digest) && typeof sizeBytes === "number" ? { layer: { digest, sizeBytes } } : undefined;
+  return typeof digest === "string" && isDigest(digest) && typeof sizeBytes === "number"
+    ? { layer: { digest, sizeBytes }, ...took }
+    : undefined;
 }
 
 function touch(path: string): void {

@@ -1,4 +1,5 @@
-import type { BuildEvent, BuildStep, WrittenRecipe } from "@plimsoll/core";
+import type { BuildAdvice, BuildEvent, BuildStep, BuildWarning, WrittenRecipe } from "@plimsoll/core";
+import type { SourceText } from "../dockerfile/excerpt.ts";
 
 type Unstamped<T = BuildEvent> = T extends BuildEvent ? Omit<T, "atMs"> : never;
 
@@ -10,6 +11,8 @@ export class Progress {
   private readonly nowMs: () => number;
   private readonly beganMs: number;
   private over = false;
+  /** The recipe, once it is read: what failures show lines of. */
+  source: SourceText | undefined;
 
   constructor(onEvent: (event: BuildEvent) => void, nowMs: () => number) {
     this.onEvent = onEvent;
@@ -25,15 +28,27 @@ export class Progress {
     this.emit({ type: "notice", text });
   }
 
-  cached(step: number): void {
-    this.emit({ type: "step-done", step, outcome: "cached", durationMs: 0 });
+  warning(warning: BuildWarning): void {
+    this.emit({ type: "warning", warning });
   }
 
-  started(step: number): { done(outcome: "cached" | "done" | "failed"): void } {
+  advice(advice: readonly BuildAdvice[]): void {
+    this.emit({ type: "advice", advice });
+  }
+
+  /** `savedMs`: what it took when it ran. */
+  cached(step: number, savedMs?: number): void {
+    this.emit({ type: "step-done", step, outcome: "cached", durationMs: 0, ...(savedMs === undefined ? {} : { savedMs }) });
+  }
+
+  started(step: number): { done(outcome: "cached" | "done" | "failed", savedMs?: number): void } {
     const startedMs = this.nowMs();
     this.emit({ type: "step-started", step });
     return {
-      done: (outcome) => this.emit({ type: "step-done", step, outcome, durationMs: outcome === "cached" ? 0 : this.nowMs() - startedMs }),
+      done: (outcome, savedMs) => {
+        if (outcome === "cached") this.cached(step, savedMs);
+        else this.emit({ type: "step-done", step, outcome, durationMs: this.nowMs() - startedMs });
+      },
     };
   }
 

@@ -4,6 +4,7 @@ import type { DetectedRecipe } from "@plimsoll/detect";
 import { type GitObjects, parseCommit } from "../context/git-objects.ts";
 import { IgnoreRules } from "../context/ignore.ts";
 import { type ContextNode, ContextTree } from "../context/tree.ts";
+import { excerpted } from "../dockerfile/excerpt.ts";
 import { type Dockerfile, parseDockerfile } from "../dockerfile/parse.ts";
 import type { ContextSource } from "../execute/protocol.ts";
 import { BuildProblem } from "../problem.ts";
@@ -12,6 +13,8 @@ import { writeRecipe } from "./detected.ts";
 /** What is to be built, as the commit has it. */
 export interface Recipe {
   readonly dockerfile: Dockerfile;
+  /** As it was read. */
+  readonly text: string;
   readonly context: ContextTree;
   readonly rules?: IgnoreRules;
   /** Where the commit has no Dockerfile: what this one was written for. */
@@ -51,14 +54,16 @@ export async function readRecipe(objects: GitObjects, request: RecipeRequest): P
     request.dockerfile === undefined && (await repository.find(file, false)) === undefined
       ? await writeRecipe(objects, root.id)
       : undefined;
-  const dockerfile = parseDockerfile(written?.dockerfile ?? (await readDockerfile(objects, repository, file)), file);
+  const text = written?.dockerfile ?? (await readDockerfile(objects, repository, file));
+  const dockerfile = excerpted({ file, text }, () => parseDockerfile(text, file));
   const ignore =
     (await readIgnoreFile(objects, repository, `${file}.dockerignore`)) ??
     (await readIgnoreFile(objects, repository, posix.join(directory, ".dockerignore"))) ??
     (written === undefined ? undefined : { text: written.dockerignore, file: posix.join(directory, ".dockerignore") });
-  const rules = ignore === undefined ? undefined : IgnoreRules.parse(ignore.text, ignore.file);
+  const rules = ignore === undefined ? undefined : excerpted(ignore, () => IgnoreRules.parse(ignore.text, ignore.file));
   return {
     dockerfile,
+    text,
     context: new ContextTree(objects, root.id, rules),
     ...(rules === undefined ? {} : { rules }),
     ...(written === undefined ? {} : { written }),

@@ -31,7 +31,7 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<
   });
 }
 
-type Made = WorkerResult & { readonly wasKnown?: true };
+type Made = WorkerResult & { readonly wasKnown?: true; readonly tookMs?: number };
 
 /** Steps of independent stages that may be executed at one time. */
 const SIDE_BY_SIDE = 2;
@@ -71,6 +71,8 @@ export interface Solution {
   readonly config: ImageConfig;
   /** Layers that were made now. */
   readonly made: ReadonlySet<Digest>;
+  /** What steps have added to the image. */
+  readonly added: readonly { readonly label: string; readonly line: number; readonly bytes: number }[];
 }
 
 /**
@@ -81,6 +83,7 @@ export class Solver {
   private readonly options: SolverOptions;
   private readonly stages = new Map<number, Promise<readonly LayerRef[]>>();
   private readonly made = new Set<Digest>();
+  private readonly stepOf = new Map<Digest, Step>();
   /** Results of this build, by what they are called in the cache. */
   private readonly own = new Map<StepKey, StepResult>();
   private free = SIDE_BY_SIDE;
@@ -109,7 +112,12 @@ export class Solver {
     await Promise.all(stages.map(({ stage }) => this.layersOfStage(stage.index)));
     const config = stages.find(({ stage }) => stage.index === target)?.config;
     if (config === undefined) throw new Error(`stage ${target} is not planned`);
-    return { layers: await this.layersOfStage(target), config, made: this.made };
+    const layers = await this.layersOfStage(target);
+    const added = layers.flatMap(({ digest, sizeBytes }) => {
+      const step = this.stepOf.get(digest);
+      return step === undefined ? [] : [{ label: step.label, line: step.at.line, bytes: sizeBytes }];
+    });
+    return { layers, config, made: this.made, added };
   }
 
   private layersOfStage(index: number): Promise<readonly LayerRef[]> {
@@ -132,7 +140,10 @@ export class Solver {
       ).catch((error: unknown) => {
         throw this.explain(step, error);
       });
-      if (layer !== null) layers = [...layers, layer];
+      if (layer !== null) {
+        layers = [...layers, layer];
+        this.stepOf.set(layer.digest, step);
+      }
     }
     return layers;
   }
@@ -171,8 +182,9 @@ export class Solver {
       if (known !== undefined) return { ...known, wasKnown: true };
       await using mounts = await this.mounts.prepare(step, action, sources);
       const network = action.network === "none" ? {} : { network: await worker.network() };
+      const began = performance.now();
       const result = await this.execute(step, { type: "run", action, parents, mounts: mounts.inputs, ...network });
-      if (byContent !== undefined) this.remember(byContent, { layer: result.layer });
+      if (byContent !== undefined) this.remember(byContent, { layer: result.layer, tookMs: since(began) });
       return result;
     });
   }
@@ -245,8 +257,10 @@ export class Solver {
         const known = contents === undefined ? undefined : this.lookUp(copyKey(parents, action, contents));
         if (known !== undefined) return { ...known, wasKnown: true };
       }
+      const began = performance.now();
       const result = await this.execute(step, { type: "copy-layers", action, parents, origin: layers, context: recipe.source });
-      if (result.contents !== undefined) this.remember(copyKey(parents, action, result.contents), { layer: result.layer });
+      if (result.contents !== undefined)
+        this.remember(copyKey(parents, action, result.contents), { layer: result.layer, tookMs: since(began) });
       this.remember(everMade, { layer: null });
       return result;
     });
@@ -264,13 +278,15 @@ export class Solver {
       told = true;
       await this.enter();
       const started = progress.started(step.index);
+      const began = performance.now();
       try {
         let made = await make();
         // Equal content was in the store already, and was collected before it was ours.
         if (!this.hold(made.layer)) made = await make();
         if (made.layer !== null && made.wasKnown !== true) this.made.add(made.layer.digest);
-        started.done(made.wasKnown === true ? "cached" : "done");
-        return made;
+        const tookMs = made.wasKnown === true ? made.tookMs : since(began);
+        started.done(made.wasKnown === true ? "cached" : "done", tookMs);
+        return { ...made, ...(tookMs === undefined ? {} : { tookMs }) };
       } catch (error) {
         started.done("failed");
         throw error;
@@ -278,7 +294,7 @@ export class Solver {
         this.leave();
       }
     });
-    if (!told) progress.cached(step.index);
+    if (!told) progress.cached(step.index, result.tookMs);
     return result;
   }
 
@@ -295,10 +311,11 @@ export class Solver {
     const done = Promise.withResolvers<void>();
     executing.set(name, done.promise);
     try {
-      const { layer } = await make();
+      const { layer, tookMs } = await make();
+      const result = { layer, ...(tookMs === undefined ? {} : { tookMs }) };
       this.hold(layer);
-      this.remember(key, { layer });
-      return { layer };
+      this.remember(key, result);
+      return result;
     } finally {
       executing.delete(name);
       done.resolve();
@@ -362,6 +379,11 @@ export class Solver {
       return explainStep(step, { reason: "out_of_memory", message: error.message }, this.options.limits, this.options.namespaceName);
     return error;
   }
+}
+
+/** Whole milliseconds. */
+function since(began: number): number {
+  return Math.round(performance.now() - began);
 }
 
 function takingOf({ sources, parents, exclude }: CopyAction): Taking {

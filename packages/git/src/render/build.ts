@@ -1,10 +1,12 @@
-import type { BuildEvent, BuildFailure, BuildStep } from "@plimsoll/core";
+import type { BuildEvent, BuildFailure, BuildStep, BuildWarning, ExcerptLine } from "@plimsoll/core";
 import { cleanLine, cleanLines, formatDuration, formatSize, shorten } from "./text.ts";
 
 const LABEL_WIDTH = { min: 43, max: 64 };
 const STAGE_WIDTH_MAX = 20;
 const GAP = 3;
 const LOG_TAIL_LINES = 20;
+/** The rest is in the portal and in `plim describe build`. */
+const WARNINGS_SHOWN = 3;
 
 type Outcome = { readonly outcome: "cached" | "done" | "failed"; readonly durationMs: number };
 
@@ -29,6 +31,7 @@ export class BuildRenderer {
   #stageWidth = 0;
   #labelWidth = LABEL_WIDTH.min;
   #lastAtMs = 0;
+  #warnings: BuildWarning[] = [];
 
   next(event: BuildEvent): readonly string[] {
     this.#lastAtMs = event.atMs;
@@ -37,6 +40,12 @@ export class BuildRenderer {
         return this.#plan(event);
       case "notice":
         return [...this.#heading(), `  ${cleanLine(event.text)}`];
+      case "warning":
+        this.#warnings.push(event.warning);
+        return [];
+      case "advice":
+        // Good advice at every push is noise: the portal and plim give it to those who ask.
+        return [];
       case "step-started": {
         const state = this.#byIndex.get(event.step);
         if (state !== undefined) state.startedAtMs = event.atMs;
@@ -56,7 +65,12 @@ export class BuildRenderer {
       case "done": {
         const digest = `${event.image.digest.slice(0, "sha256:".length + 4)}…`;
         const size = `${formatSize(event.sizeBytes)}, ${formatSize(event.newBytes)} new`;
-        return [...this.#heading(), ...this.#printEnded(), `  image ${digest} · ${size} · ${formatDuration(event.atMs)}`];
+        return [
+          ...this.#heading(),
+          ...this.#printEnded(),
+          `  image ${digest} · ${size} · ${formatDuration(event.atMs)}`,
+          ...this.#warned(),
+        ];
       }
       case "failed":
         return this.#failed(event.failure);
@@ -81,11 +95,20 @@ export class BuildRenderer {
     }));
     this.#byIndex = new Map(this.#steps.map((state) => [state.step.index, state]));
     this.#printed = 0;
+    this.#warnings = [];
     this.#begun = true;
     this.#stageWidth = Math.min(STAGE_WIDTH_MAX, Math.max(0, ...stages.map((stage) => cleanLine(stage).length))) + GAP;
     const longest = Math.max(0, ...ordered.map((step) => cleanLine(step.label).length));
     this.#labelWidth = Math.min(LABEL_WIDTH.max, Math.max(LABEL_WIDTH.min, longest + GAP));
     return [...again, `Build   ${cleanLine(event.dockerfile)}, target ${cleanLine(event.target)}`];
+  }
+
+  #warned(): readonly string[] {
+    const left = this.#warnings.length - WARNINGS_SHOWN;
+    const shown = this.#warnings
+      .slice(0, WARNINGS_SHOWN)
+      .map(({ file, line, message, check }) => `  warning ${cleanLine(file)}:${line}  ${cleanLine(message)} (${cleanLine(check)})`);
+    return left > 0 ? [...shown, `          and ${left} more: plim describe build`] : shown;
   }
 
   #heading(): readonly string[] {
@@ -136,11 +159,20 @@ export class BuildRenderer {
     if (line !== undefined) {
       const place = `${cleanLine(failure.file ?? "Dockerfile")}:${line}`;
       lines.push("", `  ${place}    ${cleanLine(failure.instruction ?? (broken === undefined ? "" : broken.step.label))}`.trimEnd());
+      if (failure.excerpt !== undefined) lines.push("", ...excerptLines(failure.excerpt));
     }
     // Of a command that failed its own words are above; every other reason needs ours.
     if (failure.reason !== "command" || broken === undefined) lines.push("", ...cleanLines(failure.message).map((text) => `  ${text}`));
     return lines;
   }
+}
+
+/** Lines with their numbers, a mark before those that it is about. */
+function excerptLines(excerpt: readonly ExcerptLine[]): readonly string[] {
+  const width = String(excerpt.at(-1)?.line ?? 0).length;
+  return excerpt.map(({ line, text, marked }) =>
+    `    ${marked === true ? ">" : " "} ${String(line).padStart(width)}  ${cleanLine(text)}`.trimEnd(),
+  );
 }
 
 function label(step: BuildStep): string {

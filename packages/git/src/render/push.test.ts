@@ -213,6 +213,45 @@ Nothing was released; nothing is live yet. Whole log: plim logs --build 1
 `);
   });
 
+  it("marks the lines of the Dockerfile that a failure is about", () => {
+    const excerpt = [
+      { line: 9, text: "WORKDIR /app" },
+      { line: 10, text: "RUN npm run build \u001b[31m&& \\", marked: true },
+      { line: 11, text: "", marked: true },
+    ];
+    const failure = {
+      reason: "command",
+      message: "exit 2",
+      exitCode: 2,
+      file: "Dockerfile",
+      line: 10,
+      instruction: "RUN npm run build",
+      excerpt,
+    } as const;
+    const shown = show(build(plan), started(3), ended(3, "failed", 1400), build({ type: "failed", atMs: 1500, failure }));
+    expect(shown.split("\n").slice(-7)).toEqual([
+      "",
+      "  Dockerfile:10    RUN npm run build",
+      "",
+      "       9  WORKDIR /app",
+      "    > 10  RUN npm run build && \\",
+      "    > 11",
+      "",
+    ]);
+  });
+
+  it("says what the build checks found, in short, and gives no advice", () => {
+    const warning = (line: number) =>
+      build({ type: "warning", atMs: 1, warning: { check: "MaintainerDeprecated", message: "Old.", file: "Dockerfile", line } });
+    const advice = build({ type: "advice", atMs: 2, advice: [{ about: "user", message: "Root.", why: "Bad.", fix: "USER 1" }] });
+    const shown = (...lines: number[]) =>
+      show(build(plan), ...lines.map(warning), advice, imageMade(100))
+        .split("\n")
+        .slice(-2 - Math.min(lines.length, 4), -1);
+    expect(shown(2)).toEqual(["  image sha256:9a41… · 61 MB, 0.4 MB new · 0.1 s", "  warning Dockerfile:2  Old. (MaintainerDeprecated)"]);
+    expect(shown(2, 3, 4, 5).at(-1)).toBe("          and 1 more: plim describe build");
+  });
+
   it("shows why an instance never got ready, its last lines, a hint, and what serves on", () => {
     const shown = show(
       release(15, []),
