@@ -26,9 +26,9 @@ const NS = "/api/v1/namespaces/acme/store";
 const APP = `${NS}/apps/shop`;
 /** An app per persona: what one does must not get in the way of the next. */
 const own = (persona: Persona) => `${NS}/apps/${persona}`;
-const sshKey = (persona: Persona) => {
+const sshKey = (persona: Persona, use = "") => {
   const field = (bytes: Buffer) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
-  const blob = Buffer.concat([field(Buffer.from("ssh-ed25519")), field(Buffer.alloc(32, persona))]);
+  const blob = Buffer.concat([field(Buffer.from("ssh-ed25519")), field(Buffer.alloc(32, persona + use))]);
   return `ssh-ed25519 ${blob.toString("base64")}`;
 };
 
@@ -148,6 +148,13 @@ const TABLE: Record<string, Row> = {
     body: () => ({ commit: "a".repeat(40) }),
     statuses: MEMBERS(412),
   },
+  "GET /api/v1/namespaces/:team/:namespace/apps/:app/deploy-keys": { path: `${APP}/deploy-keys`, statuses: READ },
+  "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy-keys": {
+    path: `${APP}/deploy-keys`,
+    body: (persona) => ({ name: "ci", publicKey: sshKey(persona, "deploy") }),
+    statuses: MEMBERS(201),
+  },
+  "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/deploy-keys/:id": { path: `${APP}/deploy-keys/key_none`, statuses: MEMBERS(404) },
   "GET /api/v1/namespaces/:team/:namespace/apps/:app/branches": { path: `${APP}/branches`, statuses: READ },
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy-branch": {
     path: `${APP}/deploy-branch`,

@@ -119,6 +119,21 @@ export const NamespacePatch = z.object({ displayName: z.string().max(100).option
 
 export const NewSshKey = z.object({ name: z.string().min(1).max(100), publicKey: z.string().max(16_384) });
 export const SshKey = z.object({ id: z.string(), name: z.string(), fingerprint: z.string(), createdAt: z.string() });
+/** A key of one app: `read` fetches its repository, `write` pushes to it too, and it does nothing else. */
+export const NewDeployKey = z.object({
+  name: z.string().min(1).max(100),
+  publicKey: z.string().max(16_384),
+  access: z.enum(["read", "write"]).default("read"),
+});
+export const DeployKey = z.object({
+  id: z.string(),
+  name: z.string(),
+  fingerprint: z.string(),
+  access: z.enum(["read", "write"]),
+  addedBy: z.string(),
+  createdAt: z.string(),
+});
+export const DeployKeyList = z.object({ items: z.array(DeployKey) });
 export const NewToken = z.object({ name: z.string().min(1).max(100), expiresInDays: z.int().min(1).max(365).optional() });
 export const Token = z.object({
   id: z.string(),

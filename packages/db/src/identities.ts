@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { AppError, newSecret, newUid, type Role } from "@plimsoll/core";
 import type { AnyClient } from "./client.ts";
+import type { SshKey } from "./generated/client.ts";
 import type { HostRole } from "./host-admissions.ts";
 
 export type TokenKind = "session" | "api" | "claim" | "enroll" | "host" | "build";
@@ -24,6 +25,19 @@ export interface TokenRecord {
   readonly createdAt: Date;
   readonly expiresAt?: Date;
   readonly usedAt?: Date;
+}
+
+export interface DeployKey {
+  readonly appUid: string;
+  readonly name: string;
+  readonly fingerprint: string;
+  readonly access: "read" | "write";
+  readonly addedBy: string;
+}
+
+export interface DeployKeyRecord extends DeployKey {
+  readonly id: string;
+  readonly createdAt: Date;
 }
 
 /** Users, memberships, SSH keys and tokens. Tokens are stored as SHA-256 only: they are random, so a slow hash adds nothing. */
@@ -168,9 +182,33 @@ export class Identities {
   }
 
   async addSshKey(key: { userId: string; name: string; fingerprint: string; publicKey: string }) {
-    if (await this.#client.sshKey.findUnique({ where: { fingerprint: key.fingerprint } }))
-      throw new AppError("conflict", "This key is in use already; every key belongs to one account.", { retry: "never" });
+    if (await this.#client.sshKey.findUnique({ where: { fingerprint: key.fingerprint } })) throw keyInUse();
     return this.#client.sshKey.create({ data: { ...key, id: newUid("key") } });
+  }
+
+  /** A key of one app. AppError `conflict` when it is anybody's already, or another app's: who comes with it must be certain. */
+  async addDeployKey(key: DeployKey & { readonly publicKey: string }): Promise<DeployKeyRecord> {
+    if (await this.#client.sshKey.findUnique({ where: { fingerprint: key.fingerprint } })) throw keyInUse();
+    return toDeployKey(await this.#client.sshKey.create({ data: { ...key, id: newUid("key") } }));
+  }
+
+  async listDeployKeys(appUid: string): Promise<readonly DeployKeyRecord[]> {
+    return (await this.#client.sshKey.findMany({ where: { appUid }, orderBy: { createdAt: "asc" } })).map(toDeployKey);
+  }
+
+  async removeDeployKey(appUid: string, id: string): Promise<boolean> {
+    return (await this.#client.sshKey.deleteMany({ where: { appUid, id } })).count > 0;
+  }
+
+  /** Those of an app that is gone. */
+  async removeDeployKeys(appUid: string): Promise<void> {
+    await this.#client.sshKey.deleteMany({ where: { appUid } });
+  }
+
+  /** The app whose key has this fingerprint. */
+  async deployKey(fingerprint: string): Promise<DeployKeyRecord | undefined> {
+    const key = await this.#client.sshKey.findUnique({ where: { fingerprint } });
+    return key?.appUid ? toDeployKey(key) : undefined;
   }
 
   async listSshKeys(userId: string) {
@@ -184,8 +222,18 @@ export class Identities {
   /** Whose key has this fingerprint (`SHA256:…`). */
   async userOfSshKey(fingerprint: string): Promise<UserRecord | undefined> {
     const key = await this.#client.sshKey.findUnique({ where: { fingerprint } });
-    return key ? this.user(key.userId) : undefined;
+    return key?.userId ? this.user(key.userId) : undefined;
   }
+}
+
+function keyInUse(): AppError {
+  const message = "This key is in use already: every key belongs to one account or to one app. Make another: ssh-keygen -t ed25519";
+  return new AppError("conflict", message, { retry: "never" });
+}
+
+function toDeployKey(row: SshKey): DeployKeyRecord {
+  const { id, name, fingerprint, addedBy, createdAt } = row;
+  return { id, appUid: row.appUid ?? "", name, fingerprint, access: row.access === "write" ? "write" : "read", addedBy, createdAt };
 }
 
 export function hashToken(secret: string): string {

@@ -23,13 +23,19 @@ export const keysAdd: Run = async (call) => {
   const path = call.argument("file") ?? ownPublicKey();
   if (path === undefined)
     throw usageError("There is no public key in ~/.ssh: make one with ssh-keygen -t ed25519, or name a file.", "keys add");
-  const publicKey = (path === "-" ? await readValue("-") : await readFile(path, "utf8").catch(cannotRead(path))).trim();
-  if (publicKey.includes("PRIVATE KEY"))
-    throw new AppError("invalid", `${path} is the private half, which stays with you; give the .pub file.`, { details: { usage: true } });
+  const publicKey = await readPublicKey(path);
   const name = (call.option("name") ?? hostname()).slice(0, 100);
   const added = await (await call.client()).call("POST /api/v1/ssh-keys", { body: { name, publicKey } });
   call.show(added, () => `Added ${plain(added.name)}, ${added.fingerprint}`);
 };
+
+/** The text of a .pub file, - for standard input. */
+export async function readPublicKey(path: string): Promise<string> {
+  const publicKey = (path === "-" ? await readValue("-") : await readFile(path, "utf8").catch(cannotRead(path))).trim();
+  if (publicKey.includes("PRIVATE KEY"))
+    throw new AppError("invalid", `${path} is the private half, which stays with you; give the .pub file.`, { details: { usage: true } });
+  return publicKey;
+}
 
 function cannotRead(path: string) {
   return (cause: unknown): never => {
@@ -78,9 +84,9 @@ export const tokensRevoke: Run = async (call) => {
   call.show(token, () => `Revoked ${plain(token.name)}.`);
 };
 
-function one<T>(items: readonly T[], wanted: string, namesOf: (item: T) => readonly string[], what: string, lister: string): T {
+export function one<T>(items: readonly T[], wanted: string, namesOf: (item: T) => readonly string[], what: string, lister: string): T {
   const found = items.filter((item) => namesOf(item).includes(wanted));
   if (found.length === 1 && found[0] !== undefined) return found[0];
-  if (found.length === 0) throw new AppError("not_found", `You have no ${what} ${wanted}; ${lister} lists them.`);
+  if (found.length === 0) throw new AppError("not_found", `There is no ${what} ${wanted}; ${lister} lists them.`);
   throw new AppError("conflict", `${found.length} of them are called ${wanted}; take the id that ${lister} shows.`);
 }

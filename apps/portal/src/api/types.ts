@@ -1,6 +1,7 @@
 import type {
   Branch as BranchSchema,
   CreatedToken as CreatedTokenSchema,
+  DeployKey as DeployKeySchema,
   HostDisk as HostDiskSchema,
   NamespaceDisk as NamespaceDiskSchema,
   RegistryEntry as RegistryEntrySchema,
@@ -17,6 +18,7 @@ export type HostDisk = Output<typeof HostDiskSchema>;
 export type NamespaceDisk = Output<typeof NamespaceDiskSchema>;
 export type RegistryEntry = Output<typeof RegistryEntrySchema>;
 export type CreatedToken = Output<typeof CreatedTokenSchema>;
+export type DeployKey = Output<typeof DeployKeySchema>;
 export type Branch = Output<typeof BranchSchema>;
 export interface Items<T> {
   readonly items: readonly T[];

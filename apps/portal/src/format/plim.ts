@@ -24,6 +24,7 @@ export function plimLines(namespace?: string) {
     scale: (app: string, process: string, replicas: number) => line("scale", app, `${process}=${replicas}`),
     deployBranch: (app: string, branch: string) => line("deploy", app, "--branch", branch),
     branches: (app: string) => line("branches", app),
+    deployKeys: (app: string) => line("deploy-keys", app),
     rollback: (app: string, release: number | undefined) => line("rollback", app, ...(release === undefined ? [] : [`v${release}`])),
     logs: (app: string) => line("logs", app, "-f"),
     buildLog: (app: string, build: number) => line("logs", app, "--build", `${build}`),

@@ -11,12 +11,22 @@ interface BuildPrincipal extends Principal {
   readonly buildOf: string;
 }
 
+/** The holder of an app's deploy key: it reaches that app's repository, and nothing else. */
+interface DeployKeyPrincipal extends Principal {
+  readonly keyOf: string;
+  readonly access: "read" | "write";
+}
+
 /** What the git front door asks of the platform, answered from Postgres. */
 export function createGitPorts(db: Database, settings: Settings, notifier: Notifier): GitPorts {
   return {
     async authenticateKey(fingerprint) {
       const user = await db.identities.userOfSshKey(fingerprint);
-      return user === undefined ? undefined : { userId: user.id, name: user.name };
+      if (user !== undefined) return { userId: user.id, name: user.name };
+      const key = await db.identities.deployKey(fingerprint);
+      if (key === undefined) return undefined;
+      const { id, name, appUid: keyOf, access } = key;
+      return { userId: `deploy-key:${id}`, name: `deploy key ${name}`, keyOf, access } satisfies DeployKeyPrincipal;
     },
 
     async authenticateToken(secret) {
@@ -27,10 +37,11 @@ export function createGitPorts(db: Database, settings: Settings, notifier: Notif
       return user === undefined ? undefined : { userId: user.id, name: user.name };
     },
 
-    openRepository: (principal, ref, access) =>
-      "buildOf" in principal
-        ? openForBuild(db, principal as BuildPrincipal, ref, access)
-        : openForUser(db, settings, principal, ref, access),
+    openRepository: (principal, ref, access) => {
+      if ("buildOf" in principal) return openForBuild(db, principal as BuildPrincipal, ref, access);
+      if ("keyOf" in principal) return openForDeployKey(db, principal as DeployKeyPrincipal, ref, access);
+      return openForUser(db, settings, principal, ref, access);
+    },
 
     recordPush: (push, files) => recordPush(db, settings, push, files),
 
@@ -76,13 +87,31 @@ async function openForUser(db: Database, settings: Settings, principal: Principa
   return { appUid: app.metadata.uid };
 }
 
-async function openForBuild(db: Database, principal: BuildPrincipal, ref: RepositoryRef, access: "read" | "write") {
-  const refused = new AppError("forbidden", "A build's token reads the repository of its own app only.");
-  if (access === "write") throw refused;
+async function openForDeployKey(db: Database, principal: DeployKeyPrincipal, ref: RepositoryRef, access: "read" | "write") {
+  const app = await findApp(db, ref);
+  // Also where there is no such app: a key tells nothing of what else is here.
+  if (app?.metadata.uid !== principal.keyOf)
+    throw new AppError("forbidden", `This is a deploy key of another app; ${ref.team}/${ref.namespace}/${ref.app} does not know it.`);
+  if (access === "write" && principal.access !== "write")
+    throw new AppError(
+      "forbidden",
+      `This deploy key may only fetch. One that may push: plim deploy-keys add ${ref.app} --write -n ${ref.team}/${ref.namespace}`,
+    );
+  if (app.metadata.deletedAt !== undefined) throw new AppError("conflict", `App ${ref.app} is being deleted.`);
+  return { appUid: app.metadata.uid };
+}
+
+async function findApp(db: Database, ref: RepositoryRef) {
   const objects = db.objects(PLATFORM);
   const team = await objects.findByName("Team", PLATFORM_SCOPE, ref.team);
   const namespace = team === undefined ? undefined : await objects.findByName("Namespace", team.metadata.uid, ref.namespace);
-  const app = namespace === undefined ? undefined : await objects.findByName("App", namespace.metadata.uid, ref.app);
+  return namespace === undefined ? undefined : await objects.findByName("App", namespace.metadata.uid, ref.app);
+}
+
+async function openForBuild(db: Database, principal: BuildPrincipal, ref: RepositoryRef, access: "read" | "write") {
+  const refused = new AppError("forbidden", "A build's token reads the repository of its own app only.");
+  if (access === "write") throw refused;
+  const app = await findApp(db, ref);
   if (app?.metadata.uid !== principal.buildOf) throw refused;
   return { appUid: app.metadata.uid };
 }

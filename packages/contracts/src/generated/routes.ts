@@ -13,6 +13,7 @@ type Query<N extends string> = { readonly [K in N]?: string | number | boolean |
 export interface ApiRoutes {
   "DELETE /api/v1/hosts/:host": { params: { host: string }; query?: Query<"force">; answer: null };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app": { params: { team: string; namespace: string; app: string }; answer: Resource<"App"> };
+  "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/deploy-keys/:id": { params: { team: string; namespace: string; app: string; id: string }; answer: null };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/images/:reference": { params: { team: string; namespace: string; app: string; reference: string }; answer: Out<typeof api.DeletedImages> };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/secrets/:name": { params: { team: string; namespace: string; app: string; name: string }; answer: null };
   "DELETE /api/v1/namespaces/:team/:namespace/build-cache": { params: { team: string; namespace: string }; answer: Out<typeof api.CleanedCache> };
@@ -29,6 +30,7 @@ export interface ApiRoutes {
   "GET /api/v1/namespaces/:team/:namespace": { params: { team: string; namespace: string }; answer: Resource<"Namespace"> };
   "GET /api/v1/namespaces/:team/:namespace/apps": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"App"> };
   "GET /api/v1/namespaces/:team/:namespace/apps/:app/branches": { params: { team: string; namespace: string; app: string }; answer: Out<typeof api.BranchList> };
+  "GET /api/v1/namespaces/:team/:namespace/apps/:app/deploy-keys": { params: { team: string; namespace: string; app: string }; answer: Out<typeof api.DeployKeyList> };
   "GET /api/v1/namespaces/:team/:namespace/apps/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"App"> };
   "GET /api/v1/namespaces/:team/:namespace/builds": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Build"> };
   "GET /api/v1/namespaces/:team/:namespace/builds/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Build"> };
@@ -67,6 +69,7 @@ export interface ApiRoutes {
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/builds": { params: { team: string; namespace: string; app: string }; body: In<typeof api.NewBuild>; answer: Resource<"Build"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy": { params: { team: string; namespace: string; app: string }; body: In<typeof api.DeployImageRequest>; answer: Resource<"Build"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy-branch": { params: { team: string; namespace: string; app: string }; body: In<typeof api.DeployBranchRequest>; answer: Resource<"Build"> };
+  "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy-keys": { params: { team: string; namespace: string; app: string }; body: In<typeof api.NewDeployKey>; answer: Out<typeof api.DeployKey> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/rollback": { params: { team: string; namespace: string; app: string }; body: In<typeof api.RollbackRequest>; answer: Resource<"Deployment"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/scale": { params: { team: string; namespace: string; app: string }; body: In<typeof api.ScaleRequest>; answer: Resource<"App"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/secrets/:name/reveal": { params: { team: string; namespace: string; app: string; name: string }; answer: Out<typeof api.SecretValue> };

@@ -8,6 +8,7 @@ import { usePlim } from "#session/use-plim.ts";
 import { Panel } from "#ui/panel.tsx";
 import { PlimLine } from "#ui/plim-line.tsx";
 import { Branches } from "./branches.tsx";
+import { DeployKeys } from "./deploy-keys.tsx";
 
 /** Where an app's code comes from, and what of it is stored here. */
 export function AppRepository(at: AppRef) {
@@ -24,9 +25,14 @@ export function AppRepository(at: AppRef) {
       }
     >
       {(app) => (
-        <Panel title={t("branches.title")} flush anchor="branches" aside={<PlimLine line={plim.branches(at.app)} />}>
-          <Branches at={at} release={app.status.release} />
-        </Panel>
+        <>
+          <Panel title={t("branches.title")} flush anchor="branches" aside={<PlimLine line={plim.branches(at.app)} />}>
+            <Branches at={at} release={app.status.release} />
+          </Panel>
+          <Panel title={t("keys.title")} flush anchor="deploy-keys" aside={<PlimLine line={plim.deployKeys(at.app)} />}>
+            <DeployKeys at={at} />
+          </Panel>
+        </>
       )}
     </AppFrame>
   );
