@@ -5,6 +5,7 @@ import type {
   HostDisk as HostDiskSchema,
   NamespaceDisk as NamespaceDiskSchema,
   RegistryEntry as RegistryEntrySchema,
+  RegistryImageList as RegistryImageListSchema,
   SshKey as SshKeySchema,
   Token as TokenSchema,
 } from "@plimsoll/contracts";
@@ -17,6 +18,7 @@ export type Token = Output<typeof TokenSchema>;
 export type HostDisk = Output<typeof HostDiskSchema>;
 export type NamespaceDisk = Output<typeof NamespaceDiskSchema>;
 export type RegistryEntry = Output<typeof RegistryEntrySchema>;
+export type RegistryImageList = Output<typeof RegistryImageListSchema>;
 export type CreatedToken = Output<typeof CreatedTokenSchema>;
 export type DeployKey = Output<typeof DeployKeySchema>;
 export type Branch = Output<typeof BranchSchema>;

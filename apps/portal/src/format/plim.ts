@@ -51,6 +51,9 @@ export const plim = {
       .map(quoted)
       .join(" "),
   disk: (team: string, namespace: string): string => ["plim", "disk", "-n", `${team}/${namespace}`].map(quoted).join(" "),
+  images: (team: string, namespace: string): string => ["plim", "images", "-n", `${team}/${namespace}`].map(quoted).join(" "),
+  deleteImage: (team: string, namespace: string, image: string): string =>
+    ["plim", "images", "delete", image, "-n", `${team}/${namespace}`].map(quoted).join(" "),
   cleanCache: (team: string, namespace: string): string =>
     ["plim", "disk", "clean", "--cache", "-n", `${team}/${namespace}`].map(quoted).join(" "),
   hostDisk: (host: string): string => ["plim", "disk", "--host", host].map(quoted).join(" "),

@@ -62,10 +62,11 @@ function Sections({ team, namespace }: { readonly team: string | undefined; read
           {
             href: to.namespace(team, namespace),
             label: t("apps"),
-            active: ![to.quota(team), to.disk(team, namespace), to.registries(team, namespace)].includes(path),
+            active: ![to.quota(team), to.disk(team, namespace), to.images(team, namespace), to.registries(team, namespace)].includes(path),
           },
         ]
       : []),
+    ...(namespace ? [{ href: to.images(team, namespace), label: t("images"), active: path === to.images(team, namespace) }] : []),
     { href: to.quota(team, namespace), label: t("quota"), active: path === to.quota(team) },
     ...(namespace
       ? [{ href: to.registries(team, namespace), label: t("registries"), active: path === to.registries(team, namespace) }]

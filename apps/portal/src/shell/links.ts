@@ -4,6 +4,7 @@ export const to = {
   account: () => "/account",
   hostDisks: () => "/hosts/disk",
   disk: (team: string, namespace: string) => `/${team}/${namespace}/disk`,
+  images: (team: string, namespace: string) => `/${team}/${namespace}/images`,
   registries: (team: string, namespace: string) => `/${team}/${namespace}/registries`,
   quota: (team: string, namespace?: string) => `/${team}/quota${namespace === undefined ? "" : `?namespace=${namespace}`}`,
   namespace: (team: string, namespace: string) => `/${team}/${namespace}`,
