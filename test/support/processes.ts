@@ -6,7 +6,7 @@ import { readRecords } from "../../scripts/platform/supervisor.ts";
 import type { Platform } from "./platform.ts";
 
 /** What can be killed of a platform. `conmon` is the monitor of one instance. */
-export const PROCESSES = ["server", "agent", "haproxy", "redis", "postgres", "conmon"] as const;
+export const PROCESSES = ["server", "agent", "haproxy", "redis", "postgres", "registry", "conmon"] as const;
 export type ProcessName = (typeof PROCESSES)[number];
 
 /** The supervisor's longest pause after many ends in a row, and a start. */
@@ -45,7 +45,8 @@ export function recorded({ layout, host }: Platform, name: ProcessName, instance
     case "server":
     case "agent":
     case "redis":
-    case "postgres": {
+    case "postgres":
+    case "registry": {
       const record = readRecords(join(layout.runDir, "processes.json"))[name];
       return record !== undefined && isAlive(record) ? record : undefined;
     }
