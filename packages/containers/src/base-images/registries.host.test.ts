@@ -1,4 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
@@ -189,6 +191,35 @@ describe("images of registries", () => {
       );
       expect(found.stdout).toBe("");
     });
+  });
+
+  it("to know a private image's manifest is not to have access: from another registry it names layers that are not there", async () => {
+    const registry = await start({ auth: "basic", users: { ana: "a" } });
+    await push(registry, "app", "1", "private");
+    const mine = { [registry.host]: { credential: { username: "ana", password: "a" } } };
+    const { sourceDigest } = await ask(baseImages(), `${registry.host}/app:1`, mine);
+    const authorization = `Basic ${Buffer.from("ana:a").toString("base64")}`;
+    const leaked = await (
+      await fetch(`http://${registry.host}/v2/app/manifests/${sourceDigest}`, { headers: { authorization, accept: OCI.manifest } })
+    ).text();
+    const evil = createServer((request, response) => {
+      if (request.url === "/v2/") response.end("{}");
+      else if (request.url?.includes("/manifests/")) response.writeHead(200, { "content-type": OCI.manifest }).end(leaked);
+      else response.writeHead(404).end();
+    });
+    await new Promise<void>((resolve) => evil.listen(0, "127.0.0.1", () => resolve()));
+    const host = `127.0.0.1:${(evil.address() as AddressInfo).port}`;
+    try {
+      const base = baseImages({ plainHttp: [registry.host, host] });
+      for (const reference of [`${host}/app:1`, `${host}/app@${sourceDigest}`]) {
+        await expect(ask(base, reference, {}, "ns-b")).rejects.toMatchObject({ code: "not_found" });
+      }
+      // The control: what says so is the place that they are of, for here they are.
+      expect(content((await ask(base, `${registry.host}/app:1`, mine)).image)).toBe("private");
+    } finally {
+      evil.closeAllConnections();
+      evil.close();
+    }
   });
 
   it("a token for one repository opens no other", async () => {
