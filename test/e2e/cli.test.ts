@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -52,6 +52,15 @@ function environment(): Record<string, string> {
     // ssh takes its home from the password database, not from HOME.
     GIT_SSH_COMMAND: `ssh -F /dev/null -i ${home}/.ssh/id_ed25519 -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR`,
   };
+}
+
+/** Of a process, as it was typed; empty where it is gone. */
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").join(" ").trim();
+  } catch {
+    return "";
+  }
 }
 
 interface Said {
@@ -221,18 +230,33 @@ describe("plim", () => {
     await git("checkout", "-q", "Dockerfile");
   });
 
-  it("stops a build under way, also by Ctrl-C where it was asked for", async () => {
-    await commit("slow", { Dockerfile: `${DOCKERFILE}RUN sleep 300\n` });
+  it("stops a build under way, also by Ctrl-C where it was asked for, and its processes within a second", async () => {
+    // One that no other build has.
+    const seconds = `300.${process.pid}`;
+    await commit("slow", { Dockerfile: `${DOCKERFILE}RUN trap '' TERM INT; sleep ${seconds}\n` });
+    const sleeps = () => readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && commandLine(pid) === `sleep ${seconds}`).length;
+    const untilGone = async (what: string, sinceMs: number) => {
+      await expect.poll(sleeps, { timeout: 20_000, interval: 10 }).toBe(0);
+      const tookMs = performance.now() - sinceMs;
+      console.log(`processes gone ${tookMs.toFixed(0)} ms after ${what}`);
+      // A second, and ten times that on a machine that does ten other things.
+      expect(tookMs).toBeLessThan(10_000);
+    };
     const newest = async () => (await json<{ status: { phase: string } }[]>("builds", "--limit", "1"))[0]?.status.phase;
     const child = await start([join(platform.place.dataDir, "bin/plim"), "build"], { cwd: tree, env: environment() });
     const ended = new Promise((resolve) => child.once("close", resolve));
-    await expect.poll(newest, { timeout: 60_000, interval: 200 }).toBe("running");
+    await expect.poll(sleeps, { timeout: 60_000, interval: 100 }).toBe(1);
+    const interruptedMs = performance.now();
     child.kill("SIGINT");
+    await untilGone("Ctrl-C", interruptedMs);
     expect(await ended).toBe(130);
     await expect.poll(newest, { timeout: 60_000, interval: 200 }).toBe("cancelled");
     const pushed = push();
-    await expect.poll(newest, { timeout: 60_000, interval: 200 }).toBe("running");
-    expect(await done("cancel", "build")).toMatch(/: cancelled\.$/m);
+    await expect.poll(sleeps, { timeout: 60_000, interval: 100 }).toBe(1);
+    const cancelledMs = performance.now();
+    const cancelled = done("cancel", "build");
+    await untilGone("plim cancel build was typed", cancelledMs);
+    expect(await cancelled).toMatch(/: cancelled\.$/m);
     expect(await pushed).toMatchObject({ code: 1, out: expect.stringContaining("cancelled") });
   });
 
