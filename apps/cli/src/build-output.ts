@@ -120,12 +120,13 @@ async function* buildLog(
   call: Call,
   { team, namespace }: AppPlace,
   name: string,
+  onLink: FollowOptions["onLink"] = linkNotes(call),
 ): AsyncGenerator<BuildProgress | "restart", BuildEnd | undefined> {
   const client = await call.client();
   const params = { team, namespace, name };
   const open = (lastEventId: string | undefined) =>
     client.events("GET /api/v1/namespaces/:team/:namespace/builds/:name/log", { params }, { lastEventId });
-  for await (const { event, data } of followEvents(open, { signal: call.signal, onLink: linkNotes(call) })) {
+  for await (const { event, data } of followEvents(open, { signal: call.signal, ...(onLink === undefined ? {} : { onLink }) })) {
     if (event === "end") return JSON.parse(data) as BuildEnd;
     if (event === "restart") yield "restart";
     if (event === "message" && data !== "") yield JSON.parse(data) as BuildProgress;
@@ -134,8 +135,13 @@ async function* buildLog(
 }
 
 /** Writes the whole log of a build as it comes; with -o json an event a line. */
-export async function printBuildLog(call: Call, place: AppPlace, name: string): Promise<BuildEnd | undefined> {
-  const output = new BuildOutput();
+export async function printBuildLog(
+  call: Call,
+  place: AppPlace,
+  name: string,
+  options: { readonly advise?: boolean } = {},
+): Promise<BuildEnd | undefined> {
+  const output = new BuildOutput(options);
   const log = buildLog(call, place, name);
   for (;;) {
     const { done, value } = await log.next();
@@ -150,12 +156,60 @@ export async function printBuildLog(call: Call, place: AppPlace, name: string): 
 
 /** Says on standard error when a stream broke for a while, and when it is back. */
 export function linkNotes(call: Call): NonNullable<FollowOptions["onLink"]> {
-  return (link) => call.note(link === "broken" ? "The connection broke; it is tried again …" : "… it is back; nothing was missed.");
+  return (link) => call.note(linkWords(link));
+}
+
+function linkWords(link: "broken" | "back"): string {
+  return link === "broken" ? "The connection broke; it is tried again …" : "… it is back; nothing was missed.";
+}
+
+/** Everything that a build has said so far, of its last try. */
+export async function eventsOfBuild(call: Call, place: AppPlace, name: string): Promise<readonly BuildEvent[]> {
+  let events: BuildEvent[] = [];
+  for await (const entry of buildLog(call, place, name)) {
+    if (entry === "restart") events = [];
+    else events.push(entry.event);
+  }
+  return events;
+}
+
+/** Whether a person looks at it, and wants it drawn: not with --plain, and not where a program keeps what is written. */
+function isDrawn(call: Call): boolean {
+  const { TERM, CI } = process.env;
+  return process.stdout.isTTY === true && !call.has("plain") && TERM !== "dumb" && !CI;
+}
+
+/** A build as a tree on the terminal, drawn anew as it goes on; what it came to stays. */
+async function drawBuild(call: Call, place: AppPlace, name: string, advise: boolean): Promise<BuildEnd | undefined> {
+  const [{ BuildTree }, { LiveTerminal }] = await Promise.all([import("./build-tree.ts"), import("./live-terminal.ts")]);
+  const tree = new BuildTree({ advise });
+  // The build's own time: its events tell how far it is, the clock goes on between them.
+  let [atMs, seenAt] = [0, performance.now()];
+  const terminal = new LiveTerminal(process.stdout, (room) => tree.frame(atMs + performance.now() - seenAt, room));
+  const log = buildLog(call, place, name, (link) => tree.say(linkWords(link)));
+  try {
+    for (;;) {
+      const { done, value } = await log.next();
+      if (done === true) return value;
+      if (value === "restart") tree.restart();
+      else {
+        tree.push(value.event);
+        [atMs, seenAt] = [value.event.atMs, performance.now()];
+      }
+    }
+  } finally {
+    terminal.end(tree.end());
+  }
 }
 
 /** Follows a build that was asked for to its end; plim ends with 1 when there is no image. With -o json its record is all that is shown. */
 export async function followBuild(call: Call, place: AppPlace, name: string): Promise<BuildEnd | undefined> {
-  const end = call.json ? await lastOf(buildLog(call, place, name)) : await printBuildLog(call, place, name);
+  const advise = call.has("advise");
+  const follow = async () => {
+    if (call.json) return lastOf(buildLog(call, place, name));
+    return isDrawn(call) ? drawBuild(call, place, name, advise) : printBuildLog(call, place, name, { advise });
+  };
+  const end = await follow();
   if (end === undefined || (end.phase === "succeeded" && !call.json)) return end;
   const { app, team, namespace } = place;
   const client = await call.client();

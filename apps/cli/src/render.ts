@@ -25,6 +25,30 @@ export function widthOf(text: string): number {
   return [...stripVTControlCharacters(text)].length;
 }
 
+/** Columns that a terminal gives it at most: of what may be drawn wide, two. */
+export function columnsOf(text: string): number {
+  let columns = 0;
+  for (const char of stripVTControlCharacters(text))
+    columns += (char.codePointAt(0) ?? 0) >= 0x1100 && !/[\u2000-\u2bff]/.test(char) ? 2 : 1;
+  return columns;
+}
+
+/** At most so many columns; the last one is … where something was cut. Colours stay, and end. */
+export function cut(text: string, columns: number): string {
+  if (columnsOf(text) <= columns) return text;
+  let room = columns - 1;
+  let kept = "";
+  for (const [part] of text.matchAll(SEQUENCE_OR_CHARACTER)) {
+    const isColour = part.startsWith("\u001b");
+    if (!isColour) room -= columnsOf(part);
+    if (isColour || room >= 0) kept += part;
+  }
+  return `${kept}…`;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
+const SEQUENCE_OR_CHARACTER = /\u001b\[[0-9;]*m|[\s\S]/gu;
+
 /** `12 s`, `4 min`, `2 h`, `3 d`: how long ago, roughly, as people say it. */
 export function age(iso: string, nowMs: number = Date.now()): string {
   const seconds = Math.max(0, Math.round((nowMs - Date.parse(iso)) / 1_000));

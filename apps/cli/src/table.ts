@@ -170,6 +170,8 @@ export const COMMANDS: readonly CommandSpec[] = [
       { name: "target", value: "stage", about: "up to this stage" },
       { name: "build-arg", value: "NAME=value", about: "value of an ARG, several times; NAME alone takes it from this shell", many: true },
       { name: "no-cache", about: "execute every step, also those that are known" },
+      { name: "plain", about: "line by line; else a terminal shows a tree that is drawn as the build goes on" },
+      { name: "advise", about: "say at the end what would make it faster, smaller or safer, with what to type" },
       { name: "explain", about: "build nothing: say what is found in this folder, and show the Dockerfile that is written for it" },
       { name: "eject", about: "write that Dockerfile and a .dockerignore into this folder, to be kept and changed" },
       NAMESPACE,
@@ -227,9 +229,10 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: "describe build",
     group: "What happens",
-    about: "say what a build made, or why it failed",
+    about: "say what a build made, or why it failed, with what its checks found and what could be better",
     takes: "<number>",
-    options: [APP, NAMESPACE],
+    options: [{ name: "waterfall", about: "show what ran when, and what the cache saved" }, APP, NAMESPACE],
+    examples: ["plim describe build 212 -a shop --waterfall"],
     load: () => import("./commands/describe.ts").then(({ describeBuild }) => describeBuild),
   },
   {

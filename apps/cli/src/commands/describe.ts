@@ -1,11 +1,14 @@
 import type { Resource, Status } from "@plimsoll/core";
 import { AppError } from "@plimsoll/core/errors";
-import { failureLines } from "../build-output.ts";
+import { waterfall } from "@plimsoll/core/waterfall";
+import { eventsOfBuild, failureLines } from "../build-output.ts";
+import { adviceLines, warningLine } from "../build-remarks.ts";
 import type { Client } from "../client.ts";
 import type { Run } from "../command.ts";
 import { parseNumbered } from "../input.ts";
 import { type AppPlace, placeName } from "../place.ts";
 import { age, between, plain, shortCommit, size, state, table, widthOf } from "../render.ts";
+import { waterfallText } from "../waterfall-text.ts";
 import { instanceRow, resources } from "./apps.ts";
 
 const NAMESPACE = "GET /api/v1/namespaces/:team/:namespace";
@@ -129,6 +132,16 @@ export const describeBuild: Run = async (call) => {
   const client = await call.client();
   const build = await client.call(`${NAMESPACE}/builds/:name`, { params: { ...params, name: `${app}-b${number}` } });
   const { spec, status } = build;
+  // A build under way goes on telling; its log says more than a description can.
+  const events = status.finishedAt === undefined ? [] : await eventsOfBuild(call, { ...params, app }, build.metadata.name);
+  if (call.has("waterfall")) {
+    if (status.finishedAt === undefined)
+      throw new AppError("conflict", `Build ${number} is not over yet: plim logs ${app} --build ${number}`);
+    const chart = waterfall(events);
+    return call.show(chart, () => waterfallText(chart, process.stdout.columns || 120));
+  }
+  const warnings = events.flatMap((event) => (event.type === "warning" ? [event.warning] : []));
+  const advice = events.flatMap((event) => (event.type === "advice" ? event.advice : []));
   call.show(build, () => {
     const { image, failure } = status;
     return [
@@ -152,8 +165,13 @@ export const describeBuild: Run = async (call) => {
           ]),
       ...(failure === undefined && status.message !== undefined ? [field("Note", plain(status.message))] : []),
       ...(failure === undefined ? [] : failureOf(failure)),
+      ...(warnings.length === 0 ? [] : ["", ...warnings.map(warningLine)]),
+      ...(advice.length === 0 ? [] : ["", ...adviceLines(advice, false)]),
       ...next([
         `the whole log: plim logs ${app} --build ${number}`,
+        ...(status.finishedAt === undefined
+          ? []
+          : [`what ran when, what the cache saved: plim describe build ${number} -a ${app} --waterfall`]),
         ...(status.finishedAt === undefined ? [`stop it: plim cancel build ${number} -a ${app}`] : []),
       ]),
     ].join("\n");
