@@ -14,7 +14,7 @@ import type { BindMount } from "./oci-spec.ts";
 import { openFilesLimit } from "./open-files-limit.ts";
 import type { SandboxMount } from "./sandbox-mounts.ts";
 import { hostSeccomp, type OciSeccomp } from "./seccomp.ts";
-import { makeBundle } from "./snapshot-launch.ts";
+import { type BundleRequest, makeBundle } from "./snapshot-launch.ts";
 import { SyncPipe } from "./sync-pipe.ts";
 
 /** One command of a build, in a container of its own over a chain of layers. */
@@ -165,18 +165,7 @@ function spawnMonitor(
   const outputs = Promise.all([drain(stdoutRead, take("stdout")), drain(stderrRead, take("stderr"))]);
   try {
     return inPrivateMountNamespace(() => {
-      const { rootPath, user } = makeBundle({
-        layout,
-        bundleDir,
-        layers: request.layers,
-        upperDir: request.upperDir,
-        workDir: request.workDir,
-        user: request.user,
-        files: filesOf(request),
-        ...(request.mounts === undefined ? {} : { idMapped: request.mounts }),
-        ...(request.brought === undefined ? {} : { brought: request.brought }),
-        container: containerOf(request, cgroup),
-      });
+      const { rootPath, user } = makeBundle(bundleOf(request, cgroup, bundleDir));
       const own = [...(request.mounts ?? []), ...(request.brought ?? [])].map(({ destination }) => destination);
       const stubs = missingMountPoints(rootPath, [...MOUNT_POINTS, ...own]);
       // Real pipes that belong to the command's user, so that it can open /dev/stdout.
@@ -223,6 +212,22 @@ async function startAndWait(request: SandboxRequest, cgroup: string, ended: Prom
     clearTimeout(timer);
     signal?.removeEventListener("abort", cancel);
   }
+}
+
+/** What the command's container is made of. */
+export function bundleOf(request: SandboxRequest, cgroup: string, bundleDir: string): BundleRequest {
+  return {
+    layout: request.layout,
+    bundleDir,
+    layers: request.layers,
+    upperDir: request.upperDir,
+    workDir: request.workDir,
+    user: request.user,
+    files: filesOf(request),
+    ...(request.mounts === undefined ? {} : { idMapped: request.mounts }),
+    ...(request.brought === undefined ? {} : { brought: request.brought }),
+    container: containerOf(request, cgroup),
+  };
 }
 
 function containerOf(request: SandboxRequest, cgroup: string) {

@@ -27,6 +27,7 @@ export interface GeneratedSpec {
     uidMappings?: object[];
     gidMappings?: object[];
     resources?: object;
+    sysctl?: object;
   };
 }
 
