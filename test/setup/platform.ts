@@ -19,6 +19,8 @@ export interface Platform {
 const VARIABLE = "PLIMSOLL_TEST_PLATFORM";
 const HTTP_PORT = 28_080;
 const SSH_PORT = 22_222;
+/** A registry out in the world that tests may bring up (test/e2e/registries.test.ts): of a block that is for documentation (RFC 5737). */
+export const TEST_REGISTRY = "198.51.100.2:5000";
 const START_TIMEOUT_MS = 5 * 60_000;
 const STOP_TIMEOUT_MS = 3 * 60_000;
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -47,6 +49,7 @@ export async function command(
       PLIMSOLL_BIN_DIR: join(dataDir, "bin"),
       PLIMSOLL_HTTP_PORT: String(HTTP_PORT),
       PLIMSOLL_SSH_PORT: String(SSH_PORT),
+      PLIMSOLL_REGISTRIES_PLAIN_HTTP: TEST_REGISTRY,
     },
     timeoutMs: name === "start" ? START_TIMEOUT_MS : STOP_TIMEOUT_MS,
   });

@@ -1,9 +1,9 @@
 import { createPrivateKey, randomBytes, sign, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { run } from "@plimsoll/exec";
-import { listening } from "./registry.ts";
+import { onLoopback } from "./registry.ts";
 
 export interface Access {
   readonly type: string;
@@ -43,7 +43,7 @@ export async function startTokenService(
     const signed = [head, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")).join(".");
     return `${signed}.${sign("sha256", Buffer.from(signed), key).toString("base64url")}`;
   };
-  const server = await listening((request, response) => {
+  const server = createServer((request, response) => {
     const [, encoded = ""] = /^Basic (.+)$/.exec(request.headers.authorization ?? "") ?? [];
     const [user = "", password = ""] = Buffer.from(encoded, "base64").toString().split(":", 2);
     if (password === "" || users()[user] !== password) {
@@ -60,7 +60,7 @@ export async function startTokenService(
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify({ token: issue(user, access), expires_in: 60 }));
   });
-  const realm = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
+  const realm = `http://${await onLoopback(server)}/token`;
   return {
     config: { realm, service: SERVICE, issuer: ISSUER, rootcertbundle: certificateFile },
     issue,

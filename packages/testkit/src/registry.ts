@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, request as forward, type RequestListener, type Server } from "node:http";
+import { createServer, request as forward, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,12 +34,18 @@ export interface TestRegistryOptions {
   readonly auth?: "none" | "basic" | "token";
   /** A user of the token service reads what begins with its own name and a slash. */
   readonly users?: Readonly<Record<string, string>>;
+  /** Where it listens: answers the host that image names then begin with. Default: a free port of loopback. */
+  readonly listen?: (server: Server) => Promise<string>;
 }
 
 const READY_TIMEOUT_MS = 20_000;
 
 /** Starts one; it ends with this process, also by kill -9. */
-export async function startTestRegistry({ auth = "none", users = {} }: TestRegistryOptions = {}): Promise<TestRegistry> {
+export async function startTestRegistry({
+  auth = "none",
+  users = {},
+  listen = onLoopback,
+}: TestRegistryOptions = {}): Promise<TestRegistry> {
   const directory = await mkdtemp(join(tmpdir(), "plimsoll-test-registry-"));
   const pusher = { name: `pusher-${randomBytes(4).toString("hex")}`, password: randomBytes(8).toString("hex") };
   let allowed: Readonly<Record<string, string>> = { ...users, [pusher.name]: pusher.password };
@@ -53,7 +59,7 @@ export async function startTestRegistry({ auth = "none", users = {} }: TestRegis
   const requests: string[] = [];
   let behind = "";
   // What it is asked is seen here; it listens behind a port that it does not get from anybody else.
-  const front = await listening((request, response) => {
+  const front = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
     const { method, headers, url: path } = request;
     const onward = forward({ socketPath: behind, method, headers, path }, (answer) => {
@@ -63,7 +69,7 @@ export async function startTestRegistry({ auth = "none", users = {} }: TestRegis
     onward.on("error", () => response.destroy());
     request.pipe(onward);
   });
-  const host = `127.0.0.1:${(front.address() as AddressInfo).port}`;
+  const host = await listen(front);
   behind = join(directory, "registry.sock");
   const config = join(directory, "config.yml");
   await writeFile(config, configOf(directory, auth, tokens?.config ?? {}));
@@ -124,10 +130,9 @@ export async function startTestRegistry({ auth = "none", users = {} }: TestRegis
   };
 }
 
-/** A server of HTTP on loopback. */
-export function listening(handler: RequestListener): Promise<Server> {
-  const server = createServer(handler);
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+/** Lets a server listen on a free port of loopback; answers its address. */
+export function onLoopback(server: Server): Promise<string> {
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(`127.0.0.1:${(server.address() as AddressInfo).port}`)));
 }
 
 function configOf(directory: string, auth: string, tokens: object): string {
