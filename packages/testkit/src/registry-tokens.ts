@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { run } from "@plimsoll/exec";
-import { onLoopback } from "./registry.ts";
+import { onLoopback } from "./loopback.ts";
 
 export interface Access {
   readonly type: string;

@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, request as forward, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "@plimsoll/exec";
+import { onLoopback } from "./loopback.ts";
 import { startPrivate, whenReady } from "./private-process.ts";
 import { startTokenService } from "./registry-tokens.ts";
 
@@ -128,11 +128,6 @@ export async function startTestRegistry({
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-/** Lets a server listen on a free port of loopback; answers its address. */
-export function onLoopback(server: Server): Promise<string> {
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(`127.0.0.1:${(server.address() as AddressInfo).port}`)));
 }
 
 function configOf(directory: string, auth: string, tokens: object): string {
