@@ -120,5 +120,8 @@ describe("the platform's registry", () => {
       }
       expect(again.code, again.text).toBe(0);
     }
+    const env = { ...minimalEnv, PLIMSOLL_DATA_DIR: platform.place.dataDir };
+    const status = await run([process.execPath, "scripts/status.ts"], { env, okCodes: [0, 1], timeoutMs: 60_000 });
+    expect(status.stdout).toMatch(/^ +registry +running +\d+ .+registry\.log$/m);
   });
 });

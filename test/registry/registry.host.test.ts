@@ -176,10 +176,22 @@ describe("the registry", () => {
     expect(found.items).toMatchObject([{ team: "acme", namespace: "store", tag: "1.4" }]);
     expect(await world.fixture.json("GET", "/api/v1/images?search=1.4", { token: eve.token })).toEqual({ items: [] });
 
+    expect((await push(ana, "acme/store/shop:by-tool")).code).toBe(0);
+    const tool = ["delete", "--tls-verify=false", "--creds", `${ana.email}:${ana.token}`];
+    expect((await world.skopeo(...tool, `docker://${world.host}/acme/store/shop:by-tool`)).stderr).toBe("");
+    // With every tag of the same image.
+    await world.fixture.json("DELETE", "/api/v1/namespaces/acme/store/apps/shop/images/1.4", { token, status: 404 });
+    expect((await push(ana, "acme/store/shop:1.4")).code).toBe(0);
     await world.fixture.json("DELETE", "/api/v1/namespaces/acme/store/apps/shop/images/1.4", { token, status: 200 });
     expect((await pull(ana, "acme/store/shop:1.4", join(world.directory, "gone"))).stderr).toContain("manifest unknown");
     const trail = await world.fixture.db.platform.auditTrail({ objectUid: shop.metadata.uid });
-    expect(trail.map(({ action, actor }) => `${action} ${actor}`)).toEqual([`images.delete user:${ana.id}`, `images.push user:${ana.id}`]);
+    expect(trail.map(({ action, actor }) => `${action} ${actor}`)).toEqual([
+      `images.delete user:${ana.id}`,
+      `images.push user:${ana.id}`,
+      `images.delete user:${ana.id}`,
+      `images.push user:${ana.id}`,
+      `images.push user:${ana.id}`,
+    ]);
   });
 
   it("makes the app that is pushed to first, for whoever may make one", async () => {

@@ -70,7 +70,7 @@ export class Budgets {
     const limit = formatBytes(this.limitBytes);
     return new AppError(
       "quota_exceeded",
-      `${what} Namespace ${team}/${namespace} may have ${limit} in the registry, and has no room for it: plim images lists what there is, plim images delete makes room within a day.`,
+      `${what === "" ? "" : `${what} `}Namespace ${team}/${namespace} may have ${limit} in the registry, and has no room for it: plim images lists what there is, plim images delete makes room within a day.`,
     );
   }
 }

@@ -89,9 +89,8 @@ export function registryDoor(api: Api, registry: Registry): (request: IncomingMe
         });
       case "manifest":
         if (request.method === "PUT") return putManifest(api, registry, work, target);
-        return forward(registry.store.connection, work, {
-          path: request.method === "DELETE" ? pathOf(target) : await manifestPath(registry, target),
-        });
+        if (request.method === "DELETE") return deleteManifest(api, registry, work, target);
+        return forward(registry.store.connection, work, { path: await manifestPath(registry, target) });
       case "uploads":
         await registry.budgets.admit(target.repository, 1, "");
         await ensureAppOf(api, claims.subject, target.repository);
@@ -153,18 +152,34 @@ async function putManifest(api: Api, registry: Registry, work: Work, target: Ext
   await ensureAppOf(api, claims.subject, repository);
   await registry.budgets.admit(repository, body.length, "");
   const beforeAnswer = async (status: number) => {
-    if (status === 201) await notePush(api, claims.subject, repository, text);
+    if (status === 201) await note(api, { actor: claims.subject, action: "images.push", repository, tag: text });
   };
   await registry.gate.shared(() => forward(registry.store.connection, work, { path: pathOf(target), body, beforeAnswer }));
 }
 
-async function notePush(api: Api, actor: string, repository: RepositoryName, tag: string): Promise<void> {
+/** By its digest, as docker-registry has it, with every tag of it. That of a release is brought anew when it is asked for. */
+function deleteManifest(api: Api, registry: Registry, work: Work, target: Extract<Target, { kind: "manifest" }>): Promise<void> {
+  const beforeAnswer = async (status: number) => {
+    const { repository, text } = target;
+    if (status === 202) await note(api, { actor: work.claims.subject, action: "images.delete", repository, tag: text });
+  };
+  return registry.gate.shared(() => forward(registry.store.connection, work, { path: pathOf(target), body: NOTHING, beforeAnswer }));
+}
+
+interface Done {
+  readonly actor: string;
+  readonly action: "images.push" | "images.delete";
+  readonly repository: RepositoryName;
+  readonly tag: string;
+}
+
+async function note(api: Api, { actor, action, repository, tag }: Done): Promise<void> {
   const app = await appOf(api.db, repository);
   if (app === undefined) return;
   const { uid, teamUid, kind, name } = app.metadata;
   const details = { kind, name, tag };
   const team = teamUid === undefined ? {} : { teamUid };
-  await api.db.write({ scope: PLATFORM }, async (tx) => tx.audit({ actor, action: "images.push", objectUid: uid, details, ...team }));
+  await api.db.write({ scope: PLATFORM }, async (tx) => tx.audit({ actor, action, objectUid: uid, details, ...team }));
 }
 
 /** Mounting another repository's blob takes the right to pull there; without it the blob is uploaded as any other. */

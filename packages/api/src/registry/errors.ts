@@ -7,6 +7,7 @@ const CODES: Partial<Record<ErrorCode, readonly [number, string]>> = {
   forbidden: [403, "DENIED"],
   not_found: [404, "MANIFEST_UNKNOWN"],
   quota_exceeded: [403, "DENIED"],
+  conflict: [409, "DENIED"],
   rate_limited: [429, "TOOMANYREQUESTS"],
   unsupported: [405, "UNSUPPORTED"],
   precondition_failed: [403, "DENIED"],

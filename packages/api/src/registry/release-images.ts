@@ -19,9 +19,12 @@ const CONFIG = "application/vnd.docker.container.image.v1+json";
 const LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 /** Releases of each app whose images hosts keep for a rollback, and the registry gives. */
 export const RELEASES_KEPT = 10;
-/** Compressing takes a host's cpu: few at a time, and never longer. */
-const AT_ONCE = 2;
+/** Packing takes a host's cpu: few at a time, and of one namespace one. */
+const AT_ONCE = 3;
 const WAITING = 40;
+/** Asking git for tags takes a program. */
+const GIT_TAGS_FRESH_MS = 5_000;
+const GIT_TAGS_KNOWN = 500;
 const TIMEOUT_MS = 20 * 60_000;
 
 /** Where releases, their layers and the tags of their commits are. */
@@ -33,6 +36,11 @@ export interface ReleaseSources {
       appUid: string,
     ): Promise<{ readonly refs: readonly { readonly kind: string; readonly name: string; readonly commit: string }[] }>;
   };
+}
+
+interface GitTag {
+  readonly name: string;
+  readonly commit: string;
 }
 
 /** Where they are brought. */
@@ -57,7 +65,9 @@ export class ReleaseImages {
   readonly #sources: ReleaseSources;
   readonly #target: ReleaseTarget;
   readonly #bringing = new Map<string, Promise<string>>();
-  readonly #turns = new Turns(AT_ONCE, WAITING);
+  readonly #turns = new Turns(AT_ONCE, 10 * WAITING);
+  readonly #turnsOfNamespaces = new Turns(1, WAITING);
+  readonly #gitTagsKnown = new Map<string, { readonly atMs: number; readonly tags: Promise<readonly GitTag[]> }>();
 
   constructor(sources: ReleaseSources, target: ReleaseTarget) {
     this.#sources = sources;
@@ -75,7 +85,7 @@ export class ReleaseImages {
     }
     const commits = [...byCommit].map(([tag, release]) => ({ tag, kind: "commit" as const, release }));
     const taken = new Set([...numbers, ...commits].map(({ tag }) => tag));
-    const gitTags = (await this.#gitTags(app)).flatMap(({ name, commit }) => {
+    const gitTags = (byCommit.size === 0 ? [] : await this.#gitTags(app)).flatMap(({ name, commit }) => {
       const release = byCommit.get(commit);
       return release === undefined || taken.has(name) ? [] : [{ tag: name, kind: "git-tag" as const, release }];
     });
@@ -99,9 +109,17 @@ export class ReleaseImages {
     return this.#sources.db.objects(PLATFORM).list("Release", { ownerUid: app.metadata.uid, newestFirst: true, limit: RELEASES_KEPT });
   }
 
-  async #gitTags(app: Resource<"App">): Promise<readonly { readonly name: string; readonly commit: string }[]> {
-    if (app.spec.source.kind !== "git" || this.#sources.git === undefined) return [];
-    return (await this.#sources.git.listRefs(app.metadata.uid)).refs.filter(({ kind }) => kind === "tag");
+  async #gitTags(app: Resource<"App">): Promise<readonly GitTag[]> {
+    const { git } = this.#sources;
+    if (git === undefined) return [];
+    const { uid } = app.metadata;
+    const known = this.#gitTagsKnown.get(uid);
+    if (known !== undefined && Date.now() - known.atMs < GIT_TAGS_FRESH_MS) return known.tags;
+    const tags = git.listRefs(uid).then(({ refs }) => refs.filter(({ kind }) => kind === "tag"));
+    if (this.#gitTagsKnown.size >= GIT_TAGS_KNOWN) this.#gitTagsKnown.clear();
+    this.#gitTagsKnown.set(uid, { atMs: Date.now(), tags });
+    tags.catch(() => this.#gitTagsKnown.delete(uid));
+    return tags;
   }
 
   async #ensure(repository: RepositoryName, release: Resource<"Release">): Promise<string> {
@@ -110,7 +128,9 @@ export class ReleaseImages {
     const { uid } = release.metadata;
     const under = this.#bringing.get(uid);
     if (under !== undefined) return under;
-    const mine = this.#turns.run("all", () => this.#bring(repository, release)).finally(() => this.#bringing.delete(uid));
+    const mine = this.#turnsOfNamespaces
+      .run(`${repository.team}/${repository.namespace}`, () => this.#turns.run("all", () => this.#bring(repository, release)))
+      .finally(() => this.#bringing.delete(uid));
     this.#bringing.set(uid, mine);
     return mine;
   }
