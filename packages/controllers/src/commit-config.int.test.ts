@@ -32,7 +32,7 @@ describe("an app whose commits describe it", () => {
     const ports = { finishPush: async (_: unknown, end: { state: "live" } | { state: "refused"; reason: string }) => end };
     controllers = createControllers({ db: platform.db, clock: systemClock, logger: silent, settings, ports, leaseMs: 1_000 });
     controllers.start();
-    agent = new ScriptedAgent(platform.db, await platform.host("host-a"), script).start();
+    agent = await new ScriptedAgent(platform.db, await platform.host("host-a"), script).join();
     return (await platform.app("shop")).metadata.uid;
   }
   const poll = (what: () => Promise<unknown>) => expect.poll(what, { timeout: 20_000, interval: 20 });

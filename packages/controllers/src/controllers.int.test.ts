@@ -40,7 +40,7 @@ describe("controllers", () => {
   }
 
   async function agent(name: string, script: AgentScript = {}, roles?: ("build" | "run" | "ingress")[]): Promise<ScriptedAgent> {
-    const one = new ScriptedAgent(platform.db, await platform.host(name, roles), script).start();
+    const one = await new ScriptedAgent(platform.db, await platform.host(name, roles), script).join();
     agents.push(one);
     return one;
   }

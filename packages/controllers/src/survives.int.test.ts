@@ -56,7 +56,7 @@ describe("a push survives", () => {
 
   async function agents(): Promise<void> {
     for (const name of ["host-a", "host-b"]) {
-      const agent = new ScriptedAgent(platform.db, await platform.host(name)).start();
+      const agent = await new ScriptedAgent(platform.db, await platform.host(name)).join();
       toStop.push(() => agent.stop());
     }
   }

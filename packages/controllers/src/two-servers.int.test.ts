@@ -17,7 +17,7 @@ describe("two servers on one database", { timeout: 60_000 }, () => {
   beforeEach(async () => {
     platform = await TestPlatform.create({ builds: 10 });
     for (const name of ["host-a", "host-b"]) {
-      const agent = new ScriptedAgent(platform.db, await platform.host(name)).start();
+      const agent = await new ScriptedAgent(platform.db, await platform.host(name)).join();
       toStop.push(() => agent.stop());
     }
   });

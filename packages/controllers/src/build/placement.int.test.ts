@@ -29,7 +29,7 @@ describe("where and when builds begin", () => {
     running.push(one);
   };
   const agent = async (name: string, script: AgentScript = {}) => {
-    const one = new ScriptedAgent(platform.db, await platform.host(name), script).start();
+    const one = await new ScriptedAgent(platform.db, await platform.host(name), script).join();
     agents.push(one);
     return one;
   };

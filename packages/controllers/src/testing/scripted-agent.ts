@@ -27,12 +27,20 @@ export class ScriptedAgent {
   script: AgentScript;
   readonly #claimed = new Map<string, number>();
   #loop: Promise<void> | undefined;
+  readonly #heard = Promise.withResolvers<void>();
   #stopped = false;
 
   constructor(db: Database, host: Resource<"Host">, script: AgentScript = {}) {
     this.#db = db;
     this.host = host;
     this.script = script;
+  }
+
+  /** Starts, and resolves when its host lives: from then on something can be placed there. */
+  async join(): Promise<this> {
+    this.start();
+    await this.#heard.promise;
+    return this;
   }
 
   start(): this {
@@ -64,6 +72,7 @@ export class ScriptedAgent {
       if (wasSilent) tx.wake("host", uid);
       for (const { instance, report } of reports) await applyInstanceReport(tx, instance, report);
     });
+    this.#heard.resolve();
     for (const build of await objects.list("Build", { hostUid: uid, phases: ["placed", "running"] })) await this.#build(build);
   }
 
