@@ -27,6 +27,7 @@ export function plimLines(namespace?: string) {
     deployKeys: (app: string) => line("deploy-keys", app),
     rollback: (app: string, release: number | undefined) => line("rollback", app, ...(release === undefined ? [] : [`v${release}`])),
     logs: (app: string) => line("logs", app, "-f"),
+    waterfall: (app: string, build: number) => line("describe", "build", `${build}`, "-a", app, "--waterfall"),
     buildLog: (app: string, build: number) => line("logs", app, "--build", `${build}`),
     /** An empty value removes the variable. */
     env: (app: string, name: string, value: string) => line("env", app, `${name}=${value}`),

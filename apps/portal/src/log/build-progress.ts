@@ -1,4 +1,5 @@
-import type { BuildEvent, BuildFailure, BuildStep, WrittenRecipe } from "@plimsoll/core";
+import type { BuildAdvice, BuildEvent, BuildFailure, BuildStep, BuildWarning, WrittenRecipe } from "@plimsoll/core";
+import { type Waterfall, waterfall } from "@plimsoll/core/waterfall";
 import { LineSplitter, type LogLine } from "./lines.ts";
 
 export type StepState = "waiting" | "running" | "cached" | "done" | "failed";
@@ -9,6 +10,8 @@ export interface StepProgress {
   /** Milliseconds after the build began. */
   readonly startedMs?: number;
   readonly durationMs?: number;
+  /** Of a cached step: what it took when it ran. */
+  readonly savedMs?: number;
   readonly lines: readonly LogLine[];
   /** Lines before `lines` that were too many to keep. */
   readonly dropped: number;
@@ -31,17 +34,24 @@ export interface BuildProgressState {
   /** Everything in order, with a heading line per step. */
   readonly all: readonly LogLine[];
   readonly failure?: BuildFailure;
+  readonly warnings: readonly BuildWarning[];
+  readonly advice: readonly BuildAdvice[];
+  /** What ran when, so far. */
+  readonly waterfall: Waterfall;
   readonly image?: { readonly digest: string; readonly sizeBytes: number; readonly newBytes: number; readonly atMs: number };
 }
 
 /** Lines kept of one step, the last ones: a browser is no archive; what was dropped is counted. */
 const STEP_LINES = 20_000;
 
+const COURSE: ReadonlySet<BuildEvent["type"]> = new Set(["plan", "step-started", "step-done", "done", "failed"]);
+
 interface Step {
   readonly step: BuildStep;
   state: StepState;
   startedMs?: number;
   durationMs?: number;
+  savedMs?: number;
   lines: LogLine[];
   dropped: number;
   readonly out: Record<"stdout" | "stderr", LineSplitter>;
@@ -54,6 +64,10 @@ export class BuildProgressLog {
   #plan: Extract<BuildEvent, { type: "plan" }> | undefined;
   #failure: BuildFailure | undefined;
   #image: BuildProgressState["image"];
+  #warnings: BuildWarning[] = [];
+  #advice: readonly BuildAdvice[] = [];
+  /** All but output and words: what the waterfall is made of. */
+  #course: BuildEvent[] = [];
   #seen = -1;
 
   push(seq: number, event: BuildEvent): void {
@@ -62,12 +76,22 @@ export class BuildProgressLog {
       this.#all = []; // a stream that did not resume but began anew
     }
     this.#seen = seq;
+    if (COURSE.has(event.type)) this.#course.push(event);
     switch (event.type) {
       case "plan":
         // A build that lost its host begins again: what the first try said is history.
         this.#plan = event;
         this.#steps = new Map(event.steps.map((step) => [step.index, newStep(step)]));
         this.#failure = undefined;
+        this.#warnings = [];
+        this.#advice = [];
+        this.#course = [event];
+        break;
+      case "warning":
+        this.#warnings = [...this.#warnings, event.warning];
+        break;
+      case "advice":
+        this.#advice = event.advice;
         break;
       case "notice":
         this.#all.push({ text: event.text, tone: "notice" });
@@ -92,6 +116,7 @@ export class BuildProgressLog {
         this.#add(step, step.out.stderr.flush(), "stderr");
         step.state = event.outcome;
         step.durationMs = event.durationMs;
+        if (event.savedMs !== undefined) step.savedMs = event.savedMs;
         break;
       }
       case "done":
@@ -113,12 +138,15 @@ export class BuildProgressLog {
     this.#plan = undefined;
     this.#failure = undefined;
     this.#image = undefined;
+    this.#warnings = [];
+    this.#advice = [];
+    this.#course = [];
     this.#seen = -1;
   }
 
   get state(): BuildProgressState {
     const stages = new Map<string, StepProgress[]>();
-    for (const { step, state, startedMs, durationMs, lines, dropped } of this.#steps.values()) {
+    for (const { step, state, startedMs, durationMs, savedMs, lines, dropped } of this.#steps.values()) {
       const progress: StepProgress = {
         step,
         state,
@@ -126,6 +154,7 @@ export class BuildProgressLog {
         dropped,
         ...(startedMs === undefined ? {} : { startedMs }),
         ...(durationMs === undefined ? {} : { durationMs }),
+        ...(savedMs === undefined ? {} : { savedMs }),
       };
       stages.set(step.stage, [...(stages.get(step.stage) ?? []), progress]);
     }
@@ -135,6 +164,9 @@ export class BuildProgressLog {
       ...(this.#plan?.written ? { written: this.#plan.written } : {}),
       stages: [...stages].map(([name, steps]) => ({ name, steps, state: stateOfStage(steps) })),
       all: [...this.#all],
+      warnings: this.#warnings,
+      advice: this.#advice,
+      waterfall: waterfall(this.#course),
       ...(this.#failure ? { failure: this.#failure } : {}),
       ...(this.#image ? { image: this.#image } : {}),
     };

@@ -22,10 +22,12 @@ import { useAction } from "#ui/use-action.ts";
 import { namespacePath } from "#watch/collections.ts";
 import { useList } from "#watch/hooks.tsx";
 import classes from "./deployment.module.css";
+import { AdvicePanel, Excerpt, WarningsPanel } from "./remarks.tsx";
 import { rolloutSteps } from "./rollout.ts";
 import { SelectedLog } from "./selected-log.tsx";
 import { type Selection, StepTree } from "./step-tree.tsx";
 import { buildOver, deploymentOver, sourceLabel } from "./timeline.ts";
+import { WaterfallPanel } from "./waterfall-panel.tsx";
 import { WrittenRecipePanel } from "./written-recipe.tsx";
 
 export interface RolloutViewProps {
@@ -87,6 +89,11 @@ export function RolloutView(props: RolloutViewProps) {
           <SelectedLog key={selected} {...{ at, selected, build, deployment, progress, stream, steps }} />
         </div>
       </div>
+      {progress.warnings.length > 0 && <WarningsPanel warnings={progress.warnings} />}
+      {progress.advice.length > 0 && <AdvicePanel advice={progress.advice} />}
+      {build && buildOver(build.status.phase) && progress.waterfall.rows.length > 0 && (
+        <WaterfallPanel waterfall={progress.waterfall} line={plim.waterfall(at.app, build.spec.number)} />
+      )}
       {progress.written && <WrittenRecipePanel written={progress.written} />}
       {deployment?.status.command && (
         <Panel
@@ -198,6 +205,7 @@ function Outcome({ at, build, deployment }: RolloutViewProps) {
             {failure.line === undefined ? failure.file : t("where", { file: failure.file, line: failure.line })} {failure.instruction}
           </code>
         )}
+        {failure.excerpt && <Excerpt lines={failure.excerpt} />}
         <PlimLine line={plim.buildLog(at.app, build.spec.number)} />
       </div>
     );

@@ -131,7 +131,8 @@ function Item(props: {
 type Translate = ReturnType<typeof useTranslations<"deployment">>;
 
 function stepNote(step: StepProgress, duration: (ms: number) => string, t: Translate): string {
-  if (step.state === "cached") return t("cached");
+  if (step.state === "cached")
+    return step.savedMs === undefined || step.savedMs < 1_000 ? t("cached") : t("cachedSaved", { duration: duration(step.savedMs) });
   if (step.state === "running") return t("running");
   if (step.durationMs === undefined) return "";
   return step.state === "failed" ? t("failedAfter", { duration: duration(step.durationMs) }) : duration(step.durationMs);
