@@ -2,23 +2,11 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { IgnoreRules } from "../context/ignore.ts";
 import { ExpansionBudget } from "../dockerfile/budget.ts";
 import { WordError } from "../dockerfile/word-error.ts";
 import { expandWord, expandWords } from "../dockerfile/words.ts";
-import { BuildProblem } from "../problem.ts";
+import { any, inTime, LONG, odd, RUNS, refused, share } from "../testing/fuzz.ts";
 import { plan } from "../testing/plan.ts";
-
-/**
- * Inputs that nobody writes on purpose: a program never crashes and never hangs on one, and what it refuses it explains. `npm test` takes
- * the same few thousand each time; `npm run test:fuzz` takes many, others each time, and prints the seed of what it finds.
- */
-const RUNS = Number(process.env.PLIMSOLL_FUZZ_RUNS ?? 20_000);
-const SEED = process.env.PLIMSOLL_FUZZ_RUNS === undefined ? 20_261_121 : Number(process.env.PLIMSOLL_FUZZ_SEED ?? Date.now() % 2 ** 31);
-const share = (part: number) => ({ seed: SEED, numRuns: Math.max(1, Math.round(RUNS * part)) });
-const LONG = { timeout: 60_000 + RUNS * 10 };
-/** Of processor time: what others use of the machine must not count. */
-const MOST_CPU_MS = 2_000;
 
 const vectors = <T>(name: string) =>
   (JSON.parse(readFileSync(new URL(`../../vectors/${name}`, import.meta.url), "utf8")) as { vectors: T[] }).vectors;
@@ -27,67 +15,7 @@ const WORDS = [...vectors<{ input: string }>("word-expansion.json"), ...vectors<
   ({ input }) => input,
 );
 
-/** What it takes, or a failure that says where and what: the input is in what fast-check prints. */
-function inTime<T>(work: () => T): T {
-  const before = process.cpuUsage();
-  try {
-    return work();
-  } finally {
-    const { user, system } = process.cpuUsage(before);
-    expect((user + system) / 1_000).toBeLessThan(MOST_CPU_MS);
-  }
-}
-
-function refused(text: string, file: string, work: () => void): void {
-  inTime(() => {
-    try {
-      work();
-    } catch (error) {
-      if (!(error instanceof BuildProblem)) throw error;
-      const { failure } = error;
-      expect(failure.file).toBe(file);
-      expect(failure.line).toBeGreaterThanOrEqual(1);
-      expect(failure.line).toBeLessThanOrEqual(text.split("\n").length);
-      expect(["dockerfile", "unsupported"]).toContain(failure.reason);
-      // What is wrong and what to do: one of the sentences of which test/messages has them all.
-      expect(failure.message).toMatch(/\w+ \w+.*\w+/s);
-      expect(failure.message.length).toBeLessThanOrEqual(700);
-      expect(failure.message).not.toMatch(/[\n\0]|undefined|\[object|is not a function|of null/);
-    }
-  });
-}
-
-const any = <T>(...all: readonly T[]) => fc.constantFrom(...all);
 const blank = any(" ", "  ", "\t", " \\\n", " \\\n# note\n  ");
-const odd = fc.oneof(
-  any(
-    "",
-    "$",
-    "${",
-    "}",
-    "\\",
-    "'",
-    '"',
-    "`",
-    "<<",
-    "<<E",
-    "=",
-    "--",
-    "[",
-    "]",
-    "\0",
-    "\u00a0",
-    "\uFEFF",
-    "..",
-    "*",
-    "!",
-    "#",
-    "\r",
-    "\u{1F6A2}",
-  ),
-  fc.string({ maxLength: 6 }),
-  fc.string({ unit: "binary", maxLength: 4 }),
-);
 const variable = fc.oneof(
   any(
     "$A",
@@ -315,35 +243,6 @@ describe("the front end of builds", () => {
         });
       }),
       share(0.25),
-    );
-  });
-
-  it("reads or refuses any .dockerignore, and judges any path by it", LONG, () => {
-    const piece = fc.oneof(
-      any("*", "**", "?", "/", "!", "[", "]", "[a-z]", "[^", "\\", "..", ".", "a", "b.c", "#", " ", "\r", "\uFEFF", "{a,b}", "(", "+"),
-      odd,
-    );
-    const file = fc
-      .array(
-        fc.array(piece, { maxLength: 8 }).map((all) => all.join("")),
-        { maxLength: 6 },
-      )
-      .map((lines) => lines.join("\n"));
-    const paths = fc.array(any("a", "b.c", "a/b", "a/a/b.c", ".git", "(", "a\\b", "\u{1F6A2}/x"), { maxLength: 4 });
-    fc.assert(
-      fc.property(file, paths, (text, all) => {
-        refused(text, ".dockerignore", () => {
-          const rules = IgnoreRules.parse(text, ".dockerignore");
-          for (const one of all) {
-            const ignored = rules.ignores(one);
-            expect(rules.ignoringLine(one) !== undefined).toBe(ignored);
-            // What is said of a directory without looking below holds for what is below.
-            const verdict = rules.judge(one, rules.root());
-            if (!one.includes("/") && !rules.reachesBelow(one, verdict)) expect(rules.ignores(`${one}/x/y`)).toBe(verdict.ignored);
-          }
-        });
-      }),
-      share(0.15),
     );
   });
 });
