@@ -66,7 +66,30 @@ describe("what a repository without a Dockerfile is", () => {
       "yarn of today",
       { "package.json": json({ main: "app.js", packageManager: "yarn@4.5.0" }), "yarn.lock": "__metadata:\n", ".yarnrc.yml": "" },
       "a Node program",
-      ["corepack enable", "COPY package.json yarn.lock .yarnrc.yml ./", "yarn install --immutable"],
+      ["corepack enable", "COPY package.json yarn.lock .yarnrc.yml ./", "yarn install --immutable", "YARN_NODE_LINKER=node-modules"],
+    ],
+    [
+      "yarn that the repository brings",
+      { "package.json": json({ main: "app.js" }), "yarn.lock": "__metadata:\n", ".yarnrc.yml": "", ".yarn/releases/yarn-4.cjs": "" },
+      "a Node program",
+      ["COPY . .\nRUN --mount=type=cache,target=/root/.yarn/berry/cache yarn install --immutable"],
+    ],
+    [
+      "Bun, in its own kind of files",
+      { "package.json": "{}", "bun.lock": "{}", "src/index.ts": "" },
+      "a Bun program",
+      [
+        "npm install --global bun@1",
+        "bun install --production --frozen-lockfile",
+        'CMD ["bun", "src/index.ts"]',
+        "COPY package.json bun.lock ./",
+      ],
+    ],
+    [
+      "Bun for the packages of a program that Node runs",
+      { "package.json": json({ scripts: { build: "tsc", start: "node dist/a.js" }, packageManager: "bun@1.2.3" }), "bun.lockb": "" },
+      "a Node program",
+      ["bun@1.2.3", "RUN bun run build", 'CMD ["node", "dist/a.js"]'],
     ],
     [
       "a start script that needs a shell",
@@ -167,6 +190,26 @@ describe("what a repository without a Dockerfile is", () => {
       "a FastAPI app",
       ["FROM python:3.13-slim", "uv sync --frozen --no-dev", "CMD exec uvicorn app.main:app"],
     ],
+    [
+      "a list of packages that names others",
+      {
+        "requirements.txt": "-r requirements/base.txt\n./vendor/own\n",
+        "requirements/base.txt": "flask\n",
+        "app.py": "app = Flask(__name__)",
+      },
+      "a Flask app",
+      ["COPY . .\nRUN --mount=type=cache,target=/root/.cache pip install -r requirements.txt"],
+    ],
+    [
+      "packages that are directories of the repository",
+      {
+        "pyproject.toml": '[project]\nname = "x"\ndependencies = ["fastapi"]\n[tool.uv.sources]\nown = { path = "lib/own" }\n',
+        "uv.lock": "",
+        "main.py": "app = FastAPI()\n",
+      },
+      "a FastAPI app",
+      ["COPY . .\nENV UV_PROJECT_ENVIRONMENT=/venv"],
+    ],
     ["a Python script", { "requirements.txt": "", "main.py": "" }, "a Python program", ['CMD ["python", "main.py"]']],
     [
       "Go at its top",
@@ -185,6 +228,18 @@ describe("what a repository without a Dockerfile is", () => {
       "a Go program",
       ["./cmd/shop"],
     ],
+    [
+      "Deno by its task",
+      {
+        "deno.jsonc": '{ // all of it\n "tasks": { "start": "deno serve main.ts" } }',
+        "main.ts": "",
+        "deno.lock": "{}",
+        "package.json": "{}",
+      },
+      "a Deno program",
+      ["npm install --global deno@2", "deno install --entrypoint main.ts --frozen", 'CMD ["deno", "task", "start"]'],
+    ],
+    ["Deno by its file", { "deno.json": "{}", "server.ts": "" }, "a Deno program", ['CMD ["deno", "run", "--allow-all", "server.ts"]']],
     ["a site of files", { "index.html": "" }, "a site of files", ["COPY . .", 'CMD ["serve", "--no-clipboard", "--no-port-switching"]']],
     ["a site in public/", { "public/index.html": "" }, "a site of files", ["COPY public ."]],
     [
@@ -205,7 +260,7 @@ describe("what a repository without a Dockerfile is", () => {
   it.each<[Files, string]>([
     [
       { "README.md": "" },
-      "Looked for: go.mod (Go); requirements.txt, pyproject.toml, poetry.lock or uv.lock (Python); package.json (Node); index.html",
+      "Looked for: go.mod (Go); requirements.txt, pyproject.toml, poetry.lock or uv.lock (Python); deno.json or deno.jsonc (Deno); package.json (Node, Bun); index.html",
     ],
     [{ "services/api/package.json": "{}" }, "plim init --directory"],
     [{ Gemfile: "" }, "none is written yet for Ruby, which Gemfile tells of"],

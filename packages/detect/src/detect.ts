@@ -1,3 +1,4 @@
+import { detectDeno } from "./detect-deno.ts";
 import { detectGo } from "./detect-go.ts";
 import { detectStatic } from "./detect-static.ts";
 import type { ProjectFiles } from "./files.ts";
@@ -17,7 +18,8 @@ const DETECTORS: readonly {
 }[] = [
   { by: "go.mod (Go)", detect: detectGo },
   { by: "requirements.txt, pyproject.toml, poetry.lock or uv.lock (Python)", detect: detectPython },
-  { by: "package.json (Node)", detect: detectNode },
+  { by: "deno.json or deno.jsonc (Deno)", detect: detectDeno },
+  { by: "package.json (Node, Bun)", detect: detectNode },
   { by: "index.html, also in public/ or dist/ (a site of files)", detect: detectStatic },
 ];
 
@@ -30,8 +32,6 @@ const NOT_WRITTEN: readonly (readonly [string, string])[] = [
   ["build.gradle", "Java"],
   ["build.gradle.kts", "Kotlin"],
   ["Cargo.toml", "Rust"],
-  ["deno.json", "Deno"],
-  ["deno.jsonc", "Deno"],
   ["mix.exs", "Elixir"],
   ["setup.py", "Python with setup.py alone"],
   ["Pipfile", "Python with a Pipfile alone"],

@@ -1,7 +1,7 @@
 import type { ProjectFiles } from "../files.ts";
 import { dockerfile, dockerignore, type Finding, words } from "../recipe.ts";
 import { serveStage } from "../static-server.ts";
-import { type Install, installOf } from "./install.ts";
+import { bunItself, type Install, installOf } from "./install.ts";
 import { type NodePackage, readPackage } from "./package.ts";
 
 const IGNORED = ["node_modules", "npm-debug.log*", ".next", ".nuxt", ".output", ".cache", "coverage"];
@@ -18,6 +18,9 @@ const ENTRIES = [
   "src/server.js",
   "src/app.js",
 ];
+
+/** What Bun runs as it is. */
+const BUN_ENTRIES = ["index.ts", "server.ts", "app.ts", "src/index.ts", "src/server.ts", "src/app.ts", "index.tsx", "src/index.tsx"];
 
 /** A program with package.json: what it is by its dependencies, how it begins by its scripts. */
 export async function detectNode(files: ProjectFiles): Promise<Finding | undefined> {
@@ -63,14 +66,32 @@ export async function detectNode(files: ProjectFiles): Promise<Finding | undefin
   }
 
   const framework = ["express", "fastify", "koa", "hono", "@hapi/hapi"].find(has);
-  const entry = project.main ?? (await firstFile(files, ENTRIES));
-  const cmd = startCommand(project) ?? (entry === undefined ? undefined : words("node", entry));
-  const what = framework === undefined ? "a Node program" : framework === "express" ? "an Express app" : `a ${title(framework)} app`;
+  const cmd = startCommand(project) ?? (await entryCommand(files, project));
+  const what =
+    framework === undefined
+      ? cmd !== undefined && runsOnBun(cmd)
+        ? "a Bun program"
+        : "a Node program"
+      : framework === "express"
+        ? "an Express app"
+        : `a ${title(framework)} app`;
   if (cmd === undefined)
     return { kind: "unclear", what, missing: 'package.json has no "start" script, no "main", and there is no server.js or index.js' };
   const because = framework === undefined ? "there is a package.json" : dependsOn(framework);
   const build = project.scripts.build === undefined ? undefined : "build";
   return found(what, because, server(project, install, build === undefined ? { cmd } : { cmd, build }));
+}
+
+/** The file that is a program of its own; Bun's own kinds of files are for Bun. */
+async function entryCommand(files: ProjectFiles, { main, manager }: NodePackage): Promise<string | undefined> {
+  const isBun = manager.name === "bun";
+  const entry = main ?? (await firstFile(files, isBun ? [...BUN_ENTRIES, ...ENTRIES] : ENTRIES));
+  return entry === undefined ? undefined : words(isBun ? "bun" : "node", entry);
+}
+
+/** Bun has to be where it runs, too. */
+function runsOnBun(cmd: string): boolean {
+  return /^\["bunx?"/.test(cmd);
 }
 
 interface ServerRecipe {
@@ -89,6 +110,7 @@ function server(project: NodePackage, install: Install, { cmd, build }: ServerRe
         `FROM node:${project.nodeMajor}-slim`,
         "WORKDIR /app",
         ...environment(),
+        runsOnBun(cmd) ? bunItself(project.manager) : undefined,
         "COPY --from=packages /app/node_modules ./node_modules",
         "COPY . .",
         "USER node",
@@ -102,6 +124,7 @@ function server(project: NodePackage, install: Install, { cmd, build }: ServerRe
       `FROM node:${project.nodeMajor}-slim`,
       "WORKDIR /app",
       ...environment(),
+      runsOnBun(cmd) ? bunItself(project.manager) : undefined,
       "COPY --from=build --chown=node:node /app ./",
       "USER node",
       `CMD ${cmd}`,
@@ -158,7 +181,7 @@ function copyRest({ needsFilesToInstall }: NodePackage): readonly string[] {
 /** The start script: without npm in between where it is a plain command, so that signals reach the program itself. */
 function startCommand({ scripts, manager }: NodePackage): string | undefined {
   if (scripts.start === undefined) return undefined;
-  return plainCommand(scripts.start) ?? words(manager.name === "npm" ? "npm" : manager.name, "run", "start");
+  return plainCommand(scripts.start) ?? words(manager.name, "run", "start");
 }
 
 function plainCommand(script: string | undefined): string | undefined {

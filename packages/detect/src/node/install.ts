@@ -45,12 +45,29 @@ export function installOf({ manager, names }: NodePackage): Install {
         script: (name) => `RUN pnpm run ${name}`,
       };
     }
+    case "bun": {
+      const frozen = manager.lockfile === undefined ? "" : " --frozen-lockfile";
+      const cached = (command: string) => run(command, "/root/.bun/install/cache");
+      const production = `bun install --production${frozen} && mkdir -p node_modules`;
+      return {
+        tool: bunItself(manager),
+        lists: lists("bunfig.toml"),
+        all: cached(`bun install${frozen}`),
+        production: cached(production),
+        prune: cached(`rm -rf node_modules && ${production.replace("--production", "--production --ignore-scripts")}`),
+        script: (name) => `RUN bun run ${name}`,
+      };
+    }
     case "yarn": {
       const script = (name: string) => `RUN yarn run ${name}`;
       if (manager.berry) {
         const all = run(manager.lockfile === undefined ? "yarn install" : "yarn install --immutable", "/root/.yarn/berry/cache");
-        // Official images have another yarn at its place already.
-        const tool = "RUN npm install --global --force corepack && corepack enable";
+        const tool = [
+          // Programs are started by node itself, which looks in node_modules; yarn is taken from where packages are.
+          "ENV YARN_NODE_LINKER=node-modules COREPACK_NPM_REGISTRY=https://registry.npmjs.org",
+          // Official images have another yarn at its place already.
+          "RUN npm install --global --force corepack && corepack enable",
+        ].join("\n");
         return { tool, lists: lists(".yarnrc.yml"), all, production: all, script };
       }
       const frozen = manager.lockfile === undefined ? "" : " --frozen-lockfile";
@@ -66,4 +83,9 @@ export function installOf({ manager, names }: NodePackage): Install {
       };
     }
   }
+}
+
+/** From npm, where it is as everywhere: its own image is of another distribution. */
+export function bunItself({ name, version }: NodePackage["manager"]): string {
+  return run(`npm install --global bun@${name === "bun" ? (version ?? "1") : "1"}`, "/root/.npm");
 }

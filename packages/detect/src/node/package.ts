@@ -1,6 +1,6 @@
 import { firstOf, type ProjectFiles, readJson, textsOf } from "../files.ts";
 
-export type ManagerName = "npm" | "pnpm" | "yarn";
+export type ManagerName = "npm" | "pnpm" | "yarn" | "bun";
 
 export interface Manager {
   readonly name: ManagerName;
@@ -33,6 +33,8 @@ const OLDEST_MAJOR = 18;
 const LOCKFILES: Readonly<Record<string, ManagerName>> = {
   "pnpm-lock.yaml": "pnpm",
   "yarn.lock": "yarn",
+  "bun.lock": "bun",
+  "bun.lockb": "bun",
   "package-lock.json": "npm",
   "npm-shrinkwrap.json": "npm",
 };
@@ -59,16 +61,19 @@ export async function readPackage(files: ProjectFiles): Promise<NodePackage | un
     nodeMajor: node.major,
     ...(node.because === undefined ? {} : { nodeBecause: node.because }),
     needsFilesToInstall:
-      usesWorkspaces || local || names.includes("patches/") || INSTALL_SCRIPTS.some((name) => scripts[name] !== undefined),
+      usesWorkspaces ||
+      local ||
+      ["patches/", ".yarn/"].some((name) => names.includes(name)) ||
+      INSTALL_SCRIPTS.some((name) => scripts[name] !== undefined),
   };
 }
 
 async function managerOf(files: ProjectFiles, json: Readonly<Record<string, unknown>>, names: readonly string[]): Promise<Manager> {
   const lockfile = firstOf(names, Object.keys(LOCKFILES));
   const [, pinned, version] =
-    typeof json.packageManager === "string" ? (/^(npm|pnpm|yarn)@(\d+\.\d+\.\d+)/.exec(json.packageManager) ?? []) : [];
+    typeof json.packageManager === "string" ? (/^(npm|pnpm|yarn|bun)@(\d+\.\d+\.\d+)/.exec(json.packageManager) ?? []) : [];
   const name = (pinned as ManagerName | undefined) ?? LOCKFILES[lockfile ?? ""] ?? "npm";
-  const text = lockfile === undefined || name === "npm" ? "" : ((await files.read(lockfile)) ?? "");
+  const text = lockfile === undefined || name === "npm" || name === "bun" ? "" : ((await files.read(lockfile)) ?? "");
   const berry = name === "yarn" && (names.includes(".yarnrc.yml") || /^__metadata:/m.test(text) || Number(version?.split(".")[0] ?? 1) > 1);
   const fits = version ?? (name === "pnpm" ? pnpmFor(text) : undefined);
   const because =

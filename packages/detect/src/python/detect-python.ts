@@ -126,8 +126,11 @@ function recipe(project: PythonProject, program: Program): string {
   );
 }
 
-function installs({ manager, names }: PythonProject): readonly string[] {
-  const lists = (...wanted: readonly string[]) => `COPY ${wanted.filter((name) => names.includes(name)).join(" ")} ./`;
+function installs({ manager, names, needsFilesToInstall }: PythonProject): readonly string[] {
+  const lists = (...wanted: readonly string[]) =>
+    needsFilesToInstall
+      ? "# Installing needs more of the repository than its lists of packages.\nCOPY . ."
+      : `COPY ${wanted.filter((name) => names.includes(name)).join(" ")} ./`;
   switch (manager) {
     case "pip":
       return [lists("requirements.txt"), pip("install -r requirements.txt")];

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { parse } from "smol-toml";
 import { firstOf, type ProjectFiles } from "../files.ts";
 
@@ -13,6 +14,8 @@ export interface PythonProject {
   /** `3.11`. */
   readonly version: string;
   readonly versionBecause?: string;
+  /** Installing needs more of the repository than its lists of packages. */
+  readonly needsFilesToInstall: boolean;
 }
 
 /** What Debian 12 has as well, so that a host without a registry can stand in for it. */
@@ -24,7 +27,7 @@ const MAX_TOML = 256 * 1024;
 export async function readPythonProject(files: ProjectFiles): Promise<PythonProject | undefined> {
   const names = await files.list("");
   const pyproject = await readPyproject(files);
-  const requirements = (await files.read("requirements.txt")) ?? "";
+  const requirements = await readRequirements(files, "requirements.txt");
   const lock = firstOf(names, ["uv.lock", "poetry.lock"]);
   const isPoetry = pyproject?.tool.poetry !== undefined;
   const found: readonly [PythonManager, string] | undefined =
@@ -43,12 +46,37 @@ export async function readPythonProject(files: ProjectFiles): Promise<PythonProj
     names,
     manager: found[0],
     because: found[1],
-    packages: new Set(
-      [...requirements.split("\n"), ...(pyproject?.dependencies ?? []), ...(pyproject?.tool.poetry ?? [])].flatMap(packageName),
-    ),
+    needsFilesToInstall: found[0] === "pip" ? requirements.some((line) => LOCAL.test(line)) : (pyproject?.hasPaths ?? false),
+    packages: new Set([...requirements, ...(pyproject?.dependencies ?? []), ...(pyproject?.tool.poetry ?? [])].flatMap(packageName)),
     version: version.version,
     ...(version.because === undefined ? {} : { versionBecause: version.because }),
   };
+}
+
+/** Another list, a directory, an archive of the repository (pip's requirements file format). */
+const LOCAL = /^\s*(?:-[rcef]\b|--(?:requirement|constraint|editable|find-links)\b|\.{0,2}\/|file:)|@\s*file:/;
+const INCLUDED = /^\s*(?:-r|--requirement)(?:\s+|=)?([\w./-]{1,200})/;
+const MAX_LISTS = 20;
+/** Of all lists together; what is beyond is for pip alone. */
+const MAX_LIST_CHARS = 1024 * 1024;
+
+/** The lines of a list and of those that it includes, each list once; none where there is none. */
+async function readRequirements(files: ProjectFiles, first: string): Promise<readonly string[]> {
+  const lines: string[] = [];
+  const lists = [first];
+  let left = MAX_LIST_CHARS;
+  for (let index = 0; index < Math.min(lists.length, MAX_LISTS); index++) {
+    const list = lists[index] ?? "";
+    const text = ((await files.read(list)) ?? "").slice(0, left);
+    left -= text.length;
+    for (const line of text.split("\n")) {
+      lines.push(line);
+      const included = INCLUDED.exec(line)?.[1];
+      const path = included === undefined ? undefined : posix.normalize(posix.join(posix.dirname(list), included));
+      if (path !== undefined && !path.startsWith("..") && !lists.includes(path)) lists.push(path);
+    }
+  }
+  return lines;
 }
 
 /** `Flask[async]>=3 ; python_version > "3"` → flask (PEP 503 names). */
@@ -61,6 +89,8 @@ interface Pyproject {
   readonly dependencies?: readonly string[];
   readonly requires?: string;
   readonly tool: { readonly poetry?: readonly string[] };
+  /** Packages that are directories of the repository. */
+  readonly hasPaths: boolean;
 }
 
 async function readPyproject(files: ProjectFiles): Promise<Pyproject | undefined> {
@@ -83,6 +113,7 @@ async function readPyproject(files: ProjectFiles): Promise<Pyproject | undefined
   return {
     ...(Array.isArray(dependencies) ? { dependencies: dependencies.filter((one) => typeof one === "string") } : {}),
     ...(typeof requires === "string" ? { requires } : {}),
+    hasPaths: at("tool", "uv", "workspace") !== undefined || /^[^#\n]*\bpath\s*=\s*["']/m.test(text),
     tool: typeof poetry === "object" && poetry !== null ? { poetry: Object.keys(poetry) } : {},
   };
 }
