@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Resource } from "@plimsoll/core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { api, inDemo, untilServing } from "../support/api.ts";
@@ -15,6 +15,13 @@ import { isLive, said } from "../support/pushed.ts";
 
 /** Also those that take minutes, and the others at full size: `npm run test:fixtures`. */
 const WHOLE = process.env.PLIMSOLL_TEST_EVERY_LANGUAGE !== undefined;
+/** Python's packages come from nowhere else. */
+const PYPI =
+  WHOLE &&
+  (await fetch("https://pypi.org/simple/pip/", { signal: AbortSignal.timeout(10_000) }).then(
+    ({ ok }) => ok,
+    () => false,
+  ));
 /** What somebody waits for who has just been told something. */
 const SOON = { timeout: 30_000, interval: 200 };
 /** Live with every platform; stands for everybody else's apps. */
@@ -43,11 +50,12 @@ afterAll(async () => {
   if (home !== undefined) await rm(home, { recursive: true, force: true });
 });
 
-async function pushFixture(name: string, env: Readonly<Record<string, string>> = {}): Promise<{ app: App; pushed: PushResult }> {
+async function pushFixture(path: string, env: Readonly<Record<string, string>> = {}): Promise<{ app: App; pushed: PushResult }> {
+  const name = basename(path);
   const app = await createApp(platform, name);
   apps.push(app);
   await api(platform, "POST", inDemo("/apps"), { name, spec: { source: { kind: "git" }, env } });
-  return { app, pushed: await app.push(await fixture(name)) };
+  return { app, pushed: await app.push(await fixture(path)) };
 }
 
 async function deployFixture(name: string, env: Readonly<Record<string, string>> = {}): Promise<App> {
@@ -67,7 +75,7 @@ async function instanceOf(app: App): Promise<Resource<"Instance">> {
 
 /** Does something while the neighbour is asked all the time: each request is answered, and at the pace of an idle machine, times ten. */
 async function besideNeighbour<T>(work: () => Promise<T>): Promise<T> {
-  const meter = await startMeter(platform, NEIGHBOUR, { connections: 2, pauseMs: 40 });
+  const meter = await startMeter(platform, NEIGHBOUR, { connections: 2, pauseMs: 40, timeoutMs: 20_000 });
   let done: T;
   try {
     done = await work();
@@ -75,8 +83,8 @@ async function besideNeighbour<T>(work: () => Promise<T>): Promise<T> {
     const { failures, requests, p50Ms, maxMs } = await meter.stop();
     expect(failures).toEqual([]);
     expect(requests).toBeGreaterThan(5);
-    expect(p50Ms).toBeLessThan(250);
-    expect(maxMs).toBeLessThan(5_000);
+    expect(p50Ms).toBeLessThan(500);
+    expect(maxMs).toBeLessThan(10_000);
   }
   return done;
 }
@@ -136,7 +144,8 @@ describe("a repository whose program goes wrong", () => {
   });
 
   it("falls over again and again: it is started with growing pauses, and both are told", async () => {
-    const afterMs = WHOLE ? 60_000 : 1_000;
+    // Long enough to be found ready on a machine that is busy.
+    const afterMs = WHOLE ? 60_000 : 4_000;
     const app = await deployFixture("crashes", WHOLE ? {} : { CRASH_AFTER_MS: String(afterMs) });
     await besideNeighbour(async () => {
       const restarts = async () => (await instanceOf(app)).status.restarts;
@@ -201,8 +210,8 @@ describe("a repository whose program goes wrong", () => {
     });
     expect(Number(await open(app))).toBeGreaterThanOrEqual(bytes);
     expect(most).toBeGreaterThan(20 * MIB);
-    expect(most).toBeLessThan(100 * MIB);
-    expect(await sizeOf(directory)).toBeLessThan(70 * MIB);
+    expect(most).toBeLessThan(128 * MIB);
+    expect(await sizeOf(directory)).toBeLessThan(110 * MIB);
   });
 });
 
@@ -215,6 +224,32 @@ describe.runIf(WHOLE)("a repository with a toolchain of its own", () => {
     const app = await deployFixture(name);
     await expect.poll(() => open(app, path), SOON).toMatch(page);
   });
+});
+
+/** Without a Dockerfile. Express, Vite, Procfile, Go and files alone are in repositories.test.ts. */
+describe.runIf(WHOLE)("a repository that says by its files what it is", () => {
+  const detected = async (name: string, what: string, page: string | RegExp) => {
+    const { app, pushed } = await pushFixture(`detected/${name}`);
+    isLive(pushed);
+    expect(said(pushed)).toContain(`No Dockerfile: this is ${what} (`);
+    await expect.poll(() => open(app), SOON).toMatch(page);
+  };
+
+  it.each([
+    ["node-pnpm", "a Hono app", "hello from Hono, without what built it"],
+    ["node-yarn", "a Koa app", "hello from Koa"],
+    ["node-yarn-berry", "a Koa app", "hello from Koa"],
+    ["bun-app", "a Hono app", /^hello from Bun 1$/],
+    ["deno-app", "a Deno program", /^hello from Deno 2$/],
+    ["nest-app", "a Nest app", "hello from Nest"],
+    ["remix-app", "a Remix app", /<h1>hello from Remix, as remix-app<\/h1>/],
+  ])("%s, %s", detected);
+
+  it.runIf(PYPI).each([
+    ["python-pip-flask", "a Flask app", "hello from Flask"],
+    ["python-pip-django", "a Django app", "hello from Django, static files are collected"],
+    ["python-project-fastapi", "a FastAPI app", '{"hello":"from FastAPI"}'],
+  ])("%s, %s (where pypi.org can be reached)", detected);
 });
 
 async function sizeOf(directory: string): Promise<number> {
