@@ -219,6 +219,21 @@ RUN --mount=type=secret,id=OPTIONAL test ! -e /run/secrets && touch /kept
       expect(layer.readdir("/").map(String)).toEqual(["kept"]);
     });
 
+    it("does not tell them with a failure, nor in what a second process of the command says", async () => {
+      const run = await host.build(
+        {
+          Dockerfile: `FROM busybox
+RUN --mount=type=secret,id=TOKEN,env=MY_TOKEN --mount=type=secret,id=TOKEN (echo "child $MY_TOKEN" >&2) && cat /run/secrets/TOKEN /run/secrets/TOKEN && env && exit 3
+`,
+        },
+        { request },
+      );
+      expect(failureOf(run)).toMatchObject({ exitCode: 3, logTail: expect.arrayContaining(["child ***"]) });
+      expect(failureOf(run).logTail?.join("\n")).toContain("MY_TOKEN=***");
+      expect(JSON.stringify([run.outcome, run.events])).not.toContain(VALUE);
+      expect(holding(host.dir, VALUE)).toEqual([]);
+    });
+
     it("finds a trace where a command leaves one itself (the control of the search)", async () => {
       await host.build({ Dockerfile: "FROM busybox\nRUN --mount=type=secret,id=TOKEN cp /run/secrets/TOKEN /leaked\n" }, { request });
       expect(holding(host.dir, VALUE)).toHaveLength(1);
