@@ -1,5 +1,5 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, utimesSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, statSync, utimesSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { ImageStore, imageDigest } from "@plimsoll/containers";
 import type { Image, Resource } from "@plimsoll/core";
@@ -41,16 +41,8 @@ describe("the registry", () => {
   let pushed: ReturnType<typeof ociImage>;
 
   beforeAll(async () => {
-    const git = {
-      fetch: async () => new Response(null, { status: 404 }),
-      readCommit: async () => undefined,
-      commitFiles: () => ({ read: async () => undefined }),
-      listRefs: async () => ({
-        refs: [{ kind: "tag" as const, name: "spring", commit: COMMIT, subject: "s", author: "a", deployed: false }],
-        more: false,
-      }),
-      commitOfBranch: async () => undefined,
-    };
+    const tag = { kind: "tag" as const, name: "spring", commit: COMMIT, subject: "s", author: "a", deployed: false };
+    const git = { listRefs: async () => ({ refs: [tag], more: false }) };
     world = await startRegistryWorld({ namespaceBytes: 6 * MIB, git });
     const { fixture } = world;
     team = await fixture.team("acme");
@@ -279,6 +271,7 @@ describe("the registry", () => {
     const good = forge(world.privateKeyPem, claims);
     expect((await raw("GET", path, { authorization: `Bearer ${good}`, ...accept })).status).toBe(200);
     expect(await direct("GET", path, { authorization: `Bearer ${good}`, ...accept })).toBe(200);
+    expect((await raw("GET", "/v2/acme/store/shop/tags/list", { authorization: `Bearer ${good}` })).status).toBe(200);
     const bad = {
       expired: forge(world.privateKeyPem, { ...claims, exp: Math.floor(Date.now() / 1_000) - 3_600 }),
       "of the future": forge(world.privateKeyPem, { ...claims, nbf: Math.floor(Date.now() / 1_000) + 3_600 }),
@@ -293,6 +286,8 @@ describe("the registry", () => {
     for (const [what, token] of Object.entries(bad)) {
       const headers = { authorization: `Bearer ${token}`, ...accept };
       expect([what, (await raw("GET", path, headers)).status, await direct("GET", path, headers)]).toEqual([what, 401, 401]);
+      // The door answers this one alone.
+      expect([what, (await raw("GET", "/v2/acme/store/shop/tags/list", headers)).status]).toEqual([what, 401]);
     }
   });
 
@@ -361,8 +356,15 @@ describe("the registry", () => {
     expect(statSync(`/proc/${world.registryPid()}`).uid).not.toBe(0);
     const ask = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", world.socketPath, "http://r/v2/"];
     expect((await run(ask)).stdout).toBe("401");
-    const other = await run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", ...ask], { okCodes: [0, 7] });
-    expect(other.code).toBe(7);
+    const asNobody = () => run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", ...ask], { okCodes: [0, 7] });
+    expect((await asNobody()).code).toBe(7);
+    // With both of its modes opened he gets through.
+    chmodSync(dirname(world.socketPath), 0o755);
+    chmodSync(world.socketPath, 0o666);
+    expect((await asNobody()).stdout).toBe("401");
+    chmodSync(world.socketPath, 0o755);
+    expect((await asNobody()).code).toBe(7);
+    chmodSync(dirname(world.socketPath), 0o700);
   });
 
   it("refuses a manifest of enormous size, and an upload for which its namespace has no room", async () => {

@@ -42,7 +42,8 @@ export interface RegistryWorld {
 
 export async function startRegistryWorld(options: {
   readonly namespaceBytes: number;
-  readonly git: NonNullable<ApiPorts["git"]>;
+  /** Of the git front door, what the registry asks of it. */
+  readonly git: Pick<NonNullable<ApiPorts["git"]>, "listRefs">;
 }): Promise<RegistryWorld> {
   const directory = mkdtempSync(join(tmpdir(), "plimsoll-registry-"));
   const layout = layoutOf(resolve(import.meta.dirname, "../.."), directory);
@@ -86,7 +87,8 @@ export async function startRegistryWorld(options: {
   };
   const dataDir = join(layout.registryDir, "data");
   const registryAt = { socketPath: layout.registrySocket, dataDir, privateKeyPem, namespaceBytes: options.namespaceBytes };
-  const ports = { git: options.git, settings: { ...settings, hostCommand: (token: string) => token }, registryAt };
+  const git = options.git as NonNullable<ApiPorts["git"]>;
+  const ports = { git, settings: { ...settings, hostCommand: (token: string) => token }, registryAt };
   const fixture = await startFixture(ports);
   const { db, streams } = fixture;
   const housekeeper = new Registry(
