@@ -7,9 +7,11 @@ import { AppError, type Digest, type Image, isDigest, type LayerRef } from "@pli
 import { type HostLayout, identifyProcess, isAlive, type ProcessIdentity } from "@plimsoll/host";
 import type { ImageStore } from "../image-store.ts";
 import type { LayerStore } from "../layer-store.ts";
+import { collectAbandonedPulls } from "./abandoned.ts";
 import { type PlatformRegistry, pullPlatform, readPlatform } from "./platform.ts";
 import { type ImageReference, parseReference } from "./reference.ts";
 import { pullRemote, type RemoteImage, readRemote } from "./registry.ts";
+import { Search, unlessAborted } from "./search.ts";
 import { type OutwardNetwork, Skopeo } from "./skopeo.ts";
 import { type ImageSource, imageSources, type MirrorTable, type Puller } from "./sources.ts";
 import { defaultSubstitutes, findRule, makeDebianLayer, makeSubstitute, type SubstituteRule } from "./substitutes.ts";
@@ -87,7 +89,7 @@ export class BaseImages {
   readonly #directory: string;
   readonly #scratchDir: string;
   readonly #skopeo: Skopeo;
-  readonly #resolving = new Map<string, Promise<Found>>();
+  readonly #searches = new Map<string, Search<Found>>();
   readonly #unreachable = new Map<string, number>();
   readonly #turns = new Turns(PULLS_AT_ONCE);
 
@@ -97,6 +99,7 @@ export class BaseImages {
     this.#directory = join(layout.stateDir, "references");
     this.#scratchDir = join(layout.stateDir, "scratch");
     for (const directory of [this.#directory, this.#scratchDir]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+    collectAbandonedPulls(this.#scratchDir);
     this.#skopeo = new Skopeo({ secretDir: layout.bundlesDir, ...(network === undefined ? {} : { network }), ...registries });
   }
 
@@ -107,17 +110,30 @@ export class BaseImages {
   async resolve(reference: string, { signal, puller, fresh = false }: ResolveOptions = {}): Promise<ResolvedBase> {
     const parsed = parseReference(reference);
     signal?.throwIfAborted();
-    const { platform } = this.#options;
-    if (platform !== undefined && platform.host() === parsed.registry) {
-      const found = this.#turns.run(puller?.namespaceUid ?? "", () => this.#findPlatform(parsed, platform, puller, signal));
-      return this.#answer(parsed, await unlessAborted(found, signal));
+    const { platform, registries } = this.#options;
+    const wait = (find: () => Promise<Found>) => this.#inTurn(puller, signal, find);
+    if (platform !== undefined && platform.host() === parsed.registry)
+      return this.#answer(parsed, await wait(() => this.#findPlatform(parsed, platform, puller, signal)));
+    const sources = imageSources(parsed, puller, registries?.mirrors ?? {});
+    if (puller !== undefined && sources.some(({ isPrivate }) => isPrivate)) {
+      const key = JSON.stringify([puller, parsed.full]);
+      return this.#answer(parsed, await wait(() => this.#once(key, (stop) => this.#findOwn(parsed, sources, puller, stop), signal)));
     }
-    const sources = imageSources(parsed, puller, this.#options.registries?.mirrors ?? {});
-    const found =
-      puller !== undefined && sources.some(({ isPrivate }) => isPrivate)
-        ? this.#once(JSON.stringify([puller, parsed.full]), () => this.#findOwn(parsed, sources, puller))
-        : this.#findPublic(parsed, sources, { turn: puller?.namespaceUid ?? "", fresh });
-    return this.#answer(parsed, await unlessAborted(found, signal));
+    const look = (asked?: AbortSignal) => this.#once(parsed.full, (stop) => this.#lookPublic(parsed, sources, stop), asked);
+    const known = this.#known(parsed);
+    if (known === undefined || (fresh && !parsed.pinned)) return this.#answer(parsed, await wait(() => look(signal)));
+    if (!parsed.pinned && Date.now() - known.at > REFRESH_MS && !this.#isUnreachable(parsed))
+      void this.#inTurn(puller, undefined, look).catch(() => undefined);
+    return this.#answer(parsed, { known, notes: [] });
+  }
+
+  /** Whoever waits for what another namespace has asked for waits for no turn of that one's. */
+  #inTurn(puller: Puller | undefined, signal: AbortSignal | undefined, find: () => Promise<Found>): Promise<Found> {
+    const found = this.#turns.run(puller?.namespaceUid ?? "", async () => {
+      signal?.throwIfAborted();
+      return find();
+    });
+    return unlessAborted(found, signal);
   }
 
   /** Digests that references on this host name; never collected. */
@@ -139,33 +155,25 @@ export class BaseImages {
     return { image, notes, ...(known.sourceDigest === undefined ? {} : { sourceDigest: known.sourceDigest }) };
   }
 
-  #once(key: string, find: () => Promise<Found>): Promise<Found> {
-    const under = this.#resolving.get(key);
-    if (under !== undefined) return under;
-    const mine = find().finally(() => this.#resolving.delete(key));
-    this.#resolving.set(key, mine);
-    return mine;
+  /** Found once for all who want it at the time; given up when none of them does any more. */
+  async #once(key: string, find: (stop: AbortSignal) => Promise<Found>, signal?: AbortSignal): Promise<Found> {
+    const under = this.#searches.get(key);
+    const search = under === undefined || under.isOver ? new Search(find) : under;
+    this.#searches.set(key, search);
+    try {
+      return await search.found(signal);
+    } finally {
+      if (search.isOver && this.#searches.get(key) === search) this.#searches.delete(key);
+    }
   }
 
-  /** What everybody may have: as known, looked for again beside the build that uses it. */
-  async #findPublic(
-    parsed: ImageReference,
-    sources: readonly ImageSource[],
-    { turn, fresh }: { readonly turn: string; readonly fresh: boolean },
-  ): Promise<Found> {
-    const known = this.#known(parsed);
-    const look = () => this.#once(parsed.full, () => this.#lookPublic(parsed, sources, turn));
-    if (known === undefined || (fresh && !parsed.pinned)) return look();
-    if (!parsed.pinned && Date.now() - known.at > REFRESH_MS && !this.#isUnreachable(parsed)) void look().catch(() => undefined);
-    return { known, notes: [] };
-  }
-
-  async #lookPublic(parsed: ImageReference, sources: readonly ImageSource[], turn: string): Promise<Found> {
+  /** What everybody may have. */
+  async #lookPublic(parsed: ImageReference, sources: readonly ImageSource[], stop: AbortSignal): Promise<Found> {
     try {
       const notes: string[] = [];
       const reachable = sources.filter(({ isMirror }) => isMirror || !this.#isUnreachable(parsed));
       if (reachable.length === 0) throw unreachable(parsed);
-      const pulled = await this.#pullFirst(parsed, reachable, turn, notes);
+      const pulled = await this.#pullFirst(parsed, reachable, notes, stop);
       return { known: this.#keep({ ...pulled, reference: parsed.full }, parsed.full), notes };
     } catch (error) {
       if (!isUnreachable(error)) throw error;
@@ -175,10 +183,10 @@ export class BaseImages {
   }
 
   /** What this namespace alone may have: nothing is known before its registry has said so now. */
-  async #findOwn(parsed: ImageReference, sources: readonly ImageSource[], { namespaceUid }: Puller): Promise<Found> {
+  async #findOwn(parsed: ImageReference, sources: readonly ImageSource[], { namespaceUid }: Puller, stop: AbortSignal): Promise<Found> {
     const notes: string[] = [];
     try {
-      const pulled = await this.#pullFirst(parsed, sources, namespaceUid, notes);
+      const pulled = await this.#pullFirst(parsed, sources, notes, stop);
       const key = `${namespaceUid} ${parsed.full}`;
       return { known: this.#keep({ ...pulled, reference: key, passing: true }, key), notes };
     } catch (error) {
@@ -192,13 +200,14 @@ export class BaseImages {
   async #pullFirst(
     parsed: ImageReference,
     sources: readonly ImageSource[],
-    turn: string,
     notes: string[],
+    stop: AbortSignal,
   ): Promise<Omit<Known, "reference">> {
     for (const source of sources) {
       try {
-        return await this.#turns.run(turn, () => this.#pull(parsed, source));
+        return await this.#pull(parsed, source, stop);
       } catch (error) {
+        stop.throwIfAborted();
         if (!source.isMirror || !(error instanceof AppError) || error.code === "internal") throw error;
         notes.push(`mirror passed over: ${error.message}`);
       }
@@ -225,16 +234,12 @@ export class BaseImages {
   }
 
   /** The manifest is read in any case, with the source's credential; what it names is pulled where it is not here from that very place. */
-  async #pull(parsed: ImageReference, source: ImageSource): Promise<Omit<Known, "reference">> {
+  async #pull(parsed: ImageReference, source: ImageSource, stop: AbortSignal): Promise<Omit<Known, "reference">> {
     const { layers, images, pullTimeoutMs = PULL_TIMEOUT_MS } = this.#options;
-    const remote = await readRemote(this.#skopeo, parsed, source, { timeoutMs: pullTimeoutMs });
+    const options = { timeoutMs: pullTimeoutMs, signal: stop };
+    const remote = await readRemote(this.#skopeo, parsed, source, options);
     return this.#pulled(`${source.repository}@${remote.imageDigest}`, remote, () =>
-      pullRemote(
-        this.#skopeo,
-        { reference: parsed, source, remote },
-        { layers, images, scratchDir: this.#scratchDir },
-        { timeoutMs: pullTimeoutMs },
-      ),
+      pullRemote(this.#skopeo, { reference: parsed, source, remote }, { layers, images, scratchDir: this.#scratchDir }, options),
     );
   }
 
@@ -348,19 +353,6 @@ function unreachable(parsed: ImageReference): AppError {
 
 function isUnreachable(error: unknown): error is AppError {
   return error instanceof AppError && error.details.unreachable === true;
-}
-
-/** What the promise stands for goes on: others may wait for it too. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 /** A lock that says nothing yet was made a moment ago. */

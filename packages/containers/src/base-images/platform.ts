@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { AppError, type Digest, type Image } from "@plimsoll/core";
+import { pullPrefix } from "./abandoned.ts";
 import { hostPlatform, readManifest } from "./manifest.ts";
 import type { ImageReference } from "./reference.ts";
 import { importDirectory, type PullStores, type RemoteImage } from "./registry.ts";
@@ -60,7 +61,7 @@ export async function pullPlatform(
   stores: PullStores,
   signal?: AbortSignal,
 ): Promise<Image> {
-  const directory = await mkdtemp(join(stores.scratchDir, "pull-"));
+  const directory = await mkdtemp(join(stores.scratchDir, pullPrefix()));
   try {
     await writeFile(join(directory, "manifest.json"), remote.text, { mode: 0o600 });
     const named = `${reference.registry}/${reference.name}@${remote.imageDigest}`;

@@ -3,9 +3,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import type { Image, RegistryAccess } from "@plimsoll/core";
-import { run } from "@plimsoll/exec";
+import { run, start as spawn } from "@plimsoll/exec";
 import { hostLayout } from "@plimsoll/host";
 import { startTestRegistry, type TestRegistry, type TestRegistryOptions } from "@plimsoll/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -220,6 +221,66 @@ describe("images of registries", () => {
       evil.closeAllConnections();
       evil.close();
     }
+  });
+
+  describe("a registry that never ends its answer", () => {
+    /** It is asked, and says nothing more. */
+    const stalling = async () => {
+      const asked = Promise.withResolvers<void>();
+      const server = createServer((request, response) => {
+        if (request.url === "/v2/") return void response.end("{}");
+        response.writeHead(200, { "content-type": OCI.manifest }).write("{");
+        asked.resolve();
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+      const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const close = () => {
+        server.closeAllConnections();
+        server.close();
+      };
+      return { host, asked: asked.promise, close };
+    };
+    const askers = (host: string) =>
+      readdirSync("/proc").filter((pid) => {
+        try {
+          return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`docker://${host}/`);
+        } catch {
+          return false;
+        }
+      });
+
+    it("is left when nobody waits for it any more, and holds up only who asked it", async () => {
+      const [slow, other] = [await stalling(), await start()];
+      await push(other, "app", "1", "of another");
+      const base = baseImages({ plainHttp: [slow.host, other.host] });
+      const stop = new AbortController();
+      const puller = { namespaceUid: "ns-a", registries: {} };
+      const waits = Array.from({ length: 4 }, (_, i) => base.resolve(`${slow.host}/app:${i}`, { puller, signal: stop.signal }));
+      const ended = Promise.allSettled(waits);
+      await slow.asked;
+      // What another namespace wants is had meanwhile, also where the first one waits for it in its own turn.
+      const theirs = base.resolve(`${other.host}/app:1`, { puller, signal: stop.signal }).catch(() => undefined);
+      expect(content((await ask(base, `${other.host}/app:1`, {}, "ns-b")).image)).toBe("of another");
+      stop.abort(new Error("cancelled"));
+      for (const result of await ended) expect(result).toMatchObject({ status: "rejected", reason: { message: "cancelled" } });
+      await theirs;
+      await expect.poll(() => askers(slow.host), { timeout: 10_000 }).toEqual([]);
+      slow.close();
+    });
+
+    it("leaves nothing of a pull whose process was killed: no program, no credential, no file", async () => {
+      const slow = await stalling();
+      const program = fileURLToPath(new URL("../test-pull-main.ts", import.meta.url));
+      const child = await spawn([process.execPath, program, dir, slow.host, `${slow.host}/app:1`]);
+      await slow.asked;
+      expect(askers(slow.host)).not.toEqual([]);
+      expect(readdirSync(join(dir, "secret"))).not.toEqual([]);
+      child.kill("SIGKILL");
+      await expect.poll(() => askers(slow.host), { timeout: 10_000 }).toEqual([]);
+      baseImages();
+      expect(readdirSync(join(dir, "secret"))).toEqual([]);
+      slow.close();
+    });
   });
 
   it("a token for one repository opens no other", async () => {

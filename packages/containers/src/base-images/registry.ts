@@ -5,6 +5,7 @@ import { AppError, type Digest, type ErrorCode, type Image, type LayerRef } from
 import { z } from "zod";
 import type { ImageStore } from "../image-store.ts";
 import type { LayerStore } from "../layer-store.ts";
+import { pullPrefix } from "./abandoned.ts";
 import { hostPlatform, type ImageManifest, largestPart, readManifest } from "./manifest.ts";
 import { OciConfig, toImageConfig } from "./oci-config.ts";
 import type { ImageReference } from "./reference.ts";
@@ -70,7 +71,7 @@ export async function pullRemote(
   options: PullOptions,
 ): Promise<Image> {
   const { reference, source, remote } = wanted;
-  const directory = await mkdtemp(join(stores.scratchDir, "pull-"));
+  const directory = await mkdtemp(join(stores.scratchDir, pullPrefix()));
   try {
     const maxFileBytes = Math.max(LEAST_FILE_BYTES, largestPart(remote.manifest));
     await asked(reference, source, () => skopeo.copy(source, { digest: remote.imageDigest, directory, maxFileBytes }, options));

@@ -1,9 +1,10 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AppError, type RegistryCredential, toAppError } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
-import { identifyProcess, isAlive, privateMountNamespaceArgv } from "@plimsoll/host";
+import { privateMountNamespaceArgv } from "@plimsoll/host";
+import { collectAbandonedPulls, pullPrefix } from "./abandoned.ts";
 import { outwardEnv } from "./outward.ts";
 import type { ImageSource } from "./sources.ts";
 
@@ -24,10 +25,9 @@ export interface SkopeoOptions {
   readonly plainHttp?: readonly string[];
 }
 
-const PREFIX = ".pull-";
 const ENTER = fileURLToPath(new URL("./outward-main.ts", import.meta.url));
-/** It needs none of root's powers but to read and write root's files. */
-const POWERLESS = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"];
+/** It needs none of root's powers but to read and write root's files, and ends with whoever started it. */
+const POWERLESS = ["setpriv", "--pdeathsig=KILL", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"];
 
 /**
  * Runs skopeo for one registry: in the network that registries are reached from, without the powers of root, with the one credential that
@@ -35,13 +35,11 @@ const POWERLESS = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", "--no-ne
  */
 export class Skopeo {
   readonly #options: SkopeoOptions;
-  readonly #mine: string;
 
   constructor(options: SkopeoOptions) {
     this.#options = options;
     mkdirSync(options.secretDir, { recursive: true, mode: 0o700 });
-    this.#mine = `${PREFIX}${process.pid}-${identifyProcess(process.pid)?.startTicks ?? 0}-`;
-    this.#collect();
+    collectAbandonedPulls(options.secretDir);
   }
 
   /** The manifest of an image or the list of several, byte for byte as the registry has it (4 MiB at most: skopeo's own bound). */
@@ -71,7 +69,7 @@ export class Skopeo {
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
   ): Promise<string> {
     const { timeoutMs, signal } = options;
-    const directory = mkdtempSync(join(this.#options.secretDir, this.#mine));
+    const directory = mkdtempSync(join(this.#options.secretDir, `.${pullPrefix()}`));
     try {
       const authfile = join(directory, "auth.json");
       writeFileSync(authfile, authOf(source), { mode: 0o600 });
@@ -107,15 +105,6 @@ export class Skopeo {
 
   #tls(flag: string, { registry }: ImageSource): readonly string[] {
     return this.#options.plainHttp?.includes(registry) === true ? [`${flag}=false`] : [];
-  }
-
-  /** What a process that was killed has left. */
-  #collect(): void {
-    for (const name of readdirSync(this.#options.secretDir)) {
-      const [, pid, startTicks] = /^\.pull-(\d+)-(\d+)-/.exec(name) ?? [];
-      if (pid === undefined || isAlive({ pid: Number(pid), startTicks: Number(startTicks) })) continue;
-      rmSync(join(this.#options.secretDir, name), { recursive: true, force: true });
-    }
   }
 }
 
