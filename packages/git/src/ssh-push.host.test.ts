@@ -234,6 +234,14 @@ describe("git push over SSH", () => {
     expect(await world.ref(SHOP, "refs/heads/")).toBe("");
   });
 
+  it("gives a clone the branch that is deployed, whatever it is called", async () => {
+    const ana = await world.person("Ana");
+    const commit = await ana.commit("One");
+    expect((await ana.push(ana.ssh(), "main:master")).code).toBe(0);
+    const listed = await ana.git("ls-remote", "--symref", ana.ssh(), "HEAD");
+    expect(listed.stdout).toBe(`ref: refs/heads/master\tHEAD\n${commit}\tHEAD\n`);
+  });
+
   it("lets a clone see branches and no kept push, and nobody change kept pushes", async () => {
     const ana = await world.person("Ana");
     const commit = await ana.commit("One");

@@ -57,6 +57,32 @@ describe("ProgressSender", () => {
     expect(received).toEqual([]);
   });
 
+  it("waits for what is being sent, and tells it once", async () => {
+    const received: BuildProgress[] = [];
+    const [leave, arrive] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const sender = new ProgressSender({
+      send: async (entries) => {
+        leave.resolve();
+        await arrive.promise;
+        received.push(...entries);
+      },
+      isLost: () => false,
+      onLost: () => undefined,
+    });
+    let sent = false;
+    sender.add(log("on its way"));
+    await leave.promise;
+    const closing = sender.close().then((rest) => {
+      sent = true;
+      return rest;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(sent).toBe(false);
+    arrive.resolve();
+    expect(await closing).toEqual([]);
+    expect(received.map(({ seq }) => seq)).toEqual([0]);
+  });
+
   it("delivers by itself what is too much to go with the result", async () => {
     const received: BuildProgress[] = [];
     const sender = new ProgressSender({
