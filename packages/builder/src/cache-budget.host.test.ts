@@ -49,6 +49,33 @@ describe("a build cache that is too large", () => {
     expect(recentAgain.steps.done).toEqual([]);
   });
 
+  it("keeps every layer of a release that can be rolled back to, however full the cache is and when it is cleaned", async () => {
+    const [v1, v2] = [imageOf(await host.build(app("v1"))), imageOf(await host.build(app("v2")))];
+    letTimePass(600);
+    // What the agent says of the images that the server wants kept.
+    const inUse = layersOf(v1);
+    const collectImages = async (cached: ReadonlySet<Image["digest"]>, keep: readonly Image[]) =>
+      host.images.collect(new Set([...[...host.bases.values(), ...keep].map(({ digest }) => digest), ...cached]), {
+        nowMs: Date.now() + 24 * 3_600_000,
+      });
+    for (const options of [
+      { maxBytes: 0 },
+      { maxBytes: 0, maxNamespaceBytes: 0 },
+      { clean: new Set([NAMESPACE.uid]) },
+      { maxIdleMs: -60_000 },
+    ]) {
+      const { layers } = await host.builder.collect({ ...options, inUse });
+      await collectImages(layers, [v1]);
+      expect(there(v1), JSON.stringify(options)).toEqual([true, true, true]);
+    }
+    expect(there(v2)).toEqual([true, false, false]);
+    expect(host.images.get(v1.digest)).toEqual(v1);
+    // The control: once it cannot be rolled back to any more, nothing of it stays.
+    const { layers } = await host.builder.collect({ maxBytes: 0 });
+    await collectImages(layers, []);
+    expect(there(v1)).toEqual([true, false, false]);
+  });
+
   it("keeps what has just been built, which nobody has had the time to run", async () => {
     const image = imageOf(await host.build(app("new")));
     await host.builder.collect({ maxBytes: 0 });

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { run, start } from "@plimsoll/exec";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -90,6 +90,22 @@ describe("GitMirrors", () => {
     await mirrors.collect(0);
     expect(existsSync(repository)).toBe(false);
     await mirrors.ensureCommit("app_1", id, uploadPack);
+  });
+
+  it("never takes what is not its own, however old it is", async () => {
+    const place = join(directory, "foreign");
+    const mirrors = new GitMirrors(place);
+    const id = await commit("file", "foreign");
+    const repository = await mirrors.ensureCommit("app_1", id, uploadPack);
+    const foreign = [join(place, "README"), join(place, "backup/x"), join(place, ".git/x"), join(place, "lost+found/x")];
+    for (const path of foreign) {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, "mine");
+    }
+    await mirrors.collect(0);
+    for (const path of foreign) expect(existsSync(path), path).toBe(true);
+    // The control: its own went.
+    expect(existsSync(repository)).toBe(false);
   });
 
   it("passes the server's refusal on", async () => {

@@ -4,7 +4,7 @@ import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { AppError } from "@plimsoll/core";
+import { AppError, ifThere } from "@plimsoll/core";
 import { minimalEnv, run, start } from "@plimsoll/exec";
 
 /** One stateless round of upload-pack: request body in, answer out. */
@@ -17,6 +17,7 @@ const HAVES = 32;
 const BUILD_REFS = "refs/plim/builds";
 /** A file whose time says when a build last asked for the mirror. */
 const USED = "plimsoll-used";
+const MIRROR = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.git$/;
 /** git's own default of fetch.unpackLimit: fewer objects than this become loose ones, more stay a pack. */
 const UNPACK_LIMIT = 100;
 
@@ -43,9 +44,10 @@ export class GitMirrors {
     return repository;
   }
 
-  /** Removes mirrors that no build has asked for that long: of apps that are gone, or asleep; the next build fetches anew. */
+  /** Removes mirrors that no build has asked for that long, and nothing else: of apps that are gone, or asleep; the next build fetches anew. */
   async collect(maxIdleMs: number): Promise<void> {
-    for (const name of await readdir(this.#directory).catch(() => [])) {
+    for (const name of (await ifThere(readdir(this.#directory))) ?? []) {
+      if (!MIRROR.test(name)) continue;
       const repository = join(this.#directory, name);
       const { mtimeMs } = await stat(join(repository, USED)).catch(() => stat(repository));
       if (Date.now() - mtimeMs < maxIdleMs) continue;

@@ -42,7 +42,7 @@ const PLACES: readonly (readonly [RegExp, (...groups: string[]) => Place])[] = [
   [/^build-cache\/(code|certificates-[0-9a-f]{16}\.crt(\.\d+\.new)?)$/, () => ({ what: "whole", kind: "platform" })],
   [new RegExp(`^mirrors/(${NAME})\\.git$`), (appUid) => ({ what: "whole", kind: "repositories", appUid })],
   [new RegExp(`^references/(${HEX}{64}\\.json(\\.new)?|lock)$`), () => ({ what: "whole", kind: "platform" })],
-  [/^scratch\/(pull|node)-[A-Za-z0-9]+$/, () => ({ what: "whole", kind: "scratch" })],
+  [/^scratch\/(pull|node)-[A-Za-z0-9-]+$/, () => ({ what: "whole", kind: "scratch" })],
   [/^(identity\.json|desired\.sealed|disk\.json|cleaned\.json)(\.new)?$/, () => ({ what: "whole", kind: "platform" })],
 ];
 
