@@ -1,11 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { AppError, type RegistryCredential, toAppError } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
-import { privateMountNamespaceArgv } from "@plimsoll/host";
 import { collectAbandonedPulls, pullPrefix } from "./abandoned.ts";
 import { outwardEnv } from "./outward.ts";
+import { OutwardView } from "./outward-view.ts";
 import type { ImageSource } from "./sources.ts";
 
 /** Where registries are reached from: names of them come from tenants, and must not lead to the platform's own network. */
@@ -25,7 +24,6 @@ export interface SkopeoOptions {
   readonly plainHttp?: readonly string[];
 }
 
-const ENTER = fileURLToPath(new URL("./outward-main.ts", import.meta.url));
 /** It needs none of root's powers but to read and write root's files, and ends with whoever started it. */
 const POWERLESS = ["setpriv", "--pdeathsig=KILL", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"];
 
@@ -35,9 +33,11 @@ const POWERLESS = ["setpriv", "--pdeathsig=KILL", "--inh-caps=-all", "--bounding
  */
 export class Skopeo {
   readonly #options: SkopeoOptions;
+  readonly #view: OutwardView;
 
   constructor(options: SkopeoOptions) {
     this.#options = options;
+    this.#view = new OutwardView(options.secretDir);
     mkdirSync(options.secretDir, { recursive: true, mode: 0o700 });
     collectAbandonedPulls(options.secretDir);
   }
@@ -76,7 +76,7 @@ export class Skopeo {
       const [verb = "", ...rest] = program.argv;
       const limits = ["prlimit", `--fsize=${program.maxFileBytes}`, "--core=0", "--"];
       const skopeo = [...limits, ...POWERLESS, "skopeo", "--override-os", "linux", verb, program.authfile, authfile, ...rest];
-      const argv = await this.#outward(source, directory, skopeo);
+      const argv = await this.#outward(source, skopeo);
       // Its home is empty: there are credentials in root's.
       const env = { ...outwardEnv(), HOME: directory };
       const { stdout } = await run(argv, { timeoutMs, env, cwd: "/", ...(signal === undefined ? {} : { signal }) });
@@ -88,19 +88,11 @@ export class Skopeo {
     }
   }
 
-  /** argv that runs a program where registries are reached from, its view of the resolver's files replaced. */
-  async #outward({ registry }: ImageSource, directory: string, program: readonly string[]): Promise<readonly string[]> {
+  /** argv that runs a program where registries are reached from. */
+  async #outward({ registry }: ImageSource, program: readonly string[]): Promise<readonly string[]> {
     const { network, onHost = [] } = this.#options;
     if (network === undefined || onHost.includes(registry)) return program;
-    const { path, nameservers } = await network.acquire();
-    const files = {
-      "resolv.conf": nameservers.map((address) => `nameserver ${address}\n`).join(""),
-      hosts: "127.0.0.1 localhost\n::1 localhost\n",
-      "nsswitch.conf": "hosts: files dns\n",
-    };
-    for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content, { mode: 0o644 });
-    const enter = [process.execPath, "--disable-warning=ExperimentalWarning", ENTER, directory, ...program];
-    return ["nsenter", `--net=${path}`, "--", ...privateMountNamespaceArgv(enter)];
+    return this.#view.argv(await network.acquire(), program);
   }
 
   #tls(flag: string, { registry }: ImageSource): readonly string[] {
