@@ -1,7 +1,7 @@
 import type { BuildProgress } from "@plimsoll/contracts";
-import type { BuildEvent, BuildStep, Resource } from "@plimsoll/core";
+import type { BuildEvent, BuildStep } from "@plimsoll/core";
 import { AppError } from "@plimsoll/core/errors";
-import { adviceLines, excerptLines, warningLine } from "./build-remarks.ts";
+import { adviceLines, failureLines, outputLine, warningLine } from "./build-remarks.ts";
 import type { Call } from "./command.ts";
 import { type FollowOptions, followEvents } from "./event-stream.ts";
 import type { AppPlace } from "./place.ts";
@@ -93,21 +93,6 @@ export class BuildOutput {
     this.#shown = undefined;
     return [...left, `${this.#name(step)}  ${said}`];
   }
-}
-
-/** Of a line that was redrawn with carriage returns the last state stays. */
-export function outputLine(text: string): string {
-  const redrawn = text.replace(/\r+$/, "");
-  return plain(redrawn.slice(redrawn.lastIndexOf("\r") + 1));
-}
-
-/** Why a build failed: where in the Dockerfile, what was said, what to do. */
-export function failureLines(failure: NonNullable<Resource<"Build">["status"]["failure"]>): readonly string[] {
-  const place =
-    failure.line === undefined
-      ? []
-      : [`${plain(failure.file ?? "Dockerfile")}:${failure.line}    ${plain(failure.instruction ?? "")}`.trimEnd()];
-  return [...place, ...excerptLines(failure.excerpt ?? []), ...failure.message.split("\n").map((line) => styled("red", plain(line)))];
 }
 
 /** How a build ended; undefined when its log was left before. */

@@ -1,4 +1,4 @@
-import type { BuildAdvice, BuildWarning, ExcerptLine } from "@plimsoll/core";
+import type { BuildAdvice, BuildFailure, BuildWarning, ExcerptLine } from "@plimsoll/core";
 import { plain, styled } from "./render.ts";
 
 /** Lines of a recipe with their numbers, a mark before those that something is about. */
@@ -28,4 +28,19 @@ export function adviceLines(advice: readonly BuildAdvice[], inShort: boolean): r
       `    ${styled("cyan", "→")} ${plain(fix)}`,
     ]),
   ];
+}
+
+/** Of a line that was redrawn with carriage returns the last state stays. */
+export function outputLine(text: string): string {
+  const redrawn = text.replace(/\r+$/, "");
+  return plain(redrawn.slice(redrawn.lastIndexOf("\r") + 1));
+}
+
+/** Why a build failed: where in the Dockerfile, what was said, what to do. */
+export function failureLines(failure: BuildFailure): readonly string[] {
+  const place =
+    failure.line === undefined
+      ? []
+      : [`${plain(failure.file ?? "Dockerfile")}:${failure.line}    ${plain(failure.instruction ?? "")}`.trimEnd()];
+  return [...place, ...excerptLines(failure.excerpt ?? []), ...failure.message.split("\n").map((line) => styled("red", plain(line)))];
 }

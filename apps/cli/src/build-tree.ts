@@ -1,6 +1,5 @@
 import type { BuildEvent, BuildStep } from "@plimsoll/core";
-import { failureLines, outputLine } from "./build-output.ts";
-import { adviceLines, warningLine } from "./build-remarks.ts";
+import { adviceLines, failureLines, outputLine, warningLine } from "./build-remarks.ts";
 import { columnsOf, cut, duration, plain, size, styled } from "./render.ts";
 
 interface StepState {

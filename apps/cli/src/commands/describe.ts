@@ -1,8 +1,8 @@
 import type { Resource, Status } from "@plimsoll/core";
 import { AppError } from "@plimsoll/core/errors";
 import { waterfall } from "@plimsoll/core/waterfall";
-import { eventsOfBuild, failureLines } from "../build-output.ts";
-import { adviceLines, warningLine } from "../build-remarks.ts";
+import { eventsOfBuild } from "../build-output.ts";
+import { adviceLines, failureLines, warningLine } from "../build-remarks.ts";
 import type { Client } from "../client.ts";
 import type { Run } from "../command.ts";
 import { parseNumbered } from "../input.ts";

@@ -1,7 +1,8 @@
 import type { LogLine } from "@plimsoll/contracts";
 import type { Resource } from "@plimsoll/core";
 import { AppError } from "@plimsoll/core/errors";
-import { linkNotes, outputLine, printBuildLog } from "../build-output.ts";
+import { linkNotes, printBuildLog } from "../build-output.ts";
+import { outputLine } from "../build-remarks.ts";
 import type { Call, Run } from "../command.ts";
 import { followEvents, problemOf, type ServerEvent } from "../event-stream.ts";
 import { parseCount, parseNumbered } from "../input.ts";
