@@ -18,6 +18,8 @@ const VERIFY_TIMEOUT_MS = 1_000;
 const POLL_MS = 5;
 /** A reload that had no effect for so long is asked for again: one too many does no harm. */
 const ASK_AGAIN_MS = 4_000;
+/** A replaced worker that has not let go of its listeners by then hangs, and takes nothing anyway. */
+const HANDOVER_TIMEOUT_MS = 3_000;
 /** After a start that failed – its port is taken – the next attempt waits, so that a caller every 200 ms does not burn the processor. */
 const START_PAUSE_MS = 2_000;
 
@@ -195,7 +197,23 @@ export class Ingress {
       if (performance.now() > askedMs + ASK_AGAIN_MS && (await this.#process.requestReload())) askedMs = performance.now();
       return (await this.#runningStructure()) === rendered.structure;
     });
+    await this.#replacedTakeNothing();
     this.#reloadedMs = performance.now();
+  }
+
+  /**
+   * The new worker answers before those that it replaces have heard of it. Until they have, they take new connections as well – ours on the
+   * runtime socket, too – and answer by what they know: where an app has just become ready, that nothing of it is.
+   */
+  async #replacedTakeNothing(): Promise<void> {
+    const deadlineMs = performance.now() + HANDOVER_TIMEOUT_MS;
+    for (const worker of this.#replaced ?? []) {
+      while (isAlive(worker) && performance.now() < deadlineMs) {
+        const answers = await ifAvailable(sendCommands(this.#paths.masterSocket, [`@!${worker.pid} show info`]));
+        if (/^Stopping: 1$/m.test(answers?.[0] ?? "")) break;
+        await sleep(POLL_MS);
+      }
+    }
   }
 
   async #until(condition: () => Promise<boolean>): Promise<void> {
