@@ -1,12 +1,16 @@
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { minimalEnv, run } from "@plimsoll/exec";
 import type { HostLayout } from "@plimsoll/host";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runIn } from "../cluster/index.ts";
+import { entry, writeOciImage } from "../registry/oci-layout.ts";
 import { api, inDemo } from "../support/api.ts";
 import { type App, createApp, demoScope, untilSettled } from "../support/app.ts";
 import { untilChanged } from "../support/database.ts";
-import { type StartedPlatform, startPlatform } from "../support/platform.ts";
+import { insidePlatform, type StartedPlatform, startPlatform } from "../support/platform.ts";
 
 interface InstanceRow {
   readonly uid: string;
@@ -116,6 +120,42 @@ describe("two hosts", () => {
         [firstAddress(), 7443],
       ] as const)
         expect(await get(from, address, port), `${instance.host} → ${address}:${port}`).toBeUndefined();
+    }
+  });
+
+  it("take images of the platform's registry where they build, and give it the images of what they built", async () => {
+    const { platform } = started;
+    const registry = `localhost:${platform.place.httpPort}/demo/demo`;
+    const home = await mkdtemp(join(tmpdir(), "plimsoll-e2e-two-hosts-"));
+    const skopeo = (...words: string[]) =>
+      run([...insidePlatform(platform, ["skopeo", ...words])], { env: { ...minimalEnv, HOME: home }, okCodes: [0, 1], timeoutMs: 120_000 });
+    const login = `token:${platform.token}`;
+    try {
+      const files = [
+        entry("bin", "", { type: "directory", mode: 0o755 }),
+        entry("bin/busybox", readFileSync("/bin/busybox"), { mode: 0o755 }),
+        entry("index.html", "carried\n"),
+      ];
+      const image = writeOciImage(join(home, "image"), files, ["/bin/busybox", "sh", "-c", "exec /bin/busybox httpd -f -p $PORT -h /"]);
+      const to = `docker://${registry}/carried:1`;
+      const pushed = await skopeo("copy", "--dest-tls-verify=false", "--dest-creds", login, `oci:${image.directory}:latest`, to);
+      expect(pushed.code, pushed.stderr).toBe(0);
+      // From here on only the joined host builds: it cannot reach the portal, and asks the server.
+      await api(platform, "PATCH", "/api/v1/hosts/this-host", { schedulable: false });
+      await api(platform, "POST", inDemo("/apps/carried/deploy"), { reference: `${registry}/carried:1` });
+      const scope = await demoScope(platform);
+      const host = await untilChanged(platform, scope, "an instance of carried", 60_000, async (client) => {
+        const text =
+          "SELECT spec ->> 'host' AS host FROM objects WHERE kind = 'Instance' AND spec ->> 'app' = 'carried' AND phase = 'ready'";
+        return (await client.query<{ host: string }>(text)).rows[0]?.host;
+      });
+      expect(host).toBe("host-b");
+      const inspected = await skopeo("inspect", "--tls-verify=false", "--creds", login, `docker://${registry}/carried:v1`);
+      expect(inspected.code, inspected.stderr).toBe(0);
+      expect((JSON.parse(inspected.stdout) as { Layers: string[] }).Layers).toHaveLength(1);
+    } finally {
+      await api(platform, "PATCH", "/api/v1/hosts/this-host", { schedulable: true });
+      await rm(home, { recursive: true, force: true });
     }
   });
 });
