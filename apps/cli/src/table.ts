@@ -169,6 +169,12 @@ export const COMMANDS: readonly CommandSpec[] = [
       { name: "dockerfile", value: "path", about: "another Dockerfile, from the top of what is built" },
       { name: "target", value: "stage", about: "up to this stage" },
       { name: "build-arg", value: "NAME=value", about: "value of an ARG, several times; NAME alone takes it from this shell", many: true },
+      {
+        name: "build-context",
+        value: "NAME=value",
+        about: "what a name means in FROM and --from, several times: a directory of the repository, or docker-image://image",
+        many: true,
+      },
       { name: "no-cache", about: "execute every step, also those that are known" },
       { name: "plain", about: "line by line; else a terminal shows a tree that is drawn as the build goes on" },
       { name: "advise", about: "say at the end what would make it faster, smaller or safer, with what to type" },

@@ -22,6 +22,7 @@ import { StepCache } from "./cache/step-cache.ts";
 import { GitObjects } from "./context/git-objects.ts";
 import { withExcerpt } from "./dockerfile/excerpt.ts";
 import type { StepKey } from "./plan/keys.ts";
+import { namedContexts } from "./plan/named-contexts.ts";
 import { type PlannedStage, planStages, type StagePlan } from "./plan/stages.ts";
 import { fromSteps, listSteps, planSteps } from "./plan/steps.ts";
 import { BuildProblem, problemAt } from "./problem.ts";
@@ -30,7 +31,7 @@ import { CANCELLED, timedOut } from "./solve/explain.ts";
 import { ioLimit } from "./solve/io-limit.ts";
 import type { BuildNetwork } from "./solve/network.ts";
 import { Progress } from "./solve/progress.ts";
-import { readRecipe } from "./solve/recipe.ts";
+import { readContexts, readRecipe } from "./solve/recipe.ts";
 import { lookForLargest, tellAdvice, tellWarnings } from "./solve/remarks.ts";
 import { orAborted, Solver } from "./solve/solver.ts";
 import { buildCgroup, WorkerClient } from "./solve/worker-client.ts";
@@ -55,6 +56,8 @@ export interface BuildRequest {
   /** Name or number of a stage. Default: the last one. */
   readonly target?: string;
   readonly buildArgs?: Readonly<Record<string, string>>;
+  /** Named build contexts: a directory of the repository, or `docker-image://` and a reference. */
+  readonly contexts?: Readonly<Record<string, string>>;
   /** Execute every step, whatever the cache knows; what is made is known afterwards. Cache mounts stay as they are. */
   readonly noCache?: boolean;
   /** What RUN --mount=type=secret may ask for, by id. In no layer, key, log or history. */
@@ -336,7 +339,8 @@ class HostBuilder implements Builder {
     const largest = lookForLargest(this.largestFiles, request.repository, recipe);
     const buildArgs = request.buildArgs ?? {};
     const sourceDateEpoch = readSourceDateEpoch(buildArgs);
-    const planOptions = { architecture, buildArgs, ...(request.target === undefined ? {} : { target: request.target }) };
+    const contexts = namedContexts(request.contexts ?? {});
+    const planOptions = { architecture, buildArgs, contexts, ...(request.target === undefined ? {} : { target: request.target }) };
     const told = planStages(dockerfile, planOptions);
     progress.plan(dockerfile.file, told.stages.find(({ index }) => index === told.target)?.label ?? "", listSteps(told), recipe.written);
     for (const sentence of recipe.written === undefined ? [] : foundSentences(recipe.written)) progress.notice(sentence);
@@ -370,6 +374,7 @@ class HostBuilder implements Builder {
     });
     const solver = new Solver({
       recipe,
+      contexts: await readContexts(objects, request, plan.directories),
       stages,
       bases,
       architecture,

@@ -61,6 +61,11 @@ export const NewBuild = z.object({
     .refine((args) => Object.keys(args).length <= 100, "has at most 100 arguments")
     .optional()
     .describe("values of ARG instructions, before those that the commit's plimsoll.yaml gives"),
+  contexts: z
+    .record(z.string().min(1).max(128), z.string().min(1).max(512))
+    .refine((contexts) => Object.keys(contexts).length <= 50, "has at most 50 contexts")
+    .optional()
+    .describe("named build contexts: a directory of the repository, or docker-image:// and an image's name"),
   noCache: z.boolean().optional().describe("every step is executed, whatever is known of it; cache mounts stay"),
 });
 /** A branch or tag that an app's repository stores. */

@@ -254,6 +254,8 @@ export const GitSource = z.object({
   memoryBytes: z.int().min(1).optional(),
   /** Values of ARG instructions. */
   args: z.record(z.string(), z.string()).optional(),
+  /** Named build contexts: a directory of the repository, or `docker-image://` and a reference. */
+  contexts: z.record(z.string(), z.string()).optional(),
   /** Every step is executed, whatever is known of it; what it comes to is known afterwards. */
   noCache: z.boolean().optional(),
 });

@@ -63,6 +63,7 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
         registries,
         ...(source.directory === undefined ? {} : { contextDir: source.directory }),
         ...(source.args === undefined ? {} : { buildArgs: source.args }),
+        ...(source.contexts === undefined ? {} : { contexts: source.contexts }),
         noCache: source.noCache === true,
         ...(source.dockerfile === undefined ? {} : { dockerfile: source.dockerfile }),
         ...(source.target === undefined ? {} : { target: source.target }),

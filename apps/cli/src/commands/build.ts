@@ -29,6 +29,7 @@ export const build: Run = async (call) => {
       ...(dockerfile === undefined ? {} : { dockerfile }),
       ...(target === undefined ? {} : { target }),
       ...(args === undefined ? {} : { args }),
+      ...(call.all("build-context").length === 0 ? {} : { contexts: buildContexts(call.all("build-context")) }),
       ...(call.has("no-cache") ? { noCache: true } : {}),
     };
     const ask = () => client.call("POST /api/v1/namespaces/:team/:namespace/apps/:app/builds", { params: { ...place }, body });
@@ -62,6 +63,16 @@ export function buildArgs(
     args[name] = value;
   }
   return given.length === 0 ? undefined : args;
+}
+
+/** `NAME=directory`, or `NAME=docker-image://image`, as Docker's. */
+function buildContexts(given: readonly string[]): Record<string, string> {
+  const pairs = given.map((one) => {
+    const [, name, value] = /^([^=]+)=(.+)$/s.exec(one) ?? [];
+    if (name !== undefined && value !== undefined) return [name, value] as const;
+    throw usageError(`--build-context is NAME=directory or NAME=docker-image://image, not \`${one.slice(0, 80)}\`.`, "build");
+  });
+  return Object.fromEntries(pairs);
 }
 
 /** A name that was typed may be typed wrong: only a repository's own app is made. */

@@ -41,6 +41,7 @@ export async function buildCommit(
         ...(wanted.dockerfile === undefined ? {} : { dockerfile: wanted.dockerfile }),
         ...(wanted.target === undefined ? {} : { target: wanted.target }),
         ...(wanted.args === undefined ? {} : { args: { ...(source.kind === "git" ? source.args : {}), ...wanted.args } }),
+        ...(wanted.contexts === undefined ? {} : { contexts: { ...(source.kind === "git" ? source.contexts : {}), ...wanted.contexts } }),
         ...(wanted.noCache === true ? { noCache: true } : {}),
       },
       requestedBy: caller.name,

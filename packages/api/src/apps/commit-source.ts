@@ -40,6 +40,7 @@ export function commitSource(spec: Spec<"App">, facts: CommitFacts, { build }: C
     ...(target === undefined ? {} : { target }),
     ...(build.memoryBytes === undefined ? {} : { memoryBytes: build.memoryBytes }),
     ...(build.args === undefined ? {} : { args: { ...build.args } }),
+    ...(build.contexts === undefined ? {} : { contexts: { ...build.contexts } }),
   };
 }
 

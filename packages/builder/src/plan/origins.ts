@@ -2,8 +2,11 @@ import type { Dockerfile } from "../dockerfile/parse.ts";
 import { problemAt, type SourceLocation } from "../problem.ts";
 import { expandAt } from "./expand.ts";
 
-/** Where files come from: a stage of this file, or an image. */
-export type Origin = { readonly kind: "stage"; readonly index: number } | { readonly kind: "image"; readonly reference: string };
+/** Where files come from: a stage of this file, an image, or a directory of the repository that a named context is. */
+export type Origin =
+  | { readonly kind: "stage"; readonly index: number }
+  | { readonly kind: "image"; readonly reference: string }
+  | { readonly kind: "directory"; readonly path: string };
 
 export interface OriginName {
   readonly from: string;
@@ -15,10 +18,15 @@ export interface OriginName {
 }
 
 /**
- * The stage or image that a `--from` names: a number is a stage, a name is the stage of that name if there is one above, else an image.
+ * What a `--from` names: the named context of that name, else a number is a stage, a name is the stage of that name if there is one above, else an image.
  * Throws BuildProblem.
  */
-export function readOrigin(dockerfile: Dockerfile, name: OriginName, byName: ReadonlyMap<string, number>): Origin {
+export function readOrigin(
+  dockerfile: Dockerfile,
+  name: OriginName,
+  byName: ReadonlyMap<string, number>,
+  contexts: ReadonlyMap<string, Origin>,
+): Origin {
   const { from, flag, at, current } = name;
   if (expandAt(from, { get: () => undefined }, { escape: dockerfile.escape }, at) !== from) {
     throw problemAt(
@@ -27,10 +35,12 @@ export function readOrigin(dockerfile: Dockerfile, name: OriginName, byName: Rea
       `${flag} takes no variables; give the image a stage of its own (FROM $IMAGE AS name) and take from that name.`,
     );
   }
+  const context = contexts.get(from.toLowerCase());
+  if (context !== undefined) return context;
   if (from === "") throw problemAt(at, "dockerfile", `${flag}= names nothing; remove it to take from the repository.`);
   if (from.toLowerCase() === "scratch") throw problemAt(at, "dockerfile", `${flag}=scratch has nothing to take; name a stage or an image.`);
   if (from.includes("://")) {
-    const message = `${flag}=${from.slice(0, 100)} names a build context; only stages and images can be named. Write the image's name, or ADD to fetch it.`;
+    const message = `${flag}=${from.slice(0, 100)} is no name; give it one as a build context (build.contexts in plimsoll.yaml, or --build-context), write the image's name, or ADD to fetch it.`;
     throw problemAt(at, "unsupported", message);
   }
   if (/^\d+$/.test(from)) return numbered(dockerfile, name);

@@ -40,6 +40,8 @@ export interface StagePlan {
   readonly stages: readonly PlannedStage[];
   /** Index of the stage that becomes the image. */
   readonly target: number;
+  /** Directories that named contexts of these stages are, each once. */
+  readonly directories: readonly string[];
   /** Image references in order of appearance, each once, with the place that names it first. */
   readonly images: readonly PlannedImage[];
   /** Arguments that FROM lines see and stages may declare again. */
@@ -50,6 +52,8 @@ export interface PlanOptions {
   /** Name or number of a stage; the last one by default. */
   readonly target?: string;
   readonly buildArgs?: Readonly<Record<string, string>>;
+  /** What names mean before stages and images of the name: namedContexts. */
+  readonly contexts?: ReadonlyMap<string, Origin>;
   /** Of this host; images are built for no other. */
   readonly architecture: "amd64" | "arm64";
   /** ONBUILD triggers of base images, by reference: known when they are resolved, then the stages are planned once more. */
@@ -73,14 +77,15 @@ export function planStages(dockerfile: Dockerfile, options: PlanOptions): StageP
     if (source.from.name !== undefined) byName.set(source.from.name, index);
   }
   const target = findTarget(dockerfile, options.target, byName);
+  const contexts = options.contexts ?? new Map();
   const early = reach(all, target, ({ base, source, index, above }) => [
     base,
-    ...readOrigins(dockerfile, source.instructions, index, above).values(),
+    ...readOrigins(dockerfile, source.instructions, index, above, contexts).values(),
   ]);
   // What a stage that nobody needs copies from is nobody's matter, wrong or not.
   const origins = new Map<number, ReadonlyMap<string, Origin>>();
   reach(all, target, ({ base, source, triggers, index, above }) => {
-    const own = readOrigins(dockerfile, [...triggers, ...source.instructions], index, above);
+    const own = readOrigins(dockerfile, [...triggers, ...source.instructions], index, above, contexts);
     origins.set(index, own);
     return [base, ...own.values()];
   });
@@ -88,7 +93,7 @@ export function planStages(dockerfile: Dockerfile, options: PlanOptions): StageP
     const own = origins.get(stage.index);
     return own === undefined ? [] : [{ ...stage, origins: own, isLate: !early.has(stage.index) }];
   });
-  return { stages, target, images: listImages(stages, dockerfile), globalArgs };
+  return { stages, target, images: listImages(stages, dockerfile), directories: listDirectories(stages), globalArgs };
 }
 
 interface DraftStage extends Omit<PlannedStage, "origins" | "isLate"> {
@@ -159,6 +164,8 @@ function readBase(
       );
     }
   }
+  const context = options.contexts?.get(name.toLowerCase());
+  if (context !== undefined) return context;
   if (name === "scratch") return { kind: "scratch" };
   const index = byName.get(name.toLowerCase());
   return index === undefined ? { kind: "image", reference: name } : { kind: "stage", index };
@@ -169,11 +176,12 @@ function readOrigins(
   instructions: readonly Instruction[],
   current: number,
   byName: ReadonlyMap<string, number>,
+  contexts: ReadonlyMap<string, Origin>,
 ): Map<string, Origin> {
   const origins = new Map<string, Origin>();
   for (const instruction of instructions) {
     for (const { from, flag } of originNames(instruction)) {
-      origins.set(from, readOrigin(dockerfile, { from, flag, at: instruction.at, current }, byName));
+      origins.set(from, readOrigin(dockerfile, { from, flag, at: instruction.at, current }, byName, contexts));
     }
   }
   return origins;
@@ -218,6 +226,11 @@ function reach(
     for (const origin of needs(stage)) if (origin.kind === "stage") pending.push(origin.index);
   }
   return reached;
+}
+
+function listDirectories(stages: readonly PlannedStage[]): readonly string[] {
+  const origins = stages.flatMap(({ base, origins }) => [base, ...origins.values()]);
+  return [...new Set(origins.flatMap((origin) => (origin.kind === "directory" ? [origin.path] : [])))];
 }
 
 function listImages(stages: readonly PlannedStage[], dockerfile: Dockerfile): readonly PlannedImage[] {

@@ -71,6 +71,37 @@ export async function readRecipe(objects: GitObjects, request: RecipeRequest): P
   };
 }
 
+/** A directory of the repository that a named context is. */
+export interface NamedContext {
+  readonly tree: ContextTree;
+  /** For the worker. */
+  readonly source: ContextSource;
+}
+
+/** The directories, each without what its own .dockerignore leaves out, by path. Throws BuildProblem for one that is not there. */
+export async function readContexts(
+  objects: GitObjects,
+  { commit }: Pick<RecipeRequest, "commit">,
+  directories: readonly string[],
+): Promise<ReadonlyMap<string, NamedContext>> {
+  const { tree, committedAt } = parseCommit(await objects.read(commit, "commit"));
+  const repository = new ContextTree(objects, tree);
+  const contexts = await Promise.all(
+    directories.map(async (directory): Promise<readonly [string, NamedContext]> => {
+      const root = await find(repository, directory);
+      if (root?.kind !== "directory") {
+        const message = `The repository has no directory ${directory}, which a build context is to be; correct build.contexts.`;
+        throw new BuildProblem({ reason: "context", message });
+      }
+      const ignore = await readIgnoreFile(objects, repository, posix.join(directory, ".dockerignore"));
+      const rules = ignore === undefined ? undefined : excerpted(ignore, () => IgnoreRules.parse(ignore.text, ignore.file));
+      const source = { rootId: root.id, directory, committedAt, ...(ignore === undefined ? {} : { ignore }) };
+      return [directory, { tree: new ContextTree(objects, root.id, rules), source }];
+    }),
+  );
+  return new Map(contexts);
+}
+
 function trimmed(path: string): string {
   return posix.join("/", path).replace(/^\/+|\/+$/g, "");
 }

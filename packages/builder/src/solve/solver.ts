@@ -5,7 +5,7 @@ import type { CacheMounts } from "../cache/cache-mounts.ts";
 import { recordedLayer } from "../cache/copy-record.ts";
 import type { StepCache, StepResult } from "../cache/step-cache.ts";
 import type { Taking } from "../context/filter.ts";
-import { PatternError } from "../context/pattern.ts";
+import { literalPattern, PatternError } from "../context/pattern.ts";
 import { MissingSource } from "../context/select.ts";
 import { contentOf, take } from "../context/take.ts";
 import type { WorkerResult } from "../execute/protocol.ts";
@@ -16,7 +16,7 @@ import type { StageSteps, Step, StepPlace } from "../plan/steps.ts";
 import { problemAt } from "../problem.ts";
 import { explainMissing, explainStep } from "./explain.ts";
 import type { Progress } from "./progress.ts";
-import type { Recipe } from "./recipe.ts";
+import type { NamedContext, Recipe } from "./recipe.ts";
 import { type RemoteSource, RemoteSources } from "./remote-sources.ts";
 import { RunMounts } from "./run-mounts.ts";
 import { StepFailed, type WorkerClient, WorkerOutOfMemory } from "./worker-client.ts";
@@ -39,6 +39,8 @@ const SIDE_BY_SIDE = 2;
 export interface SolverOptions {
   readonly recipe: Recipe;
   readonly stages: readonly StageSteps[];
+  /** Directories that named contexts are, by path. */
+  readonly contexts: ReadonlyMap<string, NamedContext>;
   /** Every image of the plan, resolved. */
   readonly bases: ReadonlyMap<string, ResolvedBase>;
   readonly architecture: ImageConfig["architecture"];
@@ -149,7 +151,25 @@ export class Solver {
   }
 
   private layersOf(origin: Origin): Promise<readonly LayerRef[]> | readonly LayerRef[] {
-    return origin.kind === "stage" ? this.layersOfStage(origin.index) : this.imageOf(origin.reference).layers;
+    switch (origin.kind) {
+      case "stage":
+        return this.layersOfStage(origin.index);
+      case "image":
+        return this.imageOf(origin.reference).layers;
+      case "directory":
+        return this.layersOfDirectory(origin.path);
+    }
+  }
+
+  /** A named context, as a COPY of all of it onto nothing would make it. */
+  private async layersOfDirectory(path: string): Promise<readonly LayerRef[]> {
+    const named = this.options.contexts.get(path);
+    if (named === undefined) throw new Error(`the context ${path} was not read`);
+    const { worker } = this.options;
+    const contents = await Promise.all((await take(named.tree, WHOLE)).map((taken) => contentOf(named.tree, taken)));
+    const request = { type: "copy-context", action: WHOLE, parents: [], context: named.source } as const;
+    const { layer } = await this.once(copyKey([], WHOLE, contents), () => worker.request(request, () => undefined));
+    return layer === null ? [] : [layer];
   }
 
   private imageOf(reference: string): Image {
@@ -385,6 +405,17 @@ export class Solver {
 function since(began: number): number {
   return Math.round(performance.now() - began);
 }
+
+const WHOLE: CopyAction = {
+  type: "copy",
+  from: { kind: "context" },
+  sources: [literalPattern("/")],
+  destination: "/",
+  inline: [],
+  exclude: [],
+  parents: false,
+  link: true,
+};
 
 function takingOf({ sources, parents, exclude }: CopyAction): Taking {
   return { sources, parents, exclude };

@@ -51,6 +51,18 @@ describe("what a commit says of its app", () => {
     expect((await says({}, "services/web")).build).toEqual({ directory: "services/web" });
     expect((await says({ "plimsoll.yaml": "build: { context: ./services/api/ }" })).build).toEqual({ directory: "services/api" });
     await expect(says({ "plimsoll.yaml": "build: { context: ../x }" })).rejects.toThrow("leaves the repository");
+    await expect(says({ "plimsoll.yaml": "build: { contexts: { a: ../x } }" })).rejects.toThrow(
+      "build.contexts.a: ../x leaves the repository",
+    );
+  });
+
+  it("names build contexts from its own directory, and images as they are", async () => {
+    const contexts = "{ lib: ../lib, all: ../.., self: ., node: 'docker-image://node:22' }";
+    const { build } = await says({ "services/api/plimsoll.yaml": `build: { contexts: ${contexts} }` }, "services/api");
+    expect(build.contexts).toEqual({ lib: "services/lib", all: ".", self: "services/api", node: "docker-image://node:22" });
+    await expect(says({ "plimsoll.yaml": "build: { contexts: { a: 'https://x/y' } }" })).rejects.toThrow(
+      "is a directory, like ../shared, or an image",
+    );
   });
 
   it("names the file that is called otherwise", async () => {

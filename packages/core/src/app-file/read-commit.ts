@@ -15,6 +15,8 @@ export interface CommitBuild {
   readonly target?: string;
   readonly memoryBytes?: number;
   readonly args?: Readonly<Record<string, string>>;
+  /** Directories are of the repository; images begin with docker-image://. */
+  readonly contexts?: Readonly<Record<string, string>>;
 }
 
 export interface CommitSays {
@@ -81,7 +83,16 @@ function buildOf({ build }: AppFile, directory: string, file: string): CommitBui
     ...(build.target === undefined ? {} : { target: build.target }),
     ...(build.memory === undefined ? {} : { memoryBytes: build.memory }),
     ...(args === undefined ? {} : { args }),
+    ...(build.contexts === undefined ? {} : { contexts: contextsOf(build.contexts, inside) }),
   };
+}
+
+function contextsOf(contexts: Readonly<Record<string, string>>, inside: (key: string, path: string) => string): Record<string, string> {
+  const placed = ([name, value]: readonly [string, string]) => {
+    if (value.startsWith("docker-image://")) return [name, value] as const;
+    return [name, inside(`contexts.${name}`, value) || "."] as const;
+  };
+  return Object.fromEntries(Object.entries(contexts).map(placed));
 }
 
 function processesOf(processes: NonNullable<AppFile["processes"]>): NonNullable<CommitConfig["processes"]> {

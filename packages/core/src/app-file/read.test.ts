@@ -67,7 +67,10 @@ processes:
     ["processes:\n  web:\n    replica: 2\n", "plimsoll.yaml:3:5: there is no key `processes.web.replica`; did you mean `replicas`?"],
     ["processes:\n  web:\n    mem: 1GiB\n", "did you mean `memory`?"],
     ["proceses: {}\n", "plimsoll.yaml:1:1: there is no key `proceses`; did you mean `processes`?"],
-    ["build:\n  dockerfile: x\n", "plimsoll.yaml:2:3: there is no key `build.dockerfile`; there are context, file, target, memory, args"],
+    [
+      "build:\n  dockerfile: x\n",
+      "plimsoll.yaml:2:3: there is no key `build.dockerfile`; there are context, file, target, memory, args, contexts",
+    ],
     ["build:\n  contxet: x\n", "did you mean `context`?"],
     ["release: ./migrate\n", "plimsoll.yaml:1:10: release has a command, as in `release: { command: ./migrate }`"],
     ["release: { comand: x }\n", "plimsoll.yaml:1:12: there is no key `release.comand`; did you mean `command`?"],

@@ -6,6 +6,8 @@ export const APP_FILE = "plimsoll.yaml";
 
 const MIB = 1024 * 1024;
 const MAX_ARGS = 100;
+const MAX_CONTEXTS = 50;
+const CONTEXT_NAME = /^[A-Za-z0-9][A-Za-z0-9._/:-]{0,127}$/;
 
 const CPU_RULE = "is processors, like 0.5, or thousandths, like 250m";
 /** `250m` or a number of processors. Out: thousandths. */
@@ -76,6 +78,13 @@ const Process = z
   })
   .describe("a program of the app");
 
+const CONTEXT_RULE = "is a directory, like ../shared, or an image, like docker-image://nginx:1.27";
+const Context = z
+  .string({ error: CONTEXT_RULE })
+  .min(1, CONTEXT_RULE)
+  .max(512)
+  .regex(/^(docker-image:\/\/.+|(?![a-z-]+:\/\/).*)$/i, CONTEXT_RULE);
+
 const Build = z
   .strictObject({
     context: Path.optional().describe("directory that is built; absent: the one of this file"),
@@ -94,6 +103,13 @@ const Build = z
       .refine((args) => Object.keys(args).length <= MAX_ARGS, `has at most ${MAX_ARGS} arguments`)
       .optional()
       .describe("values of the Dockerfile's ARG instructions; no secrets: they stay in the image's history"),
+    contexts: z
+      .record(z.string().regex(CONTEXT_NAME, "is a name of letters, digits and . _ - / :"), Context, {
+        error: "maps names to directories or images",
+      })
+      .refine((contexts) => Object.keys(contexts).length <= MAX_CONTEXTS, `has at most ${MAX_CONTEXTS} contexts`)
+      .optional()
+      .describe("what names mean in FROM and --from, before stages and images: a directory, or docker-image:// and an image"),
   })
   .describe("how the image is made");
 
