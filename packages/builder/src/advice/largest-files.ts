@@ -15,12 +15,20 @@ const REMEMBERED = 200;
 export class LargestFiles {
   private readonly known = new Map<string, Promise<readonly ContextFile[]>>();
 
+  /** Whether it was asked for before. */
+  knows(treeId: string, ignore: string | undefined): boolean {
+    return this.known.has(nameOf(treeId, ignore));
+  }
+
   /** Of a tree, without what its ignore file (`ignore`: its text, if it has one) leaves out. Empty where they cannot be read. */
   of(repository: string, treeId: string, ignore: string | undefined, rules: IgnoreRules | undefined): Promise<readonly ContextFile[]> {
-    const name = `${treeId} ${ignore ?? ""}`;
+    const name = nameOf(treeId, ignore);
     const before = this.known.get(name);
     if (before !== undefined) return before;
-    const found = list(repository, treeId, rules).catch(() => []);
+    const found = list(repository, treeId, rules).catch(() => {
+      this.known.delete(name);
+      return [];
+    });
     this.known.set(name, found);
     for (const oldest of this.known.keys()) {
       if (this.known.size <= REMEMBERED) break;
@@ -28,6 +36,10 @@ export class LargestFiles {
     }
     return found;
   }
+}
+
+function nameOf(treeId: string, ignore: string | undefined): string {
+  return `${treeId} ${ignore ?? ""}`;
 }
 
 async function list(repository: string, treeId: string, rules: IgnoreRules | undefined): Promise<readonly ContextFile[]> {

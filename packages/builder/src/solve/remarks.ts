@@ -27,17 +27,21 @@ export function tellWarnings(recipe: Recipe, plan: StagePlan, configs: ReadonlyM
   throw problemAt({ file, line }, "dockerfile", `${message} (${check}; the file says # check=error=true)`);
 }
 
-/** Starts to look for the largest files; answers what is known by then, and waits for nothing. */
+/** A build that is over by then is not held up by another program's start; the next one of the same tree knows. */
+const LOOK_AFTER_MS = 150;
+
+/** Looks for the largest files beside the build; answers what is known by then, and waits for nothing. */
 export function lookForLargest(
   largest: LargestFiles,
   repository: string,
   { source, rules, written }: Recipe,
 ): () => readonly ContextFile[] {
   let known: readonly ContextFile[] = [];
-  if (written === undefined)
-    void largest.of(repository, source.rootId, source.ignore?.text, rules).then((files) => {
-      known = files;
-    });
+  const look = async () => {
+    known = await largest.of(repository, source.rootId, source.ignore?.text, rules);
+  };
+  if (largest.knows(source.rootId, source.ignore?.text)) void look();
+  else if (written === undefined) setTimeout(() => void look(), LOOK_AFTER_MS).unref();
   return () => known;
 }
 
