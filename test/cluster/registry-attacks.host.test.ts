@@ -181,6 +181,32 @@ describe("a registry of a tenant's", () => {
     expect(seen.filter(({ at, authorization }) => at === "elsewhere" && authorization !== undefined)).toEqual([]);
   });
 
+  it("gets nothing of another registry's credential by naming that one's token service", async () => {
+    const seen: (string | undefined)[] = [];
+    const elsewhere = await world((request, response) => {
+      seen.push(request.headers.authorization);
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ token: "t" }));
+    });
+    const asking = await world((request, response) => {
+      if (request.headers.authorization !== undefined) seen.push(`asking: ${request.headers.authorization}`);
+      response
+        .writeHead(401, { "www-authenticate": `Bearer realm="http://${elsewhere}/token",service="s",scope="repository:app:pull"` })
+        .end();
+    });
+    const access = { [elsewhere]: { credential: CREDENTIAL } };
+    await expect(pull(baseImages(outward, [asking, elsewhere]).base, `${asking}/app:1`, access)).rejects.toMatchObject({
+      code: "forbidden",
+    });
+    expect(seen.length).toBeGreaterThan(0);
+    const shown = () => seen.filter((one) => one?.includes(BASIC.slice("Basic ".length)));
+    expect(shown()).toEqual([]);
+    // The control: its own it may send where it likes, as the specification of tokens has it.
+    await pull(baseImages(outward, [asking, elsewhere]).base, `${asking}/app:1`, { [asking]: { credential: CREDENTIAL } }).catch(
+      () => undefined,
+    );
+    expect(shown().length).toBeGreaterThan(0);
+  });
+
   it("finds a credential in no argument and no environment of a program, in a file of root's alone, and nothing of root's own logins", async () => {
     const seen: {
       readonly shown: boolean;
