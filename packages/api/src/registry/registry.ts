@@ -28,6 +28,7 @@ export interface RegistryPorts extends ReleaseSources {
   readonly logger: Logger;
 }
 
+const FIRST_SWEEP_MS = 3 * 60_000;
 const SWEEP_MS = 30 * 60_000;
 const SWEEP_LEASE_MS = 10 * 60_000;
 /** Longer than any manifest takes to be written. */
@@ -46,7 +47,7 @@ export class Registry {
   readonly logins: RateLimiter;
   readonly #ports: RegistryPorts;
   readonly #holder: string;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout;
 
   constructor(ports: RegistryPorts, settings: RegistrySettings) {
     const nowMs = () => ports.clock.now().getTime();
@@ -57,18 +58,16 @@ export class Registry {
     this.logins = new RateLimiter({ burst: 30, perSecond: 1 / 10 }, nowMs);
     this.#ports = ports;
     this.releases = new ReleaseImages(ports, this);
-    this.#timer = this.#sweepFromNowOn();
+    this.#timer = this.#sweepAfter(FIRST_SWEEP_MS);
     this.#holder = `${process.pid}/${settings.socketPath}`;
   }
 
-  #sweepFromNowOn(): NodeJS.Timeout {
-    return setInterval(
-      () =>
-        void this.sweep().catch((error: unknown) =>
-          this.#ports.logger.warn("the registry could not be swept; it is tried again", { error }),
-        ),
-      SWEEP_MS,
-    ).unref();
+  /** Soon, as this server may not live long, then every half hour. */
+  #sweepAfter(delayMs: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#timer = this.#sweepAfter(SWEEP_MS);
+      this.sweep().catch((error: unknown) => this.#ports.logger.warn("the registry could not be swept; it is tried again", { error }));
+    }, delayMs).unref();
   }
 
   /** Removes what nobody needs; undefined when another does, or pushes did not leave room for it. */
@@ -99,7 +98,7 @@ export class Registry {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.store.close();
   }
 
