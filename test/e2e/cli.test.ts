@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { minimalEnv, run, start } from "@plimsoll/exec";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { api, inDemo, untilServing } from "../support/api.ts";
@@ -228,6 +229,44 @@ describe("plim", () => {
     await writeFile(join(outside, "Dockerfile"), "FROM node:22\nRUN echo from a folder\n");
     expect((await plim(["build", APP, "-n", "demo", "-C", outside])).out).toContain("    from a folder\n");
     await git("checkout", "-q", "Dockerfile");
+  });
+
+  it("draws a build as a tree on a terminal, and says afterwards what ran when, what could be better and what is on the disk", async () => {
+    const program = join(platform.place.dataDir, "bin/plim");
+    // A terminal of its own, 80 columns wide.
+    const terminal = { ...environment(), TERM: "xterm-256color", SHELL: "/bin/sh" };
+    const { stdout: drawn } = await run(
+      ["script", "-qefc", `stty cols 80 rows 24; exec ${program} build --advise --no-cache`, "/dev/null"],
+      {
+        cwd: tree,
+        env: terminal,
+        timeoutMs: TIMEOUT_MS,
+      },
+    );
+    // Lines were drawn over; the cursor is back; the end stays.
+    expect(drawn).toContain("A\r\u001b[J");
+    expect(drawn).toContain("\u001b[?25h");
+    expect(stripVTControlCharacters(drawn)).toMatch(
+      /COPY server\.mjs \/ +\d+\.\d s[\s\S]*image sha256:[\s\S]*runs as root[\s\S]*USER node[\s\S]*Nothing was released/,
+    );
+    expect(await done("build", "--plain")).toMatch(/cached\nimage|cached\n[\s\S]*could be better: The program runs as root/);
+    const [newest] = await json<{ spec: { number: number } }[]>("builds", APP);
+    const number = String(newest?.spec.number);
+    expect(await done("describe", "build", number, "-a", APP)).toMatch(/The program runs as root[\s\S]*→ USER node above the CMD/);
+    expect(await done("describe", "build", number, "-a", APP, "--waterfall")).toMatch(
+      /STAGE +STEP +TOOK[\s\S]*COPY server\.mjs \/ +saved \d+\.\d s[\s\S]*2 of 2 steps came from the cache, which saved/,
+    );
+    // Cleaning makes the host count anew: its ledger says what is left.
+    expect(await done("disk", "clean", "--cache")).toContain("The next builds run every step");
+    const disk = () => json<{ cleanedAt?: string; hosts: { measuredAt: string }[]; rows: { kind: string; apps: string[] }[] }>("disk");
+    const isCounted = async () => {
+      const { cleanedAt = "", hosts, rows } = await disk();
+      const kinds = rows.filter(({ apps }) => apps.includes(APP)).map(({ kind }) => kind);
+      return hosts.some(({ measuredAt }) => measuredAt > cleanedAt) && kinds.includes("layers") && kinds.includes("repositories");
+    };
+    await expect.poll(isCounted, { timeout: 60_000, interval: 500 }).toBe(true);
+    expect(await done("disk")).toMatch(/repositories +plim-shop/);
+    expect(await done("build", "--plain")).toMatch(/COPY server\.mjs \/ {2}done|done, /);
   });
 
   it("stops a build under way, also by Ctrl-C where it was asked for, and its processes within a second", async () => {
