@@ -81,13 +81,20 @@ describe("a registry of a tenant's", () => {
   }
 
   let sequence = 0;
-  function baseImages(network: OutwardNetwork, plainHttp: readonly string[], pullTimeoutMs = 30_000) {
+  function baseImages(network: OutwardNetwork, plainHttp: readonly string[], pullTimeoutMs = 30_000, onHost: readonly string[] = []) {
     const layout = { ...hostLayout({ name: "attacked", dataDir: join(dir, `${sequence++}`) }) };
     const layers = new LayerStore(layout.layersDir);
     const bundlesDir = join(layout.stateDir, "secret");
     mkdirSync(bundlesDir, { recursive: true });
     const images = new ImageStore(layout.imagesDir, layers);
-    const base = new BaseImages({ layout: { ...layout, bundlesDir }, layers, images, network, registries: { plainHttp }, pullTimeoutMs });
+    const base = new BaseImages({
+      layout: { ...layout, bundlesDir },
+      layers,
+      images,
+      network,
+      registries: { plainHttp, onHost },
+      pullTimeoutMs,
+    });
     return { base, layers, bundlesDir, scratch: join(layout.stateDir, "scratch") };
   }
   const pull = (base: BaseImages, reference: string, registries: RegistryAccess = {}) =>
@@ -154,6 +161,16 @@ describe("a registry of a tenant's", () => {
     expect(reached.map((line) => line.replace(/\?.*/, "").split(" ")[1])).toEqual(
       expect.arrayContaining(["/stolen-blob", "/stolen-token"]),
     );
+  });
+
+  it("is reached on the host's own loopback where the operator says that it is his, and only then", async () => {
+    const own = createServer(registry({ digest: sha("x"), size: 1 }, (_, response) => void response.writeHead(404).end()));
+    servers.push(own);
+    await new Promise<void>((resolve) => own.listen(0, "127.0.0.1", () => resolve()));
+    const host = `127.0.0.1:${portOf(own)}`;
+    await expect(pull(baseImages(outward, [host]).base, `${host}/app:1`)).rejects.toMatchObject({ code: "unavailable" });
+    // Its manifest is read; there is no more to have.
+    await expect(pull(baseImages(outward, [host], CONTROL_MS, [host]).base, `${host}/app:1`)).rejects.toMatchObject({ code: "not_found" });
   });
 
   it("gets its own credential and passes on none of it: not to where it redirects, and never another registry's", async () => {
