@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "@plimsoll/config";
 import type { BaseImages, ImageStore, LayerStore, ResolvedBase } from "@plimsoll/containers";
@@ -13,12 +13,11 @@ import {
   type ImageConfig,
   type RegistryAccess,
 } from "@plimsoll/core";
-import { type CgroupDriver, errorCode, type HostLayout } from "@plimsoll/host";
+import type { CgroupDriver, HostLayout } from "@plimsoll/host";
 import { LargestFiles } from "./advice/largest-files.ts";
-import { type CacheBudget, type LayerUse, layersToEvict } from "./cache/budget.ts";
-import { CacheMounts, type CacheMountUse } from "./cache/cache-mounts.ts";
-import { collectCopyRecords } from "./cache/copy-record.ts";
-import { StepCache } from "./cache/step-cache.ts";
+import { CacheCollector, type Collected, type CollectOptions, stepCacheOf } from "./cache/cache-collector.ts";
+import { CacheMounts } from "./cache/cache-mounts.ts";
+import type { StepCache } from "./cache/step-cache.ts";
 import { GitObjects } from "./context/git-objects.ts";
 import { withExcerpt } from "./dockerfile/excerpt.ts";
 import type { StepKey } from "./plan/keys.ts";
@@ -113,28 +112,6 @@ export interface BuildOptions {
   readonly onImage?: (outcome: BuildOutcome & { readonly kind: "image" }) => void;
 }
 
-export interface CollectOptions {
-  /** Cache entries not used for so long go. Default: 14 days. */
-  readonly maxIdleMs?: number;
-  /** What the layers that only the cache keeps may take: of all namespaces, and of each. Absent: as much as there is. */
-  readonly maxBytes?: number;
-  readonly maxNamespaceBytes?: number;
-  /** Layers of images that run here or may: never removed, and not counted. */
-  readonly inUse?: ReadonlySet<Digest>;
-  /** Namespaces that want their cache gone, whatever its age. What a build under way has of it stays. */
-  readonly clean?: ReadonlySet<string>;
-}
-
-export interface Collected {
-  readonly removedEntries: number;
-  /** Layers that were removed because the cache was too large. */
-  readonly removedLayers: number;
-  /** Layers that the cache still names: to be kept by whoever collects the layer store. */
-  readonly layers: ReadonlySet<Digest>;
-  /** By which namespaces' caches each is named. */
-  readonly cachedBy: ReadonlyMap<Digest, ReadonlySet<string>>;
-}
-
 export interface Builder {
   /** Builds one commit. Never throws; several builds may run at once, also of one namespace. */
   build(request: BuildRequest, options: BuildOptions): Promise<BuildOutcome>;
@@ -147,9 +124,6 @@ export interface Builder {
   close(): Promise<void>;
 }
 
-/** What was of use so lately belongs to a build that has just ended: whoever is to run its image does not know of it yet. */
-const JUST_USED_MS = 10 * 60 * 1_000;
-const DEFAULT_IDLE_MS = 14 * 24 * 60 * 60 * 1_000;
 const DEFAULT_SPARE_MS = 10 * 60 * 1_000;
 const SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH";
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$/;
@@ -166,11 +140,14 @@ class HostBuilder implements Builder {
   private readonly held = new Map<string, Set<Digest>>();
   private readonly spare: SpareWorker;
   private readonly cacheMounts: CacheMounts;
+  private readonly collector: CacheCollector;
   private readonly largestFiles = new LargestFiles();
 
   constructor(options: BuilderOptions) {
     this.options = options;
     this.cacheMounts = new CacheMounts(options.cacheDir);
+    const { cacheMounts } = this;
+    this.collector = new CacheCollector({ ...options, cacheMounts, layersInUse: (more) => this.layersInUse(more) });
     this.spare = new SpareWorker(join(options.cacheDir, "code"), options.spareWorkerMs ?? DEFAULT_SPARE_MS);
   }
 
@@ -213,82 +190,9 @@ class HostBuilder implements Builder {
   }
 
   async collect(options: CollectOptions = {}): Promise<Collected> {
-    const { layers, clock } = this.options;
     await this.collectBuilds();
-    await layers.collectTemporary();
-    const nowMs = clock.now().getTime();
-    const before = new Date(nowMs - (options.maxIdleMs ?? DEFAULT_IDLE_MS));
-    const uses: (LayerUse & { readonly digest: Digest; readonly key: StepKey })[] = [];
-    const cleaned = new Set<Digest>();
-    const keepSinceMs = nowMs - JUST_USED_MS;
-    let removedEntries = 0;
-    const mounts = await this.cacheMountUses();
-    // Nothing is waited for from the first look to the last entry that goes: no build takes one meanwhile.
-    for (const namespaceUid of this.namespacesInCache()) {
-      const { removed, entries } = this.cacheOf(namespaceUid).collect(before);
-      removedEntries += removed;
-      collectCopyRecords(join(this.options.cacheDir, "namespaces", namespaceUid, "copies"), before);
-      if (entries.length === 0 && !mounts.some((mount) => mount.namespaceUid === namespaceUid)) this.forgetNamespace(namespaceUid, before);
-      for (const { layer, key, lastUseMs } of entries) {
-        if (options.clean?.has(namespaceUid) !== true) {
-          if (layer !== null) uses.push({ ...layer, key, namespaceUid, lastUseMs });
-          continue;
-        }
-        this.cacheOf(namespaceUid).delete(key);
-        removedEntries++;
-        if (layer !== null && lastUseMs < keepSinceMs) cleaned.add(layer.digest);
-      }
-    }
-    const budget: CacheBudget = {
-      hostBytes: options.maxBytes ?? Number.POSITIVE_INFINITY,
-      namespaceBytes: options.maxNamespaceBytes ?? Number.POSITIVE_INFINITY,
-      keepSinceMs,
-      inUse: new Set<string>([...this.layersInUse(options.inUse), ...mounts.filter(({ inUse }) => inUse).map(({ name }) => name)]),
-    };
-    const costing = [...uses, ...mounts.map((mount) => ({ ...mount, digest: mount.name }))];
-    const gone = new Set(layersToEvict(costing, budget).map(({ namespaceUid, digest }) => `${namespaceUid} ${digest}`));
-    const kept = new Map<Digest, Set<string>>();
-    for (const { namespaceUid, digest, key } of uses) {
-      if (!gone.has(`${namespaceUid} ${digest}`)) kept.set(digest, (kept.get(digest) ?? new Set()).add(namespaceUid));
-      else {
-        this.cacheOf(namespaceUid).delete(key);
-        removedEntries++;
-      }
-    }
-    const evicted = new Set([...cleaned, ...uses.map(({ digest }) => digest)].filter((digest) => !kept.has(digest)));
-    const removedLayers = await this.removeLayers(evicted, options.inUse);
-    for (const { namespaceUid, name, lastUseMs, inUse } of mounts) {
-      const isWanted = options.clean?.has(namespaceUid) !== true && lastUseMs >= before.getTime() && !gone.has(`${namespaceUid} ${name}`);
-      if (inUse || isWanted) continue;
-      if (await this.cacheMounts.remove(name)) removedEntries++;
-    }
-    return { removedEntries, removedLayers, layers: new Set([...kept.keys(), ...this.layersInUse()]), cachedBy: kept };
-  }
-
-  private async cacheMountUses(): Promise<readonly CacheMountUse[]> {
-    const uses: CacheMountUse[] = [];
-    for (const namespaceUid of this.namespacesInCache()) {
-      await this.cacheMounts.collect(namespaceUid);
-      uses.push(...(await this.cacheMounts.list(namespaceUid)));
-    }
-    return uses;
-  }
-
-  /** Those that can be ours: what somebody has put beside them is not. */
-  private namespacesInCache(): readonly string[] {
-    return namesIn(join(this.options.cacheDir, "namespaces")).filter((name) => NAME.test(name));
-  }
-
-  /** A namespace that has nothing in the cache, and whose repositories had no new file for as long, is most likely gone. */
-  private forgetNamespace(uid: string, before: Date): void {
-    const directory = join(this.options.cacheDir, "namespaces", uid);
-    const seen = join(directory, "first-seen");
-    const files = namesIn(seen).filter((name) => /^[0-9a-f]{32}$/.test(name));
-    if (files.some((name) => (statSync(join(seen, name), { throwIfNoEntry: false })?.mtime ?? 0) >= before)) return;
-    for (const name of files) rmSync(join(seen, name), { force: true });
-    const steps = join(directory, "steps");
-    for (const group of namesIn(steps)) removeEmpty(join(steps, group));
-    for (const empty of [seen, steps, join(directory, "mounts"), directory]) removeEmpty(empty);
+    await this.options.layers.collectTemporary();
+    return this.collector.collect(options);
   }
 
   /** Layers that have to stay now: the caller's, those of bases, and what running builds stand on. */
@@ -298,17 +202,6 @@ class HostBuilder implements Builder {
     for (const digest of baseImages.kept()) for (const layer of images.get(digest)?.layers ?? []) inUse.add(layer.digest);
     for (const held of this.held.values()) for (const digest of held) inUse.add(digest);
     return inUse;
-  }
-
-  private async removeLayers(digests: ReadonlySet<Digest>, inUse: ReadonlySet<Digest> | undefined): Promise<number> {
-    let removed = 0;
-    for (const digest of digests) {
-      // Asked anew each time: while the last one was removed, a build may have made this one again.
-      if (this.layersInUse(inUse).has(digest) || !this.options.layers.has(digest)) continue;
-      await this.options.layers.remove(digest);
-      removed++;
-    }
-    return removed;
   }
 
   private async collectBuilds(): Promise<void> {
@@ -447,7 +340,7 @@ class HostBuilder implements Builder {
   }
 
   private cacheOf(namespaceUid: string): StepCache {
-    return new StepCache(join(this.options.cacheDir, "namespaces", namespaceUid, "steps"));
+    return stepCacheOf(this.options.cacheDir, namespaceUid);
   }
 
   private executingOf(namespaceUid: string): Map<StepKey, Promise<void>> {
@@ -491,22 +384,4 @@ function hostArchitecture(): ImageConfig["architecture"] {
   if (process.arch === "x64") return "amd64";
   if (process.arch === "arm64") return "arm64";
   throw new AppError("unsupported", `builds do not run on ${process.arch}`);
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return [];
-    throw error;
-  }
-}
-
-/** Where it is a directory and nothing is in it. */
-function removeEmpty(directory: string): void {
-  try {
-    rmdirSync(directory);
-  } catch (error) {
-    if (!["ENOENT", "ENOTDIR", "ENOTEMPTY", "EEXIST"].includes(errorCode(error) ?? "")) throw error;
-  }
 }

@@ -4,9 +4,8 @@ export {
   type BuildOptions,
   type BuildOutcome,
   type BuildRequest,
-  type Collected,
-  type CollectOptions,
   createBuilder,
 } from "./builder.ts";
+export type { Collected, CollectOptions } from "./cache/cache-collector.ts";
 export { measuredCacheMount } from "./cache/cache-mounts.ts";
 export type { BuildNetwork, BuildNetworkPath } from "./solve/network.ts";
