@@ -241,6 +241,7 @@ describe.runIf(WHOLE)("a repository that says by its files what it is", () => {
     ["node-yarn-berry", "a Koa app", "hello from Koa"],
     ["bun-app", "a Hono app", /^hello from Bun 1$/],
     ["deno-app", "a Deno program", /^hello from Deno 2$/],
+    ["rust-app", "a Rust program", "hello from Rust"],
     ["nest-app", "a Nest app", "hello from Nest"],
     ["remix-app", "a Remix app", /<h1>hello from Remix, as remix-app<\/h1>/],
   ])("%s, %s", detected);

@@ -15,7 +15,10 @@ const resolver = z.ipv4().refine((address) => !address.startsWith("127."), "must
 /** `node:22*=node:bookworm`: references that match, and what is made for them from which Debian. `none`: nothing is. */
 const substitute = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9._/:*-]*=(debian|node|python|golang):[a-z]{3,20}$/, "must be pattern=kind:suite, as in node:22*=node:bookworm");
+  .regex(
+    /^[a-z0-9][a-z0-9._/:*-]*=(debian|node|python|golang|rust):[a-z]{3,20}$/,
+    "must be pattern=kind:suite, as in node:22*=node:bookworm",
+  );
 
 const registryHost = z
   .string()

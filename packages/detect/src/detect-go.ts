@@ -4,6 +4,9 @@ import { dockerfile, dockerignore, type Finding, run, words } from "./recipe.ts"
 /** Directories that programs read while they run. */
 const DATA = ["assets/", "migrations/", "public/", "static/", "templates/", "views/", "web/"];
 
+/** A directory that can be named on a command line as it is. */
+const IS_PROGRAM = /^[\w.][\w.-]*\/$/;
+
 /** A module with one program: at its top, or in cmd/. */
 export async function detectGo(files: ProjectFiles): Promise<Finding | undefined> {
   const module = await files.read("go.mod");
@@ -11,7 +14,7 @@ export async function detectGo(files: ProjectFiles): Promise<Finding | undefined
   const names = await files.list("");
   const what = "a Go program";
   const version = /^go\s+(1\.\d+)/m.exec(module)?.[1] ?? "1.22";
-  const programs = (await files.list("cmd")).filter((name) => name.endsWith("/")).map((name) => name.slice(0, -1));
+  const programs = (await files.list("cmd")).filter((name) => IS_PROGRAM.test(name)).map((name) => name.slice(0, -1));
   const path = /^module[ \t]+(\S{1,300})[ \t\r]*$/m.exec(module)?.[1] ?? "app";
   const own = path
     .replace(/\/v\d+$/, "")

@@ -240,6 +240,23 @@ describe("what a repository without a Dockerfile is", () => {
       ["npm install --global deno@2", "deno install --entrypoint main.ts --frozen", 'CMD ["deno", "task", "start"]'],
     ],
     ["Deno by its file", { "deno.json": "{}", "server.ts": "" }, "a Deno program", ['CMD ["deno", "run", "--allow-all", "server.ts"]']],
+    [
+      "Rust by its src/main.rs",
+      { "Cargo.toml": '[package]\nname = "shop"\nversion = "1.0.0"\n', "Cargo.lock": "", "src/main.rs": "", "static/a": "" },
+      "a Rust program",
+      ["FROM rust:1-trixie AS build", "cargo build --release --locked --bin shop", "FROM debian:trixie-slim", "COPY static/ ./static/"],
+    ],
+    [
+      "Rust with several programs, of which one is said",
+      {
+        "Cargo.toml": '[package]\nname = "shop"\ndefault-run = "web"\n[[bin]]\nname = "web"\npath = "src/web.rs"\n',
+        "src/main.rs": "",
+        "src/bin/tool.rs": "",
+        "rust-toolchain.toml": '[toolchain]\nchannel = "1.82.0"\n',
+      },
+      "a Rust program",
+      ["FROM rust:1.82-trixie", "--bin web "],
+    ],
     ["a site of files", { "index.html": "" }, "a site of files", ["COPY . .", 'CMD ["serve", "--no-clipboard", "--no-port-switching"]']],
     ["a site in public/", { "public/index.html": "" }, "a site of files", ["COPY public ."]],
     [
@@ -260,13 +277,16 @@ describe("what a repository without a Dockerfile is", () => {
   it.each<[Files, string]>([
     [
       { "README.md": "" },
-      "Looked for: go.mod (Go); requirements.txt, pyproject.toml, poetry.lock or uv.lock (Python); deno.json or deno.jsonc (Deno); package.json (Node, Bun); index.html",
+      "Looked for: go.mod (Go); Cargo.toml (Rust); requirements.txt, pyproject.toml, poetry.lock or uv.lock (Python); deno.json or deno.jsonc (Deno); package.json (Node, Bun); index.html",
     ],
     [{ "services/api/package.json": "{}" }, "plim init --directory"],
     [{ Gemfile: "" }, "none is written yet for Ruby, which Gemfile tells of"],
     [{ "package.json": "{}" }, 'looks like a Node program, but how it is run is not to be seen: package.json has no "start" script'],
     [{ "requirements.txt": "flask\n" }, "no app = Flask(…) in app.py"],
     [{ "go.mod": "module x", "cmd/a/main.go": "", "cmd/b/main.go": "" }, "which of cmd/a, cmd/b it is"],
+    [{ "Cargo.toml": "[package]\nname = 'a'\n", "src/main.rs": "", "src/bin/b.rs": "" }, "which of a, b it is: say default-run"],
+    [{ "Cargo.toml": "[workspace]\nmembers = ['a']\n" }, "is that of a workspace"],
+    [{ "Cargo.toml": "[package]\nname = 'a'\n", "src/lib.rs": "" }, "no src/main.rs, and no [[bin]]"],
     [{ "package.json": "{ broken", "index.html": "" }, "a site of files"],
   ])("says what was looked for, or what is missing: %j", async (files, message) => {
     expect(await refusal(files)).toContain(message);

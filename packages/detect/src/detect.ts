@@ -1,5 +1,6 @@
 import { detectDeno } from "./detect-deno.ts";
 import { detectGo } from "./detect-go.ts";
+import { detectRust } from "./detect-rust.ts";
 import { detectStatic } from "./detect-static.ts";
 import type { ProjectFiles } from "./files.ts";
 import { detectNode } from "./node/detect-node.ts";
@@ -17,6 +18,7 @@ const DETECTORS: readonly {
   readonly detect: (files: ProjectFiles) => Promise<Finding | undefined>;
 }[] = [
   { by: "go.mod (Go)", detect: detectGo },
+  { by: "Cargo.toml (Rust)", detect: detectRust },
   { by: "requirements.txt, pyproject.toml, poetry.lock or uv.lock (Python)", detect: detectPython },
   { by: "deno.json or deno.jsonc (Deno)", detect: detectDeno },
   { by: "package.json (Node, Bun)", detect: detectNode },
@@ -31,7 +33,6 @@ const NOT_WRITTEN: readonly (readonly [string, string])[] = [
   ["pom.xml", "Java"],
   ["build.gradle", "Java"],
   ["build.gradle.kts", "Kotlin"],
-  ["Cargo.toml", "Rust"],
   ["mix.exs", "Elixir"],
   ["setup.py", "Python with setup.py alone"],
   ["Pipfile", "Python with a Pipfile alone"],

@@ -24,6 +24,15 @@ export function inTime<T>(work: () => T): T {
   }
 }
 
+/** The same for work that waits; of what else this process does meanwhile the time counts too. */
+export async function inTimeAsync<T>(work: () => Promise<T>): Promise<T> {
+  const before = process.cpuUsage();
+  const done = await work();
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1_000).toBeLessThan(MOST_CPU_MS);
+  return done;
+}
+
 export function refused(text: string, file: string, work: () => void): void {
   inTime(() => {
     try {

@@ -30,6 +30,7 @@ describe("stand-ins", () => {
     expect(rule("python:3.11-slim")).toBe("python");
     expect(rule("python:3.12")).toBeUndefined();
     expect(rule("golang:1.22")).toBe("golang");
+    expect([rule("rust:1-trixie"), rule("rust:1.82-trixie"), rule("debian:trixie-slim")]).toEqual(["rust", undefined, "debian"]);
     expect(rule("nginx:1")).toBeUndefined();
     expect(rule(`node@${DIGEST}`)).toBeUndefined();
     expect(rule("ghcr.io/node:22")).toBeUndefined();

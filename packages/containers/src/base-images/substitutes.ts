@@ -12,7 +12,7 @@ import { type ImageReference, matchesReference } from "./reference.ts";
 /** `match` is a familiar reference with `*` wildcards (`node:*`). The first rule that matches counts. */
 export interface SubstituteRule {
   readonly match: string;
-  readonly make: { readonly kind: "debian" | "node" | "python" | "golang"; readonly suite: string };
+  readonly make: { readonly kind: "debian" | "node" | "python" | "golang" | "rust"; readonly suite: string };
 }
 
 /** What stands in for what, only where the registry cannot be reached. An operator may give other rules. */
@@ -20,6 +20,8 @@ export const defaultSubstitutes: readonly SubstituteRule[] = [
   { match: "debian:bookworm*", make: { kind: "debian", suite: "bookworm" } },
   { match: "debian:12*", make: { kind: "debian", suite: "bookworm" } },
   { match: "debian:stable*", make: { kind: "debian", suite: "bookworm" } },
+  { match: "debian:trixie*", make: { kind: "debian", suite: "trixie" } },
+  { match: "debian:13*", make: { kind: "debian", suite: "trixie" } },
   { match: "debian:latest", make: { kind: "debian", suite: "bookworm" } },
   { match: "node:*", make: { kind: "node", suite: "bookworm" } },
   // Debian has one version of each: of others no image is made that only looks like them.
@@ -32,12 +34,17 @@ export const defaultSubstitutes: readonly SubstituteRule[] = [
       make: { kind: "golang", suite: "trixie" },
     }),
   ),
+  // Rust keeps to what it once took: 1 is the newest, and a newer one builds what asks for an older (Debian 13 has 1.85).
+  { match: "rust:1-*", make: { kind: "rust", suite: "trixie" } },
+  { match: "rust:1", make: { kind: "rust", suite: "trixie" } },
+  { match: "rust:latest", make: { kind: "rust", suite: "trixie" } },
 ];
 
 /** What languages are in a Debian suite's packages, and what their official images have beside them. */
 const PACKAGES = {
   python: ["python3", "python3-venv", "python3-pip"],
   golang: ["golang-go", "git"],
+  rust: ["cargo", "rustc", "git", "pkg-config", "libssl-dev"],
 } as const;
 
 /** The major that `node:lts`, `node:latest` and `node` mean here. */
@@ -73,6 +80,10 @@ export async function makeSubstitute(reference: ImageReference, rule: Substitute
     return stores.images.put({ ...baseConfig(), env, workingDir: "/go", cmd: ["bash"] }, [
       await stores.debianLayer(suite, PACKAGES.golang),
     ]);
+  }
+  if (kind === "rust") {
+    const env = [PATH, "CARGO_HOME=/usr/local/cargo"];
+    return stores.images.put({ ...baseConfig(), env, cmd: ["bash"] }, [await stores.debianLayer(suite, PACKAGES.rust)]);
   }
   const debian = await stores.debianLayer(suite);
   if (rule.make.kind === "debian") return stores.images.put({ ...baseConfig(), cmd: ["bash"] }, [debian]);

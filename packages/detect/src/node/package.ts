@@ -38,6 +38,8 @@ const LOCKFILES: Readonly<Record<string, ManagerName>> = {
   "package-lock.json": "npm",
   "npm-shrinkwrap.json": "npm",
 };
+/** What can stand in a Dockerfile's line. */
+const IS_PATH = /^\P{Cc}{1,500}$/u;
 const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
 
 export async function readPackage(files: ProjectFiles): Promise<NodePackage | undefined> {
@@ -56,7 +58,7 @@ export async function readPackage(files: ProjectFiles): Promise<NodePackage | un
     scripts,
     dependencies: { ...textsOf(json.devDependencies), ...production },
     hasProduction: Object.keys(production).length > 0,
-    ...(typeof json.main === "string" ? { main: json.main } : {}),
+    ...(typeof json.main === "string" && IS_PATH.test(json.main) ? { main: json.main } : {}),
     manager: await managerOf(files, json, names),
     nodeMajor: node.major,
     ...(node.because === undefined ? {} : { nodeBecause: node.because }),
