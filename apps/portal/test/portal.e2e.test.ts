@@ -293,7 +293,7 @@ describe("settings", () => {
         : { ok: true };
     });
     const page = await open("/acme/quota?namespace=store&memory=3GiB");
-    const memory = page.getByRole("textbox", { name: "memory" });
+    const memory = page.getByRole("textbox", { name: "memory", exact: true });
     await expect.poll(() => memory.inputValue()).toBe("3GiB");
     const save = page.getByRole("button", { name: "Save quota" });
     await expect.poll(() => save.isEnabled()).toBe(true);
@@ -301,6 +301,33 @@ describe("settings", () => {
     await page.getByRole("alert").getByText("Team acme has 2 GiB not given").waitFor();
     expect(await save.isDisabled()).toBe(true);
     expect(api.requests.filter((line) => line.includes("dryRun=true")).length).toBeGreaterThan(0);
+  });
+
+  it("changes what one build may take, and says why not", async () => {
+    shopWorld(api);
+    const asked: { build: Record<string, number> }[] = [];
+    api.on("PATCH", "/namespaces/acme/store", (_match, body: { build: Record<string, number> }) => {
+      asked.push(body);
+      return (body.build.memoryBytes ?? 0) > 4 * 1024 ** 3
+        ? refusal(403, "quota_exceeded", "A build of this namespace can have 4 GiB of memory at most.")
+        : { ok: true };
+    });
+    const page = await open("/acme/quota?namespace=store");
+    const limits = page.getByRole("region", { name: "What one build of store may take" });
+    const save = limits.getByRole("button", { name: "Save limits" });
+    const disk = limits.getByRole("textbox", { name: "One build: disk" });
+    await expect.poll(() => disk.inputValue()).toBe("8GiB");
+    expect(await save.isDisabled()).toBe(true);
+    await disk.fill("much");
+    await limits.getByText("Such as 8GiB").waitFor();
+    await disk.fill("16 GiB");
+    await limits.getByRole("textbox", { name: "One build: time" }).fill("1h");
+    await limits.getByText("plim limits set acme/store disk=16GiB time=60m").waitFor();
+    await save.click();
+    await expect.poll(() => asked.at(-1)?.build).toMatchObject({ diskBytes: 16 * 1024 ** 3, timeoutMs: 3_600_000 });
+    await limits.getByRole("textbox", { name: "One build: memory" }).fill("9GiB");
+    await save.click();
+    await limits.getByRole("alert").getByText("4 GiB of memory at most").waitFor();
   });
 
   it("adds an SSH key and shows a token once", async () => {

@@ -1,4 +1,5 @@
 import type { QuotaDimension, QuotaVector } from "@plimsoll/core";
+import { BUILD_LIMITS, type BuildLimitName } from "./build-limits.ts";
 import { DIMENSIONS, quantityAsTyped } from "./quantity.ts";
 
 /** How `plim quota set` and the quota page's address name the dimensions. */
@@ -48,6 +49,16 @@ export const plim = {
       "set",
       `${team}/${namespace}`,
       ...DIMENSIONS.flatMap((one) => (quota[one] === undefined ? [] : `${QUOTA_WORDS[one]}=${quantityAsTyped(one, quota[one])}`)),
+    ]
+      .map(quoted)
+      .join(" "),
+  limits: (team: string, namespace: string, limits: Partial<Record<BuildLimitName, number>>): string =>
+    [
+      "plim",
+      "limits",
+      "set",
+      `${team}/${namespace}`,
+      ...BUILD_LIMITS.flatMap(({ name, word, text }) => (limits[name] === undefined ? [] : `${word}=${text(limits[name])}`)),
     ]
       .map(quoted)
       .join(" "),

@@ -16,6 +16,7 @@ import { ProblemNote, useProblemText } from "#ui/problem-note.tsx";
 import table from "#ui/table.module.css";
 import { teamPath } from "#watch/collections.ts";
 import { useList } from "#watch/hooks.tsx";
+import { BuildLimitsPanel } from "./build-limits.tsx";
 import { QuotaMeters } from "./meters.tsx";
 import classes from "./quota.module.css";
 import { QuotaEditor } from "./quota-editor.tsx";
@@ -72,6 +73,9 @@ export function QuotaPage({ team }: { readonly team: string }) {
       </Panel>
       {chosen && object && can(team, "quota.edit") && (
         <QuotaEditor key={chosen.metadata.uid} team={object} namespaces={sorted} namespace={chosen} asked={Object.fromEntries(asked)} />
+      )}
+      {chosen && (
+        <BuildLimitsPanel key={`limits ${chosen.metadata.uid}`} team={team} namespace={chosen} mayChange={can(team, "quota.edit")} />
       )}
       {chosen && !can(team, "quota.edit") && <p className={classes.hint}>{t("ownersOnly")}</p>}
     </Page>
