@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, statSync, utimesSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, utimesSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { ImageStore, imageDigest } from "@plimsoll/containers";
@@ -386,6 +386,21 @@ describe("the registry", () => {
     expect((await push(ana, "acme/lab/shop:fits", ociImage(join(world.directory, "fits"), "x", 3 * MIB).directory)).code).toBe(0);
     const full = await push(ana, "acme/lab/shop:more", ociImage(join(world.directory, "more"), "y", 7 * MIB).directory);
     expect(full.stderr).toMatch(/may have 6 MiB in the registry/);
+    // What takes no room takes files.
+    const crowd = async <T>(part: string, count: number, work: () => Promise<T>) => {
+      const names = Array.from({ length: count }, (_, at) => join(repositoryDir("acme/store/shop"), part, `crowd-${at}`));
+      for (const name of names) mkdirSync(name);
+      return work().finally(() => {
+        for (const name of names) rmSync(name, { recursive: true });
+      });
+    };
+    const tagged = await crowd("_manifests/tags", 1_000, () => push(ana, "acme/store/shop:one-more"));
+    expect(tagged.stderr).toContain("1000 tags, the most there may be");
+    const mine = await bearer(ana, "repository:acme/store/shop:pull,push");
+    const begin = () => raw("POST", "/v2/acme/store/shop/blobs/uploads/", { ...mine, "content-length": "0" });
+    const begun = await crowd("_uploads", 200, begin);
+    expect([begun.status, begun.text]).toEqual([403, expect.stringMatching(/has \d+ uploads under way/)]);
+    expect((await begin()).status).toBe(202);
     // What another namespace has does not count here.
     expect((await push(ana, "acme/store/cart:fits", join(world.directory, "fits"))).code).toBe(0);
   });

@@ -92,7 +92,7 @@ export function registryDoor(api: Api, registry: Registry): (request: IncomingMe
         if (request.method === "DELETE") return deleteManifest(api, registry, work, target);
         return forward(registry.store.connection, work, { path: await manifestPath(registry, target) });
       case "uploads":
-        await registry.budgets.admit(target.repository, 1, "");
+        await registry.budgets.admitUpload(target.repository);
         await ensureAppOf(api, claims.subject, target.repository);
         return registry.gate.shared(() =>
           forward(registry.store.connection, work, { path: `${pathOf(target)}${mountQuery(searchParams, claims)}`, body: NOTHING }),
@@ -151,6 +151,7 @@ async function putManifest(api: Api, registry: Registry, work: Work, target: Ext
   const body = await readBody(request);
   await ensureAppOf(api, claims.subject, repository);
   await registry.budgets.admit(repository, body.length, "");
+  if (reference.kind === "tag") await registry.budgets.admitTag(repository, text);
   const beforeAnswer = async (status: number) => {
     if (status === 201) await note(api, { actor: claims.subject, action: "images.push", repository, tag: text });
   };

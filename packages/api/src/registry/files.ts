@@ -10,6 +10,12 @@ export interface StoredTag {
   readonly pushedAt: Date;
 }
 
+export interface RegistryUsage {
+  readonly bytes: number;
+  /** Manifests, configurations and layers. */
+  readonly blobs: number;
+}
+
 /** A manifest as far as it says what belongs to it. */
 export interface ManifestContent {
   /** Config and layers; of an index nothing. */
@@ -94,20 +100,32 @@ export class RegistryFiles {
   }
 
   /** What a namespace's repositories hold, each blob counted once, and uploads under way. */
-  async bytesOf(team: string, namespace: string): Promise<number> {
+  async usageOf(team: string, namespace: string): Promise<RegistryUsage> {
     const blobs = new Set<string>();
-    let uploads = 0;
+    let uploadBytes = 0;
     for (const app of await names(join(this.#root, "repositories", team, namespace))) {
       const path = this.repositoryPath({ team, namespace, app });
       for (const part of ["_layers/sha256", "_manifests/revisions/sha256"])
         for (const hex of await listed(join(path, part))) blobs.add(hex);
       for (const upload of await listed(join(path, "_uploads")))
-        uploads += (await ifThere(stat(join(path, "_uploads", upload, "data"))))?.size ?? 0;
+        uploadBytes += (await ifThere(stat(join(path, "_uploads", upload, "data"))))?.size ?? 0;
     }
     const sizes = await Promise.all(
       [...blobs].filter((hex) => HEX.test(hex)).map(async (hex) => (await ifThere(stat(this.blobPath(`sha256:${hex}`))))?.size ?? 0),
     );
-    return sizes.reduce((sum, size) => sum + size, uploads);
+    return { bytes: sizes.reduce((sum, size) => sum + size, uploadBytes), blobs: blobs.size };
+  }
+
+  /** How many uploads of a namespace are under way, or given up and not swept yet. */
+  async uploadCount(team: string, namespace: string): Promise<number> {
+    const apps = await names(join(this.#root, "repositories", team, namespace));
+    const counts = apps.map(async (app) => (await listed(join(this.repositoryPath({ team, namespace, app }), "_uploads"))).length);
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** How many tags people have pushed to a repository. */
+  async tagCount(repository: RepositoryName): Promise<number> {
+    return (await listed(join(this.repositoryPath(repository), "_manifests/tags"))).length;
   }
 
   /** Somebody counts on this blob of the repository: it is not removed for a while. */

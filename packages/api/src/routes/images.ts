@@ -70,7 +70,7 @@ export const listImages = route({
     return {
       items: await imagesOfNamespace(api, apps, query.search),
       registry: registryHost(api.settings.platformOrigin),
-      usedBytes: await files.bytesOf(team.metadata.name, name),
+      usedBytes: (await files.usageOf(team.metadata.name, name)).bytes,
       limitBytes: budgets.limitBytes,
     };
   },
