@@ -20,6 +20,7 @@ const LINK = "plimtestreg";
 const [ADDRESS = "", PORT = ""] = TEST_REGISTRY.split(":");
 const IMAGE = `${TEST_REGISTRY}/team/web:1`;
 const TIMEOUT_MS = 120_000;
+const PASSWORD = "canary-9b1e4c77-registry";
 
 let started: StartedPlatform | undefined;
 let platform: Platform;
@@ -36,7 +37,7 @@ beforeAll(async () => {
   for (const words of [`addr add 198.51.100.1/24 dev ${LINK}`, `link set ${LINK} up`]) await run(["ip", ...words.split(" ")]);
   for (const words of [`addr add ${ADDRESS}/24 dev eth0`, "link set eth0 up", "link set lo up"])
     await run(["ip", "-n", NETNS, ...words.split(" ")]);
-  registry = await startTestRegistry({ auth: "basic", users: { ci: "of the registry" }, listen: listenThere });
+  registry = await startTestRegistry({ auth: "basic", users: { ci: PASSWORD }, listen: listenThere });
   await untilServing(platform);
   await plim(["login", `localhost:${platform.place.httpPort}/demo`, "--token-file", "-"], platform.token);
 });
@@ -122,7 +123,7 @@ describe("an app from a private registry", () => {
     await set("wrong");
     const refused = await plim(["deploy", APP, "--image", IMAGE, "-n", "demo/demo"]);
     expect(refused.said).toContain(`The registry ${TEST_REGISTRY} refused user ci for ${IMAGE}`);
-    await set("of the registry");
+    await set(PASSWORD);
     expect(await done(["registries"])).toMatch(new RegExp(`^${TEST_REGISTRY} +ci `, "m"));
     const digest = await push("one");
     await done(["deploy", APP, "--image", IMAGE]);
@@ -153,5 +154,17 @@ describe("an app from a private registry", () => {
     const { code, said } = await plim(["build", APP, "-C", folder, "-n", "demo/demo"]);
     expect(code, said).toBe(0);
     expect(said).toContain("twotwo");
+  });
+
+  it("leaves the password nowhere in clear: not in the database, the queue, a log, a layer or a cache", async () => {
+    const basic = Buffer.from(`ci:${PASSWORD}`).toString("base64");
+    const found = await run(["grep", "-rlaF", "-e", PASSWORD, "-e", basic, platform.place.dataDir], {
+      okCodes: [0, 1, 2],
+      timeoutMs: TIMEOUT_MS,
+    });
+    expect(found.stdout).toBe("");
+    // The control: what is no secret is found.
+    const user = await run(["grep", "-rlaF", "-m1", "-e", TEST_REGISTRY, join(platform.place.dataDir, "postgres")], { okCodes: [0, 2] });
+    expect(user.stdout).not.toBe("");
   });
 });

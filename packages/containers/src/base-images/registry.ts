@@ -50,10 +50,14 @@ export async function readRemote(
   options: PullOptions,
 ): Promise<RemoteImage> {
   const platform = hostPlatform();
+  const timeoutMs = Math.min(options.timeoutMs, MANIFEST_TIMEOUT_MS);
   const read = async (from: ImageSource) => {
-    const text = await asked(reference, source, () =>
-      skopeo.manifest(from, { ...options, timeoutMs: Math.min(options.timeoutMs, MANIFEST_TIMEOUT_MS) }),
-    );
+    const text = await asked(reference, source, () => skopeo.manifest(from, { ...options, timeoutMs })).catch((error: unknown) => {
+      // Packets that are dropped on the way say nothing: whoever says nothing for so long is not there.
+      if (!(error instanceof AppError) || error.code !== "timeout") throw error;
+      const sentence = `The registry ${source.registry} did not answer within ${Math.round(timeoutMs / 1_000)} s.`;
+      throw new AppError("unavailable", sentence, { cause: error, details: { unreachable: true } });
+    });
     return readManifest(text, reference.familiar, platform);
   };
   const top = await read(source);
