@@ -57,6 +57,7 @@ beforeAll(async () => {
     platformOrigin: "http://localhost:8080",
     agentListen: { host: "127.0.0.1", port: await freePort() },
     queuePrefix: "gateway",
+    gitFetchAllow: [],
   };
   server = await startServer(settings, silent);
   db = (await openPlatformDatabase(settings)).db;

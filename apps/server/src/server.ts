@@ -1,5 +1,6 @@
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
+import { networkInterfaces } from "node:os";
 import { dirname, join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { createApi, createStreamBroker, type PlimsollApi } from "@plimsoll/api";
@@ -7,10 +8,11 @@ import { type Logger, systemClock } from "@plimsoll/config";
 import { createControllers } from "@plimsoll/controllers";
 import { newUid } from "@plimsoll/core";
 import { type Database, openDatabase, PLATFORM, type PushRecord } from "@plimsoll/db";
-import { createGitServer } from "@plimsoll/git";
+import { createAddressGuard, createGitServer, guessProvider, isBranchName, newDeployKeyPair, parseRemote } from "@plimsoll/git";
 import { openQueue } from "@plimsoll/queue";
 import { openAgentGateway } from "./agent-gateway.ts";
 import { type Authority, openAuthority } from "./authority.ts";
+import { createConnectionPorts } from "./git/connections.ts";
 import { createGitPorts } from "./git/ports.ts";
 import { Notifier } from "./notifier.ts";
 import { platformKey } from "./platform-key.ts";
@@ -57,6 +59,15 @@ export async function startServer(settings: Settings, log: Logger): Promise<Runn
     clock: { now: () => Date.now() },
     logger: log,
   });
+  const guard = createAddressGuard({
+    allowed: settings.gitFetchAllow,
+    denied: async () => [
+      NETWORK,
+      SOURCE_NETWORK,
+      ...ownAddresses(),
+      ...(await db.objects(PLATFORM).list("Host")).map(({ spec }) => spec.underlay),
+    ],
+  });
   const streams = createStreamBroker({
     newId: () => newUid("str"),
     wake: (hostUid) =>
@@ -85,6 +96,7 @@ export async function startServer(settings: Settings, log: Logger): Promise<Runn
       listRefs: git.listRefs,
       commitOfBranch: git.commitOfBranch,
     },
+    remotes: { isBranchName, parseRemote, guessProvider, newDeployKeyPair },
     hostQueue: async (hostUid) => {
       const { url, prefix } = await queue.ensureHostUser(hostUid);
       return { url, prefix };
@@ -110,6 +122,7 @@ export async function startServer(settings: Settings, log: Logger): Promise<Runn
         await api.registry?.appDeleted(app);
         await git.removeRepository(app.metadata.uid);
       },
+      ...createConnectionPorts({ db, git, guard, settings, log }),
     },
   });
 
@@ -167,6 +180,11 @@ async function listenOnSocket(path: string, api: PlimsollApi) {
   });
   await chmod(path, 0o666);
   return http;
+}
+
+/** Of this machine, on all of its interfaces. */
+function ownAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map(({ address }) => address.split("%")[0] ?? ""));
 }
 
 /** What an operator runs on a new machine. */

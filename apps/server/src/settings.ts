@@ -27,6 +27,8 @@ const Environment = z.object({
   PLIMSOLL_APPS_DOMAIN: z.string().default("localhost"),
   /** `address:port` where agents of other hosts connect with mutual TLS; absent: this machine only. */
   PLIMSOLL_AGENT_LISTEN: z.string().optional(),
+  /** Networks that connected repositories may be fetched from although they are the platform's own, and without TLS: with commas. */
+  PLIMSOLL_GIT_FETCH_ALLOW: z.string().default(""),
   /** Name of this installation's keys in Redis. */
   PLIMSOLL_QUEUE_PREFIX: z.string().default("plimsoll"),
 });
@@ -47,6 +49,7 @@ export interface Settings {
   readonly platformOrigin: string;
   readonly agentListen?: { readonly host: string; readonly port: number };
   readonly queuePrefix: string;
+  readonly gitFetchAllow: readonly string[];
 }
 
 /** Reads the settings; AppError `invalid` names every variable that is missing or wrong. */
@@ -74,6 +77,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     platformOrigin: loopback ? `http://localhost:${env.PLIMSOLL_HTTP_PORT}` : `https://${env.PLIMSOLL_PLATFORM_DOMAIN}`,
     ...(env.PLIMSOLL_AGENT_LISTEN === undefined ? {} : { agentListen: parseListen(env.PLIMSOLL_AGENT_LISTEN) }),
     queuePrefix: env.PLIMSOLL_QUEUE_PREFIX,
+    gitFetchAllow: env.PLIMSOLL_GIT_FETCH_ALLOW.split(",").filter((network) => network.trim() !== ""),
   };
 }
 

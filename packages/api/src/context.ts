@@ -12,6 +12,24 @@ import type { ApiSettings } from "./settings.ts";
 import type { StreamBroker } from "./streams/broker.ts";
 import type { Signals } from "./watch/signals.ts";
 
+/** A repository elsewhere. */
+interface RemoteAddress {
+  readonly scheme: "https" | "http" | "ssh";
+  readonly host: string;
+  readonly url: string;
+}
+
+/** What the API asks about repositories elsewhere. */
+interface Remotes {
+  /** Whether git takes it as a branch's name. */
+  isBranchName(name: string): boolean;
+  /** A repository's address, checked; AppError `invalid` says what to write. */
+  parseRemote(text: string): RemoteAddress;
+  /** Which interface for commits' statuses its host most likely has. */
+  guessProvider(remote: Pick<RemoteAddress, "host">): "github" | "gitlab" | "gitea" | "plain";
+  newDeployKeyPair(comment: string): { readonly privateKey: string; readonly publicKey: string };
+}
+
 /** What the API asks of the git front door. */
 export interface GitFrontDoor {
   /** Smart HTTP, mounted at /git/. */
@@ -34,6 +52,8 @@ export interface ApiPorts {
   readonly logger: Logger;
   readonly streams: StreamBroker;
   readonly git?: GitFrontDoor;
+  /** Absent: nothing can be connected. */
+  readonly remotes?: Remotes;
   /** Where the private docker-registry is; absent: images are not kept for people's tools. */
   readonly registryAt?: RegistrySettings;
   /** Requests per token or address; default 100 a second, 500 at once. */

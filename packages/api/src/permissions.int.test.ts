@@ -148,6 +148,16 @@ const TABLE: Record<string, Row> = {
     body: () => ({ commit: "a".repeat(40) }),
     statuses: MEMBERS(412),
   },
+  // Nobody's git is behind this API: members get past the door, and are told so.
+  "PUT /api/v1/namespaces/:team/:namespace/apps/:app/connection": {
+    path: `${APP}/connection`,
+    body: () => ({ url: "https://git.example/shop.git" }),
+    statuses: MEMBERS(503),
+  },
+  "GET /api/v1/namespaces/:team/:namespace/apps/:app/connection": { path: `${APP}/connection`, statuses: MEMBERS(404) },
+  "POST /api/v1/namespaces/:team/:namespace/apps/:app/connection/look": { path: `${APP}/connection/look`, statuses: MEMBERS(404) },
+  "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/connection": { path: `${APP}/connection`, statuses: MEMBERS(404) },
+  "POST /api/v1/hooks/:hook": { path: "/api/v1/hooks/none", statuses: ANYBODY(404) },
   "GET /api/v1/namespaces/:team/:namespace/apps/:app/deploy-keys": { path: `${APP}/deploy-keys`, statuses: READ },
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy-keys": {
     path: `${APP}/deploy-keys`,

@@ -105,6 +105,47 @@ export const RegistryImageList = z.object({
 });
 export const RegistryImageFound = z.object({ items: z.array(RegistryImageOut.extend({ team: z.string(), namespace: z.string() })) });
 export const DeletedImages = z.object({ tags: z.array(z.string()) });
+const PROVIDERS = ["github", "gitlab", "gitea", "plain"] as const;
+/** A Git repository elsewhere that an app is to be deployed from. */
+export const NewConnection = z.object({
+  url: z.string().min(1).max(500).describe("https://host/owner/repository.git or git@host:owner/repository.git"),
+  branch: z.string().min(1).max(200).default("main"),
+  provider: z.enum(PROVIDERS).optional().describe("whose interface its host has; absent: guessed by its name"),
+  auth: z
+    .discriminatedUnion("kind", [
+      z.object({ kind: z.literal("none") }),
+      z.object({
+        kind: z.literal("token"),
+        token: z
+          .string()
+          .min(1)
+          .max(4_096)
+          .regex(/^[\x21-\x7e]+$/, "is no token: it has blanks or line ends"),
+      }),
+      z.object({ kind: z.literal("key") }),
+    ])
+    .default({ kind: "none" })
+    .describe("how it is opened; `key`: by a new SSH key, whose public half is in the answer"),
+});
+export const Connection = z.object({
+  url: z.string(),
+  branch: z.string(),
+  provider: z.enum(PROVIDERS),
+  auth: z.enum(["none", "token", "key"]),
+  publicKey: z.string().optional().describe("to be registered as a deploy key where the repository is"),
+  webhook: z.string().describe("the address that the repository's host is to call on each push"),
+  createdBy: z.string(),
+  createdAt: z.string(),
+  lookedAt: z.string().optional().describe("when it was looked at last"),
+  failure: z.string().optional().describe("why nothing came of that look"),
+  commit: z.string().optional().describe("of the branch, when it was looked at last"),
+  build: z.string().optional().describe("name of the build of that commit"),
+  unreported: z.string().optional().describe("why the commit's status could not be set"),
+});
+export type Connection = z.infer<typeof Connection>;
+/** `secret` is shown once: the host signs its calls with it. */
+export const CreatedConnection = Connection.extend({ secret: z.string() });
+export const HookAnswer = z.object({ accepted: z.boolean(), reason: z.string().optional() });
 export const DeployImageRequest = z.object({ reference: z.string().min(1).max(512) });
 export const SecretValue = z.object({ value: z.string().max(65_536) });
 /** What a namespace has for a registry: a credential is there where a user name is. */

@@ -13,6 +13,8 @@ export const JOBS = {
   host: z.object({ uid: z.string() }),
   /** Finish one push: move its branch, or record why not. Key: push id. */
   push: z.object({ uid: z.string() }),
+  /** Look at the repository that an app is connected to, and tell it what became of its commit. Key: app uid. */
+  connection: z.object({ uid: z.string() }),
   /** An agent reads its desired state again. Key: host uid; on the host's own queue. */
   sync: z.object({ uid: z.string() }),
 } as const;

@@ -8,6 +8,7 @@ import { type Controller, type ControllerMetrics, createController, type Reconci
 import { AppReconciler } from "./app/controller.ts";
 import type { Moment } from "./app/world.ts";
 import { BuildReconciler } from "./build/controller.ts";
+import { ConnectionReconciler } from "./connection/controller.ts";
 import { HostReconciler } from "./host/controller.ts";
 import { type Housekeeping, startHousekeeping } from "./housekeeping.ts";
 import type { ControllerPorts, ControllerSettings } from "./ports.ts";
@@ -38,7 +39,7 @@ export interface Controllers {
   readonly metrics: Readonly<Record<ControlJobName, ControllerMetrics>>;
 }
 
-const JOBS: readonly ControlJobName[] = ["app", "build", "host", "push"];
+const JOBS: readonly ControlJobName[] = ["app", "build", "host", "push", "connection"];
 
 /** All controllers of a server, their relay and their timers. Several servers may run them side by side. */
 export function createControllers(options: ControllersOptions): Controllers {
@@ -75,6 +76,7 @@ export function createControllers(options: ControllersOptions): Controllers {
       ...(await db.hosts.removed()),
     ]),
     push: create("push", pushes, async () => (await db.pushes.open()).map(({ id }) => id)),
+    connection: create("connection", new ConnectionReconciler({ db, ports, clock }), () => db.connections.uids()),
   };
   const wake = (job: ControlJobName, key: string) => controllers[job].wake(key);
 
@@ -138,8 +140,8 @@ export function createControllers(options: ControllersOptions): Controllers {
     },
     wake,
     get metrics() {
-      const { app, build, host, push } = controllers;
-      return { app: app.metrics, build: build.metrics, host: host.metrics, push: push.metrics };
+      const { app, build, host, push, connection } = controllers;
+      return { app: app.metrics, build: build.metrics, host: host.metrics, push: push.metrics, connection: connection.metrics };
     },
   };
 }

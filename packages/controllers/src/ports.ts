@@ -1,5 +1,5 @@
 import type { Resource } from "@plimsoll/core";
-import type { PushRecord } from "@plimsoll/db";
+import type { ConnectionRecord, PushRecord } from "@plimsoll/db";
 
 /** What an installation decides. */
 export interface ControllerSettings {
@@ -23,6 +23,13 @@ export interface ControllerPorts {
    * that moved meanwhile turns `live` into `refused`.
    */
   finishPush(push: PushRecord, end: PushEnd): Promise<PushEnd>;
+  /**
+   * Looks at the repository that an app is connected to: fetches its branch and asks for a build where there is a new commit. What fails is
+   * noted with the connection and not thrown. Absent: nothing is connected.
+   */
+  lookAtConnection?(connection: ConnectionRecord, signal: AbortSignal): Promise<void>;
+  /** Tells the other side what became of the commit, where it has not been told. Answers whether there will be more to tell. */
+  reportConnection?(connection: ConnectionRecord): Promise<boolean>;
   /** An app is gone but for its record: its repository can go too. */
   appDeleted?(app: Resource<"App">): Promise<void>;
 }

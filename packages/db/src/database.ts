@@ -1,6 +1,7 @@
 import type { JobName } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
 import { connect } from "./client.ts";
+import { Connections } from "./connections.ts";
 import { Disks } from "./disks.ts";
 import { HostAdmissions } from "./host-admissions.ts";
 import { Identities } from "./identities.ts";
@@ -38,6 +39,7 @@ export interface Database {
   /** Reads in a tenant scope, each on its own. */
   objects(scope: TenantScope): ObjectReader;
   readonly identities: Identities;
+  readonly connections: Connections;
   readonly quotas: Quotas;
   readonly secrets: Secrets;
   readonly registries: Registries;
@@ -90,6 +92,7 @@ export function openDatabase(url: string, platformKey: Uint8Array, options: { re
     identities: new Identities(prisma),
     quotas: new Quotas(prisma),
     secrets: new Secrets(prisma, keyring),
+    connections: new Connections(prisma),
     registries: new Registries(prisma, keyring),
     pushes: new Pushes(prisma),
     platform: new Platform(prisma),

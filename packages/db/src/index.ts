@@ -1,3 +1,4 @@
+export { CONNECTION_CREDENTIAL, CONNECTION_HOOK, type ConnectionRecord } from "./connections.ts";
 export { asUnavailable, type ChangeRow, type Database, openDatabase } from "./database.ts";
 export type { DiskHolder, DiskUseRecord, HostDiskRecord } from "./disks.ts";
 export { type EventNote, recordEvent } from "./events.ts";

@@ -43,6 +43,23 @@ export class Secrets {
     return values;
   }
 
+  /** Stores the only version of a value: what was there under the name before is gone. */
+  async replace(namespaceUid: string, appUid: string, name: string, value: string): Promise<void> {
+    await this.removeNamed(appUid, [name]);
+    await this.put(namespaceUid, appUid, name, value);
+  }
+
+  /** What replace stored; undefined when there is nothing. */
+  async openOnly(namespaceUid: string, appUid: string, name: string): Promise<string | undefined> {
+    const row = await this.#client.secret.findFirst({ where: { appUid, name } });
+    if (!row) return undefined;
+    return unseal(await this.#dataKey(namespaceUid), row.sealed, context(appUid, name, row.version)).toString("utf8");
+  }
+
+  async removeNamed(appUid: string, names: readonly string[]): Promise<void> {
+    await this.#client.secret.deleteMany({ where: { appUid, name: { in: [...names] } } });
+  }
+
   async removeAll(appUid: string): Promise<void> {
     await this.#client.secret.deleteMany({ where: { appUid } });
   }

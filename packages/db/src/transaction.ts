@@ -1,6 +1,7 @@
 import type { JobName } from "@plimsoll/contracts";
 import { AppError } from "@plimsoll/core";
 import type { TxClient } from "./client.ts";
+import { Connections } from "./connections.ts";
 import { Disks } from "./disks.ts";
 import { HostAdmissions } from "./host-admissions.ts";
 import { Identities } from "./identities.ts";
@@ -41,6 +42,7 @@ export class Tx {
   readonly secrets: Secrets;
   readonly registries: Registries;
   readonly identities: Identities;
+  readonly connections: Connections;
   readonly pushes: Pushes;
   readonly platform: Platform;
   readonly leases: LeaseStore;
@@ -59,6 +61,7 @@ export class Tx {
     this.secrets = new Secrets(client, keyring);
     this.registries = new Registries(client, keyring);
     this.identities = new Identities(client);
+    this.connections = new Connections(client);
     this.pushes = new Pushes(client);
     this.platform = new Platform(client);
     this.leases = new LeaseStore(client);

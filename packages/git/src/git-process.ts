@@ -91,8 +91,8 @@ function supervise(child: ChildProcess & { readonly pid: number }, { through, on
     }
   };
   const end = () => {
-    // Output that nobody reads would keep the process, and its place, from ending.
-    for (const stream of [output, stderr]) stream.unpipe().resume();
+    // Output that nobody reads would keep the process, and its place, from ending; a reader that has left may still hold it back.
+    for (const stream of [stdout, output, stderr]) stream.unpipe().destroy();
     if (exited || killTimer !== undefined) return;
     signalGroup("SIGTERM");
     killTimer = setTimeout(() => signalGroup("SIGKILL"), KILL_AFTER_MS);

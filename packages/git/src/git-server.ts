@@ -1,5 +1,7 @@
+import { tmpdir } from "node:os";
 import { AppError, errorText } from "@plimsoll/core";
 import { commitFiles } from "./commit-files.ts";
+import { fetchRemote, type RemoteBranch, sweepFetches } from "./connect/fetch-remote.ts";
 import { createGit, gitEnvironment } from "./git-command.ts";
 import { type GitProcess, GitProcesses } from "./git-process.ts";
 import { installHook } from "./hook/install.ts";
@@ -68,6 +70,12 @@ export interface GitServer {
   listRefs(appUid: string): Promise<StoredRefs>;
   /** The commit of a branch; undefined when there is none of this name. */
   commitOfBranch(appUid: string, branch: string): Promise<string | undefined>;
+  /** Brings a branch of a repository elsewhere into an app's repository: see connect/fetch-remote.ts. One at a time for an app. */
+  fetchRemote(
+    appUid: string,
+    wanted: RemoteBranch,
+    signal?: AbortSignal,
+  ): Promise<{ readonly commit: string; readonly knownHosts: string }>;
   /** Removes the repository of a deleted app. Idempotent. */
   removeRepository(appUid: string): Promise<void>;
 }
@@ -134,6 +142,7 @@ export function createGitServer(options: GitServerOptions): GitServer {
     async listen() {
       await installHook(options.hooksDir);
       await repositories.sweep();
+      await sweepFetches(tmpdir());
       const hostKey = await ensureHostKey(options.hostKeyPath);
       await keeper.scan();
       await hooks.listen();
@@ -179,6 +188,15 @@ export function createGitServer(options: GitServerOptions): GitServer {
     listRefs: async (appUid) => ((await repositories.has(appUid)) ? listRefs(git, repositories.path(appUid)) : { refs: [], more: false }),
     commitOfBranch: async (appUid, branch) =>
       (await repositories.has(appUid)) ? commitOfBranch(git, repositories.path(appUid), branch) : undefined,
+    fetchRemote: async (appUid, wanted, signal) =>
+      fetchRemote(wanted, {
+        git,
+        environment,
+        repository: await repositories.ensure(appUid),
+        scratchDir: tmpdir(),
+        maxBytes: maxPushBytes,
+        ...(signal === undefined ? {} : { signal }),
+      }),
     removeRepository: (appUid) => repositories.remove(appUid),
   };
 }

@@ -153,7 +153,8 @@ function bodyOf(git: GitProcess, first: Uint8Array): ReadableStream<Uint8Array> 
       if (first.length > 0) controller.enqueue(new Uint8Array(first));
     },
     pull: async (controller) => {
-      const next = await chunks.next();
+      // Broken off where the process was ended: git at the other end sees that there is more to come.
+      const next = await chunks.next().catch(() => ({ done: true as const, value: undefined }));
       if (next.done === true) controller.close();
       else controller.enqueue(new Uint8Array(next.value));
     },

@@ -1,5 +1,7 @@
 import type {
   Branch as BranchSchema,
+  Connection as ConnectionSchema,
+  CreatedConnection as CreatedConnectionSchema,
   CreatedToken as CreatedTokenSchema,
   DeployKey as DeployKeySchema,
   HostDisk as HostDiskSchema,
@@ -21,6 +23,8 @@ export type RegistryEntry = Output<typeof RegistryEntrySchema>;
 export type RegistryImageList = Output<typeof RegistryImageListSchema>;
 export type CreatedToken = Output<typeof CreatedTokenSchema>;
 export type DeployKey = Output<typeof DeployKeySchema>;
+export type Connection = Output<typeof ConnectionSchema>;
+export type CreatedConnection = Output<typeof CreatedConnectionSchema>;
 export type Branch = Output<typeof BranchSchema>;
 export interface Items<T> {
   readonly items: readonly T[];

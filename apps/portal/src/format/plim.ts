@@ -26,6 +26,7 @@ export function plimLines(namespace?: string) {
     deployBranch: (app: string, branch: string) => line("deploy", app, "--branch", branch),
     branches: (app: string) => line("branches", app),
     deployKeys: (app: string) => line("deploy-keys", app),
+    connection: (app: string) => line("connection", app),
     rollback: (app: string, release: number | undefined) => line("rollback", app, ...(release === undefined ? [] : [`v${release}`])),
     logs: (app: string) => line("logs", app, "-f"),
     waterfall: (app: string, build: number) => line("describe", "build", `${build}`, "-a", app, "--waterfall"),

@@ -124,6 +124,12 @@ async function recordPush(db: Database, settings: Settings, push: PushRecord, fi
     const found = await tx.objects.get("App", push.appUid);
     await tx.quotas.lock(found.metadata.teamUid ?? "", found.metadata.namespaceUid ?? "");
     const app = await tx.objects.lock("App", push.appUid);
+    const connection = await tx.connections.find(app.metadata.uid);
+    if (connection !== undefined)
+      throw new AppError(
+        "precondition_failed",
+        `App ${app.metadata.name} is deployed from ${connection.url}, branch ${connection.branch}: push there. To push here again: plim disconnect ${app.metadata.name}`,
+      );
     const isNew = await tx.pushes.record({
       id: push.id,
       appUid: push.appUid,

@@ -11,7 +11,8 @@ export async function readJson(request: Request, limitBytes: number): Promise<un
   }
 }
 
-async function readBytes(request: Request, limitBytes: number): Promise<Buffer> {
+/** As readJson, as it came. */
+export async function readBytes(request: Request, limitBytes: number): Promise<Buffer> {
   if (Number(request.headers.get("content-length") ?? 0) > limitBytes) throw tooLarge(limitBytes);
   if (request.body === null) return Buffer.alloc(0);
   const chunks: Uint8Array[] = [];

@@ -3,6 +3,7 @@ import * as account from "./account.ts";
 import * as agent from "./agent.ts";
 import * as apps from "./apps.ts";
 import * as builds from "./builds.ts";
+import * as connections from "./connections.ts";
 import * as deployKeys from "./deploy-keys.ts";
 import * as disk from "./disk.ts";
 import * as hosts from "./hosts.ts";
@@ -26,6 +27,7 @@ export const PUBLIC_ROUTES: readonly Route[] = [
   registries,
   images,
   builds,
+  connections,
   deployKeys,
   instances,
   watch,

@@ -13,6 +13,7 @@ type Query<N extends string> = { readonly [K in N]?: string | number | boolean |
 export interface ApiRoutes {
   "DELETE /api/v1/hosts/:host": { params: { host: string }; query?: Query<"force">; answer: null };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app": { params: { team: string; namespace: string; app: string }; answer: Resource<"App"> };
+  "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/connection": { params: { team: string; namespace: string; app: string }; answer: null };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/deploy-keys/:id": { params: { team: string; namespace: string; app: string; id: string }; answer: null };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/images/:reference": { params: { team: string; namespace: string; app: string; reference: string }; answer: Out<typeof api.DeletedImages> };
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/secrets/:name": { params: { team: string; namespace: string; app: string; name: string }; answer: null };
@@ -30,6 +31,7 @@ export interface ApiRoutes {
   "GET /api/v1/namespaces/:team/:namespace": { params: { team: string; namespace: string }; answer: Resource<"Namespace"> };
   "GET /api/v1/namespaces/:team/:namespace/apps": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"App"> };
   "GET /api/v1/namespaces/:team/:namespace/apps/:app/branches": { params: { team: string; namespace: string; app: string }; answer: Out<typeof api.BranchList> };
+  "GET /api/v1/namespaces/:team/:namespace/apps/:app/connection": { params: { team: string; namespace: string; app: string }; answer: Out<typeof api.Connection> };
   "GET /api/v1/namespaces/:team/:namespace/apps/:app/deploy-keys": { params: { team: string; namespace: string; app: string }; answer: Out<typeof api.DeployKeyList> };
   "GET /api/v1/namespaces/:team/:namespace/apps/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"App"> };
   "GET /api/v1/namespaces/:team/:namespace/builds": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Build"> };
@@ -61,12 +63,14 @@ export interface ApiRoutes {
   "PATCH /api/v1/namespaces/:team/:namespace/quota": { params: { team: string; namespace: string }; query?: Query<"dryRun">; body: In<typeof api.QuotaPatch>; answer: Resource<"Namespace"> };
   "PATCH /api/v1/teams/:team": { params: { team: string }; body: In<typeof api.TeamPatch>; answer: Resource<"Team"> };
   "POST /api/v1/claim": { body: In<typeof api.ClaimRequest>; answer: Out<typeof api.Me> };
+  "POST /api/v1/hooks/:hook": { params: { hook: string }; answer: Out<typeof api.HookAnswer> };
   "POST /api/v1/host-tokens": { body?: In<typeof api.NewHostToken>; answer: Out<typeof api.HostToken> };
   "POST /api/v1/login": { body: In<typeof api.LoginRequest>; answer: Out<typeof api.Me> };
   "POST /api/v1/logout": { answer: null };
   "POST /api/v1/namespaces/:team/:namespace/apply": { params: { team: string; namespace: string }; query?: Query<"dryRun">; body: In<typeof api.ApplyRequest>; answer: Resource<"App"> };
   "POST /api/v1/namespaces/:team/:namespace/apps": { params: { team: string; namespace: string }; body: In<typeof api.NewApp>; answer: Resource<"App"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/builds": { params: { team: string; namespace: string; app: string }; body: In<typeof api.NewBuild>; answer: Resource<"Build"> };
+  "POST /api/v1/namespaces/:team/:namespace/apps/:app/connection/look": { params: { team: string; namespace: string; app: string }; answer: Out<typeof api.Connection> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy": { params: { team: string; namespace: string; app: string }; body: In<typeof api.DeployImageRequest>; answer: Resource<"Build"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy-branch": { params: { team: string; namespace: string; app: string }; body: In<typeof api.DeployBranchRequest>; answer: Resource<"Build"> };
   "POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy-keys": { params: { team: string; namespace: string; app: string }; body: In<typeof api.NewDeployKey>; answer: Out<typeof api.DeployKey> };
@@ -78,6 +82,7 @@ export interface ApiRoutes {
   "POST /api/v1/teams": { body: In<typeof api.NewTeam>; answer: Resource<"Team"> };
   "POST /api/v1/teams/:team/namespaces": { params: { team: string }; body: In<typeof api.NewNamespace>; answer: Resource<"Namespace"> };
   "POST /api/v1/tokens": { body: In<typeof api.NewToken>; answer: Out<typeof api.CreatedToken> };
+  "PUT /api/v1/namespaces/:team/:namespace/apps/:app/connection": { params: { team: string; namespace: string; app: string }; body: In<typeof api.NewConnection>; answer: Out<typeof api.CreatedConnection> };
   "PUT /api/v1/namespaces/:team/:namespace/apps/:app/secrets/:name": { params: { team: string; namespace: string; app: string; name: string }; body: In<typeof api.SecretValue>; answer: null };
   "PUT /api/v1/namespaces/:team/:namespace/registries/:registry/credential": { params: { team: string; namespace: string; registry: string }; body: In<typeof api.RegistryLogin>; answer: null };
   "PUT /api/v1/namespaces/:team/:namespace/registries/:registry/mirrors": { params: { team: string; namespace: string; registry: string }; body: In<typeof api.RegistryMirrorsRequest>; answer: null };

@@ -66,6 +66,7 @@ async function finish(db: Database, app: Resource<"App">, ports: ControllerPorts
     if (namespace !== undefined) await releaseQuota(tx, namespace, uid);
     await tx.secrets.removeAll(uid);
     await tx.identities.removeDeployKeys(uid);
+    await tx.connections.remove(uid);
     for (const push of await tx.pushes.open(uid)) tx.wake("push", push.id);
     await tx.objects.removeFinalizer(await tx.objects.lock("App", uid), FINALIZER);
     return 0;

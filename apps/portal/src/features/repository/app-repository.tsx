@@ -8,6 +8,7 @@ import { usePlim } from "#session/use-plim.ts";
 import { Panel } from "#ui/panel.tsx";
 import { PlimLine } from "#ui/plim-line.tsx";
 import { Branches } from "./branches.tsx";
+import { ConnectionPart } from "./connection.tsx";
 import { DeployKeys } from "./deploy-keys.tsx";
 
 /** Where an app's code comes from, and what of it is stored here. */
@@ -26,6 +27,9 @@ export function AppRepository(at: AppRef) {
     >
       {(app) => (
         <>
+          <Panel title={t("connection.title")} flush anchor="connection" aside={<PlimLine line={plim.connection(at.app)} />}>
+            <ConnectionPart at={at} />
+          </Panel>
           <Panel title={t("branches.title")} flush anchor="branches" aside={<PlimLine line={plim.branches(at.app)} />}>
             <Branches at={at} release={app.status.release} />
           </Panel>
