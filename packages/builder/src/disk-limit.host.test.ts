@@ -1,5 +1,4 @@
-import { readdirSync, statfsSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { blockDeviceOf } from "@plimsoll/host";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -27,10 +26,6 @@ describe("the disk limit of a build", () => {
     options: Parameters<BuildHost["build"]>[1] = limited(64 * MIB),
     more: Readonly<Record<string, string | Uint8Array>> = {},
   ) => host.build({ Dockerfile: `FROM busybox\nRUN ${command}\n`, ...more }, options);
-  const free = () => {
-    const { bavail, bsize } = statfsSync(host.dir);
-    return bavail * bsize;
-  };
 
   it("refuses a sparse file of 10 GB at once, with the default limits", async () => {
     const built = await run("dd if=/dev/zero of=/sparse bs=1 count=1 seek=10G", {});
@@ -42,14 +37,12 @@ describe("the disk limit of a build", () => {
   });
 
   it("stops a command whose files are too much together, and says which is most of it", async () => {
-    const before = free();
     const built = await run(
       "mkdir /data; dd if=/dev/zero of=/data/big bs=1M count=50; i=0; while true; do i=$((i+1)); dd if=/dev/zero of=/data/f$i bs=1M count=5; done",
     );
     expect(failureOf(built)).toMatchObject({ reason: "out_of_disk", line: 2 });
     expect(failureOf(built).message).toContain("it wrote more than the build's 64 MiB of disk; most of it is /data/big (50 MiB).");
     expect(built.elapsedMs).toBeLessThan(15_000);
-    expect(before - free()).toBeLessThan(2 * 1024 ** 3);
     imageOf(await run("echo unhurt"));
   });
 
@@ -81,18 +74,18 @@ describe("the disk limit of a build", () => {
   });
 
   it("holds COPY, ADD and a stage to it before they write", async () => {
-    const big = Buffer.alloc(40 * MIB, "x");
-    const copied = await host.build({ Dockerfile: "FROM busybox\nCOPY big /a\nCOPY big /b\n", big }, limited(64 * MIB));
+    const big = Buffer.alloc(8 * MIB, "x");
+    const copied = await host.build({ Dockerfile: "FROM busybox\nCOPY big /a\nCOPY big /b\n", big }, limited(12 * MIB));
     expect(failureOf(copied)).toMatchObject({ reason: "out_of_disk", line: 3 });
     const archive = tarOf([{ path: "f", content: big }]);
-    const added = await host.build({ Dockerfile: "FROM busybox\nADD archive /a/\n", archive }, limited(48 * MIB));
+    const added = await host.build({ Dockerfile: "FROM busybox\nADD archive /a/\n", archive }, limited(10 * MIB));
     expect(failureOf(added)).toMatchObject({ reason: "out_of_disk", line: 2 });
     const staged = await host.build(
       {
         Dockerfile:
-          "FROM busybox AS one\nRUN dd if=/dev/zero of=/a bs=1M count=1 seek=39\nFROM busybox\nCOPY --from=one /a /\nCOPY --from=one /a /b\n",
+          "FROM busybox AS one\nRUN dd if=/dev/zero of=/a bs=1M count=1 seek=7\nFROM busybox\nCOPY --from=one /a /\nCOPY --from=one /a /b\n",
       },
-      limited(100 * MIB),
+      limited(20 * MIB),
     );
     expect(failureOf(staged)).toMatchObject({ reason: "out_of_disk", line: 5 });
     const many = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`many/f${index}`, "x"]));
@@ -100,12 +93,17 @@ describe("the disk limit of a build", () => {
     expect(failureOf(files).message).toContain("more than the build's 50 files and directories");
   });
 
-  it.skipIf(blockDeviceOf(tmpdir()) === undefined)("and its bandwidth is the operator's", async () => {
+  it("and its bandwidth is the operator's", async ({ skip }) => {
+    const device = blockDeviceOf(host.dir);
+    host.cgroups.ensure("io");
+    const limits = device !== undefined && host.cgroups.limitIo("io", { device, bytesPerSecond: 4 * MIB });
+    await host.cgroups.remove("io");
+    skip(!limits, "this kernel, or the disk here, cannot be limited");
     const builder = host.newBuilder({ ioBytesPerSecond: 4 * MIB });
-    const built = await run("dd if=/dev/zero of=/f bs=1M count=6 conv=fsync", { builder });
+    const built = await run("dd if=/dev/zero of=/f bs=1M count=8 oflag=direct", { builder });
     imageOf(built);
     const step = built.events.find((event) => event.type === "step-done" && event.outcome === "done");
-    // 6 MiB at 4 MiB/s: without the limit some 100 ms.
+    // 8 MiB at 4 MiB/s: without the limit some 100 ms.
     expect(step?.type === "step-done" && step.durationMs).toBeGreaterThan(1_000);
   });
 

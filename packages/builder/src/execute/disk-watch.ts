@@ -80,8 +80,9 @@ export class DiskWatch implements AsyncDisposable {
       return;
     }
     const sinceMs = performance.now() - this.walkedAt;
-    if (sinceMs < this.tookMs * AT_MOST || !(this.hasGrown(free) || sinceMs > Math.max(LONG_AGO_MS, this.tookMs * RARELY))) return;
-    this.walking = this.walk(free)
+    const isLongAgo = sinceMs > Math.max(LONG_AGO_MS, this.tookMs * RARELY);
+    if (sinceMs < this.tookMs * AT_MOST || !(this.hasGrown(free) || isLongAgo)) return;
+    this.walking = this.walk(free, isLongAgo)
       .catch((error: unknown) => this.full(error instanceof OutOfDisk || error instanceof CacheFull ? error : this.judgeUnseen(free)))
       .finally(() => {
         this.walking = undefined;
@@ -93,13 +94,13 @@ export class DiskWatch implements AsyncDisposable {
     return (["bytes", "files"] as const).some((what) => this.free[what] - free[what] >= Math.max(LEAST[what], left[what] / SHARE));
   }
 
-  private async walk(free: DiskAmount): Promise<void> {
+  private async walk(free: DiskAmount, isLongAgo: boolean): Promise<void> {
     const { account, directories, caches, cacheLimit, processes } = this.options;
     this.walkedAt = performance.now();
     this.free = free;
     const found = await measureTrees(directories, account.limit.files);
     let { bytes } = found;
-    if (this.began.bytes - free.bytes - bytes > UNEXPLAINED_BYTES) bytes += (await measureUnlinked(processes())).bytes;
+    if (isLongAgo || this.began.bytes - free.bytes - bytes > UNEXPLAINED_BYTES) bytes += (await measureUnlinked(processes())).bytes;
     account.measured({ bytes, files: found.files }, (dimension) => culprit(found, dimension, account.limit.bytes));
     for (const cache of caches) {
       const held = await measureTrees([cache.directory], cacheLimit.files);

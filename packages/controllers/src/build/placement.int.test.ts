@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "@plimsoll/config";
-import { PLATFORM } from "@plimsoll/db";
+import { createBuild, PLATFORM } from "@plimsoll/db";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createControllers } from "../index.ts";
 import { silent, TestPlatform } from "../testing/platform.ts";
@@ -68,6 +68,25 @@ describe("where and when builds begin", () => {
     start();
     const status = await build((await platform.app("shop", {})).metadata.uid);
     await poll(async () => (await status()).phase).toBe("succeeded");
+  });
+
+  it("gives a build the memory that its commit asks for, as far as the namespace may, and says what to type else", async () => {
+    const app = await platform.app("shop", {});
+    const make = (memoryBytes: number) =>
+      platform.db.write({ scope: PLATFORM }, (tx) =>
+        createBuild(tx, {
+          namespace: platform.namespace,
+          app,
+          source: { kind: "git", commit: "a".repeat(40), ref: "refs/heads/main", subject: "", author: "", memoryBytes },
+          requestedBy: "Ana",
+        }),
+      );
+    const most = platform.namespace.spec.quota.memoryBytes;
+    expect((await make(most)).spec.limits).toMatchObject({ memoryBytes: most, mostMemoryBytes: most });
+    await expect(make(most + 1)).rejects.toMatchObject({
+      code: "quota_exceeded",
+      message: expect.stringContaining("plim quota set acme/store memory="),
+    });
   });
 
   it("builds an app where it was built before, and elsewhere while that host is under pressure", async () => {
