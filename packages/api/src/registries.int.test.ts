@@ -53,10 +53,13 @@ describe("a namespace's registries", () => {
 
   it("gives it to the host that a build of this namespace was placed on, sealed to that host's key, and with no other namespace's build", async () => {
     const [host, stranger] = [await fixture.host("host-a"), await fixture.host("host-b")];
+    expect((await put(`${NS}/registries/ghcr.io/credential`, { username: "other", password: "of no use here" })).status).toBe(204);
     const build = await placed(namespace, host);
     expect((await claim(build, stranger)).status).toBe(404);
     const { sealed = "" } = await claim(build, host);
     expect(JSON.parse(openBox(sealed, host.privateKey))).toEqual({ [HOST]: { credential: { username: "ana", password: CANARY } } });
+    expect((await fixture.request("DELETE", `${NS}/registries/ghcr.io/credential`, { token: dev.token })).status).toBe(204);
+    expect(await list()).toMatchObject([{ registry: HOST }]);
     expect(() => openBox(sealed, stranger.privateKey)).toThrow();
     expect(sealed).not.toContain(CANARY);
     expect((await claim(await placed(other, host), host)).sealed).toBeUndefined();

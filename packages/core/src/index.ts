@@ -39,5 +39,5 @@ export {
   quotaExcess,
   ZERO_QUOTA,
 } from "./quota.ts";
-export { RegistryAccess, RegistryCredential, RegistryMirrors, readMirror, readRegistryHost } from "./registries.ts";
+export { accessFor, RegistryAccess, RegistryCredential, RegistryMirrors, readMirror, readRegistryHost } from "./registries.ts";
 export * from "./resources.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { RegistryCredential, readMirror, readRegistryHost } from "./registries.ts";
+import { accessFor, RegistryCredential, readMirror, readRegistryHost } from "./registries.ts";
 
 describe("a registry's host", () => {
   it.each([
@@ -15,6 +15,25 @@ describe("a registry's host", () => {
     "%j is none",
     (text) => expect(() => readRegistryHost(text)).toThrow(/is no registry; write/),
   );
+});
+
+describe("what one image needs", () => {
+  const credential = { username: "a", password: "b" };
+  const all = {
+    "docker.io": { mirrors: ["m.example/hub"] },
+    "m.example": { credential },
+    "ghcr.io": { credential },
+    "r.example:5000": { credential },
+  };
+  const of = (reference: string) => Object.keys(accessFor(reference, all));
+  it("is its registry and that one's mirrors", () => {
+    expect(of("node:22")).toEqual(["docker.io", "m.example"]);
+    expect(of("index.docker.io/library/node")).toEqual(["docker.io", "m.example"]);
+    expect(of("acme/shop@sha256:1")).toEqual(["docker.io", "m.example"]);
+    expect(of("ghcr.io/acme/shop:1")).toEqual(["ghcr.io"]);
+    expect(of("R.example:5000/shop")).toEqual(["r.example:5000"]);
+    expect(of("elsewhere.example/shop")).toEqual([]);
+  });
 });
 
 describe("a mirror", () => {

@@ -42,6 +42,17 @@ export function readRegistryHost(text: string): string {
   return DOCKER_HUB.includes(host) ? "docker.io" : host;
 }
 
+/** Of a namespace's access what one image needs: that of its registry, and of the mirrors that are asked first. Pure. */
+export function accessFor(reference: string, access: RegistryAccess): RegistryAccess {
+  const slash = reference.indexOf("/");
+  const first = slash < 0 ? "" : reference.slice(0, slash);
+  // As references are read: a host has a dot or a port, or is localhost.
+  const registry = /[.:]/.test(first) || first === "localhost" ? readRegistryHost(first) : "docker.io";
+  const mirrors = Object.hasOwn(access, registry) ? (access[registry]?.mirrors ?? []) : [];
+  const hosts = new Set([registry, ...mirrors.map((mirror) => readMirror(mirror).host)]);
+  return Object.fromEntries(Object.entries(access).filter(([host]) => hosts.has(host)));
+}
+
 /** A mirror: a registry's host, and below which path the mirrored names lie there. AppError `invalid`. */
 export function readMirror(text: string): { readonly host: string; readonly path: string } {
   const slash = text.indexOf("/");

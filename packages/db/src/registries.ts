@@ -88,7 +88,7 @@ export class Registries {
     if (count > 0) return;
     if ((await this.#client.registryAccess.count({ where: { namespaceUid: place.namespaceUid } })) >= MAX_REGISTRIES)
       throw new AppError("conflict", `A namespace has ${MAX_REGISTRIES} registries at most; take one away first.`, { retry: "never" });
-    await this.#client.registryAccess.create({ data: { ...place, ...change, ...stamp } });
+    await this.#client.registryAccess.create({ data: { ...place, mirrors: [], ...change, ...stamp } });
   }
 
   async #forgetEmpty(place: Place): Promise<void> {

@@ -1,5 +1,5 @@
 import { type BuildClaim, type BuildProgress, type BuildResult, sealBox } from "@plimsoll/contracts";
-import { AppError, isBuildOver, type Resource, type Status } from "@plimsoll/core";
+import { AppError, accessFor, isBuildOver, type Resource, type Status } from "@plimsoll/core";
 import { type Database, type Lease, PLATFORM, type Tx } from "@plimsoll/db";
 
 /** Prolonged by every word about the build; a builder sends at least an empty one every 5 s. */
@@ -57,7 +57,10 @@ async function sealRegistries(db: Database, hostUid: string, buildUid: string): 
   const build = await objects.find("Build", buildUid);
   if (build === undefined || build.status.hostUid !== hostUid) return undefined;
   const host = await objects.find("Host", hostUid);
-  const access = await db.registries.open(build.metadata.namespaceUid ?? "");
+  const all = await db.registries.open(build.metadata.namespaceUid ?? "");
+  const { source } = build.spec;
+  // What a Dockerfile names is known to its builder alone.
+  const access = source.kind === "image" ? accessFor(source.reference, all) : all;
   if (host === undefined || Object.keys(access).length === 0) return undefined;
   return sealBox(JSON.stringify(access), host.spec.publicKey);
 }
