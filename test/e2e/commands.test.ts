@@ -48,7 +48,7 @@ describe("npm start, npm stop", () => {
         await pause(50);
       }
     })();
-    for (const name of ["postgres", "redis", "server", "portal", "agent"]) {
+    for (const name of ["postgres", "redis", "registry", "server", "portal", "agent"]) {
       const { pid } = records()[name] ?? { pid: 0 };
       process.kill(pid, "SIGKILL");
       await expect.poll(() => records()[name]?.pid, { timeout: 2_000 }).not.toBe(pid);
