@@ -18,5 +18,12 @@ export async function listBranches(
   const releases = await objects.list("Release", { ownerUid: app.metadata.uid, newestFirst: true, limit: 50 });
   const source = releases.find(({ spec }) => spec.number === app.status.release)?.spec.source;
   const live = source?.kind === "git" ? source.commit : undefined;
-  return { items: stored.refs.map((ref) => ({ ...ref, live: ref.commit === live })), more: stored.more };
+  const connection = await api.db.connections.find(app.metadata.uid);
+  const items = stored.refs.map((ref) => ({
+    ...ref,
+    live: ref.commit === live,
+    // Of a connected app it is the branch over there.
+    ...(connection === undefined ? {} : { deployed: ref.kind === "branch" && ref.name === connection.branch }),
+  }));
+  return { items, more: stored.more };
 }

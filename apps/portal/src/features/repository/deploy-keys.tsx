@@ -1,6 +1,6 @@
 "use client";
 
-import { Button, Checkbox, Skeleton, Textarea, TextInput } from "@mantine/core";
+import { Button, NativeSelect, Skeleton, Textarea, TextInput } from "@mantine/core";
 import { useTranslations } from "next-intl";
 import { type FormEvent, useState } from "react";
 import { request } from "#api/request.ts";
@@ -74,15 +74,15 @@ function AddDeployKey({ path, onAdded }: { readonly path: string; readonly onAdd
   const t = useTranslations("repository.keys");
   const [publicKey, setPublicKey] = useState("");
   const [typedName, setTypedName] = useState("");
-  const [write, setWrite] = useState(false);
+  const [access, setAccess] = useState<"read" | "write">("read");
   const comment = publicKey.trim().split(/\s+/).slice(2).join(" ");
   const name = typedName || comment || t("unnamed");
   const isPrivate = publicKey.includes("PRIVATE KEY");
   const add = useAction(async () => {
-    await request("POST", path, { name, publicKey: publicKey.trim(), access: write ? "write" : "read" });
+    await request("POST", path, { name, publicKey: publicKey.trim(), access });
     setPublicKey("");
     setTypedName("");
-    setWrite(false);
+    setAccess("read");
     await onAdded();
   });
   const submit = (event: FormEvent) => {
@@ -92,6 +92,7 @@ function AddDeployKey({ path, onAdded }: { readonly path: string; readonly onAdd
   return (
     <form className={classes.add} onSubmit={submit}>
       <Textarea
+        size="xs"
         label={t("publicKey")}
         className={classes.mono}
         placeholder={t("publicKeyPlaceholder")}
@@ -103,7 +104,7 @@ function AddDeployKey({ path, onAdded }: { readonly path: string; readonly onAdd
         value={publicKey}
         onChange={(event) => setPublicKey(event.currentTarget.value)}
       />
-      <div className={classes.row}>
+      <div className={classes.fields}>
         <TextInput
           size="xs"
           aria-label={t("name")}
@@ -111,7 +112,13 @@ function AddDeployKey({ path, onAdded }: { readonly path: string; readonly onAdd
           value={typedName}
           onChange={(event) => setTypedName(event.currentTarget.value)}
         />
-        <Checkbox size="xs" label={t("mayPush")} checked={write} onChange={(event) => setWrite(event.currentTarget.checked)} />
+        <NativeSelect
+          size="xs"
+          aria-label={t("may")}
+          value={access}
+          onChange={(event) => setAccess(event.currentTarget.value === "write" ? "write" : "read")}
+          data={(["read", "write"] as const).map((one) => ({ value: one, label: t(`access.${one}`) }))}
+        />
         <Button type="submit" variant="default" loading={add.busy} disabled={publicKey.trim() === "" || isPrivate}>
           {t("add")}
         </Button>
