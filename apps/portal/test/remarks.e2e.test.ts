@@ -78,7 +78,7 @@ describe("what a build's page says beside its log", () => {
     const page = await open("/acme/store/apps/shop/builds/shop-b212");
     await page.getByRole("heading", { name: "1 warning" }).waitFor();
     await page.getByText("JSONArgsRecommended").click();
-    await page.getByRole("mark").getByText("CMD node server.js").waitFor();
+    await page.locator("mark").getByText("CMD node server.js").waitFor();
     await page.getByRole("heading", { name: "One thing could be better" }).waitFor();
     await page.getByText("USER node above the CMD").waitFor();
     await page.getByRole("button", { name: /RUN npm ci.*cached, saved 12 s/ }).waitFor();
@@ -106,7 +106,7 @@ describe("what a build's page says beside its log", () => {
     api.endLog("shop-b213");
     const page = await open("/acme/store/apps/shop/builds/shop-b213");
     const alert = page.getByRole("alert").filter({ hasText: "ended with 2" });
-    expect(await alert.getByRole("mark").textContent()).toBe("RUN npm run build");
+    expect(await alert.locator("mark").textContent()).toBe("RUN npm run build");
     await alert.getByText("COPY . .").waitFor();
     await page
       .getByRole("table", { name: "What ran when" })
