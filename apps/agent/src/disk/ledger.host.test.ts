@@ -143,6 +143,19 @@ describe("the disk ledger of a host", () => {
     expect(Math.abs(sumOf(left) - (await du()))).toBeLessThan(TOLERANCE);
   });
 
+  it("counts a linked file for the image that needs it, not for the stage that it came from", async () => {
+    const [stage, other] = [await layer("stage", 800 * KIB), await layer("other", 4 * KIB)];
+    const copy = await layer("copy", 0, stage);
+    const entries = await readLedger(root, new DiskSizes(root), users({ images: [image("shop", copy)] }), now);
+    const ofImage = entries.find(({ images }) => images !== undefined);
+    expect(ofImage?.bytes).toBeGreaterThan(800 * KIB);
+    expect(sumOf(entries, "layers") - (ofImage?.bytes ?? 0)).toBeLessThan(100 * KIB);
+    expect(layers.has(other)).toBe(true);
+    // The control: without the image, and in the cache, it is the stage's.
+    const anew = await readLedger(root, new DiskSizes(root), users({ cachedBy: new Map([[stage, new Set(["ns_a"])]]) }), now);
+    expect(anew.find(({ owners }) => owners !== undefined)?.bytes).toBeGreaterThan(800 * KIB);
+  });
+
   it("walks what is sealed once, also over a restart, and what changes after a rest", async () => {
     const digest = await layer("sealed", 400 * KIB);
     put("snapshots/ins_1/1/upper/data", 100 * KIB);

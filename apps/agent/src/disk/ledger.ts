@@ -48,15 +48,26 @@ export async function readLedger(stateDir: string, sizes: DiskSizes, users: Disk
   };
   layoutBytes += (await lstat(stateDir)).blocks * 512;
   await look("");
-  const bytes = await measure(stateDir, found, sizes, nowMs);
   const imagesOf = imagesByLayer(users);
+  const bytes = await measure(stateDir, found, sizes, needOf(users, imagesOf), nowMs);
   const entries = found.map(({ path, place }) => entryOf(place, bytes.get(path) ?? 0, users, imagesOf));
   return merged([{ kind: "platform", bytes: layoutBytes, items: 0 }, ...entries]);
 }
 
 const FOREIGN: Whole = { what: "whole", kind: "foreign" };
 
-async function measure(stateDir: string, found: readonly Found[], sizes: DiskSizes, nowMs: number): Promise<ReadonlyMap<string, number>> {
+/** Whether a layer is a base's (0), an image's (1), a cache's (2) or nobody's: who needs it most has the files that several link. */
+function needOf({ baseLayers, cachedBy }: DiskUsers, imagesOf: ReadonlyMap<string, readonly string[]>): (layer: string) => number {
+  return (layer) => (baseLayers.has(layer as Digest) ? 0 : imagesOf.has(layer) ? 1 : cachedBy.has(layer as Digest) ? 2 : 3);
+}
+
+async function measure(
+  stateDir: string,
+  found: readonly Found[],
+  sizes: DiskSizes,
+  need: (layer: string) => number,
+  nowMs: number,
+): Promise<ReadonlyMap<string, number>> {
   const bytes = new Map<string, number>();
   const changing: string[] = [];
   const layers: Found[] = [];
@@ -69,7 +80,8 @@ async function measure(stateDir: string, found: readonly Found[], sizes: DiskSiz
     else if (place.layer !== undefined) layers.push(one);
     else changing.push(path);
   }
-  layers.sort((a, b) => a.stats.birthtimeMs - b.stats.birthtimeMs || (a.path < b.path ? -1 : 1));
+  const rank = ({ place }: Found) => need(place.layer ?? "");
+  layers.sort((a, b) => rank(a) - rank(b) || a.stats.birthtimeMs - b.stats.birthtimeMs || (a.path < b.path ? -1 : 1));
   const inOrder = layers.map(({ path }) => path);
   for (const sized of [await sizes.sealed(inOrder, nowMs), await sizes.changing(changing, nowMs)])
     for (const [path, size] of sized) bytes.set(path, size);
