@@ -111,6 +111,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       NAMESPACE,
       { name: "image", value: "reference", about: "which image" },
       { name: "branch", value: "name", about: "which stored branch" },
+      { name: "plain", about: "line by line; else a terminal shows a tree that is drawn as it goes on" },
     ],
     examples: ["plim deploy shop --image registry.example/shop:1.4", "plim deploy shop --branch feature/x"],
     load: () => import("./commands/apps.ts").then(({ deploy }) => deploy),
