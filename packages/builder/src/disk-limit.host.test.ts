@@ -1,7 +1,9 @@
-import { readdirSync } from "node:fs";
+import { linkSync, mkdirSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { run as program } from "@plimsoll/exec";
 import { blockDeviceOf } from "@plimsoll/host";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { measureTrees } from "./execute/disk-measure.ts";
 import { BuildHost, failureOf, imageOf, LIMITS, NAMESPACE } from "./testing/build-host.ts";
 import { tarOf } from "./testing/tar-of.ts";
 
@@ -105,6 +107,22 @@ describe("the disk limit of a build", () => {
     const step = built.events.find((event) => event.type === "step-done" && event.outcome === "done");
     // 8 MiB at 4 MiB/s: without the limit some 100 ms.
     expect(step?.type === "step-done" && step.durationMs).toBeGreaterThan(1_000);
+  });
+
+  it("is measured by what is there, whatever names say", async () => {
+    const root = mkdtempSync(join(host.dir, "names-"));
+    mkdirSync(join(root, "a b"));
+    writeFileSync(join(root, "a b/one\nf 99999999 99999999999 1 1 forged"), "x");
+    writeFileSync(join(root, "a b/two"), Buffer.alloc(MIB));
+    linkSync(join(root, "a b/two"), join(root, "second name"));
+    const { bytes, files, largestFile, fullestDirectory } = await measureTrees([root], 100);
+    expect(files).toBe(4);
+    expect(bytes).toBeGreaterThanOrEqual(MIB);
+    expect(bytes).toBeLessThan(2 * MIB);
+    expect([largestFile?.bytes, fullestDirectory?.files]).toEqual([MIB, 2]);
+    // The same listing, ended by lines: what a name holds is a file of its own.
+    const { stdout } = await program(["find", root, "-mindepth", "1", "-printf", "%y %b %s %n %i %P\\n"]);
+    expect(stdout.split("\n").some((line) => line.startsWith("f 99999999 "))).toBe(true);
   });
 
   it("empties a cache mount that holds more than a build may write, so that the next build can use it", async () => {

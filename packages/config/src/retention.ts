@@ -26,5 +26,7 @@ export const RETENTION = {
   /** Of each app, those that are over and not needed by what runs. */
   buildsPerApp: 50,
   deploymentsPerApp: 50,
+  /** Output of builds that are over, as it lies in the database: the oldest builds of a namespace lose theirs beyond it. */
+  buildLogBytesPerNamespace: 256 * 1024 ** 2,
   eventsPerApp: 200,
 } as const;

@@ -1,8 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { RETENTION } from "@plimsoll/config";
 import { type Resource, ZERO_QUOTA } from "@plimsoll/core";
 import { createTestDatabase, type TestDatabase } from "@plimsoll/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Database, openDatabase, PLATFORM, type Retention } from "./index.ts";
+import { createBuild, type Database, openDatabase, PLATFORM, type Retention } from "./index.ts";
 import { sql } from "./testing.ts";
 
 const QUOTA = { cpuMillis: 1_000, memoryBytes: 2 ** 30, instances: 10, builds: 1 };
@@ -229,6 +230,37 @@ describe("what else would only grow", () => {
     expect(
       (await rows<{ scope: string }>("SELECT scope FROM counters WHERE scope LIKE 'series/%'")).map(({ scope }) => scope).sort(),
     ).toEqual([`series/build/${app.metadata.uid}`, "series/vni"]);
+  });
+
+  it("is bounded: a namespace's build logs, of which the oldest lose their output and nothing else", async () => {
+    const random = (bytes: number) => randomBytes(bytes / 2).toString("hex");
+    const builds: string[] = [];
+    for (let at = 0; at < 4; at++)
+      await db.write({ scope: PLATFORM }, async (tx) => {
+        const source = { kind: "image" as const, reference: "x" };
+        const build = await createBuild(tx, { namespace, app, source, requestedBy: "Ana" });
+        // The first goes on building, whatever it prints.
+        if (at > 0) await tx.objects.updateStatus(build, { ...build.status, phase: "failed" });
+        const events = [
+          { type: "plan" },
+          ...[1, 2].map(() => ({ type: "step-log", text: random(50_000) })),
+          { type: "failed", failure: { message: "why" } },
+        ];
+        await tx.platform.appendBuildLog(
+          build.metadata.uid,
+          events.map((event, seq) => ({ seq, event })),
+        );
+        builds.push(build.metadata.uid);
+      });
+    const types = async (at: number) =>
+      (await db.platform.buildLog(builds[at] ?? "", -1)).map(({ event }) => (event as { type: string }).type);
+    const whole = ["plan", "step-log", "step-log", "failed"];
+    await db.prune(KEEP);
+    expect(await Promise.all([0, 1, 2, 3].map(types))).toEqual([whole, whole, whole, whole]);
+    await db.prune({ ...KEEP, buildLogBytesPerNamespace: 250_000 });
+    expect(await Promise.all([0, 1, 2, 3].map(types))).toEqual([whole, ["plan", "notice", "failed"], whole, whole]);
+    await db.prune({ ...KEEP, buildLogBytesPerNamespace: 1_000 });
+    expect(await Promise.all([0, 1, 2, 3].map(types))).toEqual([whole, ...[1, 2, 3].map(() => ["plan", "notice", "failed"])]);
   });
 
   it("waits for nobody and holds nobody up: a wake-up that is being delivered is left alone", async () => {

@@ -13,6 +13,8 @@ export interface Retention {
   readonly tokensMs: number;
   readonly auditMs: number;
   readonly removedHostsMs: number;
+  /** Output of builds that are over, as it lies in the database. */
+  readonly buildLogBytesPerNamespace: number;
 }
 
 const TIMEOUT_MS = 120_000;
@@ -30,6 +32,7 @@ export async function prune(prisma: PrismaClient, keep: Retention): Promise<void
     pruneAudit,
     pruneHosts,
     pruneSeries,
+    pruneBuildLogs,
   ];
   for (const step of steps)
     await prisma.$transaction(
@@ -107,6 +110,37 @@ async function pruneHosts(client: TxClient, { removedHostsMs }: Retention): Prom
   await client.$executeRaw`DELETE FROM host_disks d WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.uid = d.host_uid)`;
   await client.$executeRaw`DELETE FROM disk_uses d WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.uid = d.host_uid)`;
   await client.$executeRaw`DELETE FROM cache_cleanings c WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.uid = c.namespace_uid)`;
+}
+
+const OUTPUT_REMOVED = {
+  type: "notice",
+  atMs: 0,
+  text: "The output of this build was removed: newer builds of its namespace have filled what is kept of logs.",
+};
+
+/**
+ * Of a namespace whose logs are too large, the output of its oldest builds: what they did, how long it took and how they ended stays. What an
+ * event is need be read only where there is too much.
+ */
+async function pruneBuildLogs(client: TxClient, { buildLogBytesPerNamespace: most }: Retention): Promise<void> {
+  await client.$executeRaw`
+    WITH full_ones AS (
+      SELECT o.namespace_uid FROM build_log l JOIN objects o ON o.uid = l.build_uid
+      GROUP BY 1 HAVING sum(pg_column_size(l.event)) > ${most}::bigint),
+    logs AS (
+      SELECT l.build_uid, o.namespace_uid, sum(pg_column_size(l.event)) AS bytes, min(l.seq) AS first
+      FROM build_log l JOIN objects o ON o.uid = l.build_uid JOIN full_ones f ON f.namespace_uid = o.namespace_uid
+      WHERE o.phase NOT IN ('pending', 'placed', 'running') AND l.event ->> 'type' = 'step-log'
+      GROUP BY 1, 2),
+    gone AS (
+      SELECT build_uid, first
+      FROM (SELECT build_uid, first, sum(bytes) OVER (PARTITION BY namespace_uid ORDER BY build_uid DESC) AS newer FROM logs) r
+      WHERE newer > ${most}::bigint),
+    told AS (
+      UPDATE build_log l SET event = ${JSON.stringify(OUTPUT_REMOVED)}::jsonb FROM gone g
+      WHERE l.build_uid = g.build_uid AND l.seq = g.first)
+    DELETE FROM build_log l USING gone g
+    WHERE l.build_uid = g.build_uid AND l.seq > g.first AND l.event ->> 'type' = 'step-log'`;
 }
 
 /** The numbers of builds, releases and deployments of apps that are gone. */
