@@ -290,6 +290,15 @@ describe("images of registries", () => {
     await expect(ask(baseImages(), `${registry.host}/bo/app:1`, access)).rejects.toMatchObject({ code: "forbidden" });
   });
 
+  it("one without TLS is spoken to where the operator has said so, and nowhere else", async () => {
+    const registry = await start();
+    await push(registry, "app", "1", "plain");
+    await expect(ask(baseImages({ plainHttp: [] }), `${registry.host}/app:1`)).rejects.toThrow(
+      `${registry.host} speaks plain HTTP; the platform's operator can allow that (PLIMSOLL_REGISTRIES_PLAIN_HTTP).`,
+    );
+    expect(registry.requests).not.toContain("GET /v2/app/manifests/1");
+  });
+
   describe("mirrors", () => {
     const open = async () => {
       const [origin, mirror] = [await start(), await start()];
