@@ -12,7 +12,7 @@ import type { Measurement } from "./report.ts";
 import { median, rounded } from "./statistics.ts";
 
 const NAME = "bench-build";
-const BUILD_TIMEOUT_MS = 120_000;
+const BUILD_TIMEOUT_MS = 600_000;
 
 export const buildNoop: Benchmark = {
   name: "build.noop",
@@ -109,7 +109,7 @@ async function oursOf(
     ["add", "-A"],
     [...who, "commit", "-q", "-m", "first"],
   ])
-    await run(["git", ...args], { cwd: context, env: { ...minimalEnv, HOME: scratch } });
+    await run(["git", ...args], { cwd: context, env: { ...minimalEnv, HOME: scratch }, timeoutMs: BUILD_TIMEOUT_MS });
   const env = { ...minimalEnv, HOME: scratch, PLIM_URL: `http://localhost:${platform.place.httpPort}`, PLIM_TOKEN: platform.token };
   const argv = insidePlatform(platform, [join(platform.place.dataDir, "bin/plim"), "build", NAME, "-n", "demo/demo", ...options]);
   return async (index) => {
