@@ -20,7 +20,7 @@ import { Readable } from "node:stream";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import type { Digest } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
-import { RootedTree } from "@plimsoll/host";
+import { mount, RootedTree, umount } from "@plimsoll/host";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LayerStore } from "./layer-store.ts";
 import { TAR_END, type TarEntry, tarHeader, tarPadding } from "./tar.ts";
@@ -158,6 +158,23 @@ describe("layer store", () => {
     );
     await expect(store.importOciLayer(Readable.from([archive(at("a"), at("b"))]), "tar", { maxEntries: 1 })).rejects.toThrow(/1 entries/);
     expect(store.list()).toEqual([]);
+  });
+
+  it("leaves room on the disk: a layer that packs to little and unpacks to much is refused before it is written", async () => {
+    const small = join(base, "small");
+    mkdirSync(small);
+    mount("tmpfs", small, "tmpfs", 0, "size=64m");
+    try {
+      const narrow = new LayerStore(join(small, "layers"));
+      const bomb = (megabytes: number) =>
+        narrow.importOciLayer(Readable.from([gzipSync(archive({ ...at("zeros"), content: "\0".repeat(megabytes * 1024 ** 2) }))]), "gzip");
+      await expect(bomb(63)).rejects.toMatchObject({ code: "unavailable", message: expect.stringContaining("too little disk space") });
+      expect(readdirSync(join(small, "layers/tmp"))).toEqual([]);
+      // As much as may be taken.
+      await bomb(40);
+    } finally {
+      umount(small);
+    }
   });
 
   it("turns a registry layer's whiteouts into overlay's, packed in any of the known ways", async () => {

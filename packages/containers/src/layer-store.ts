@@ -17,7 +17,7 @@ import { pipeline, Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { AppError, type Digest, isDigest, type LayerRef } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
-import { errorCode, identifyProcess, isAlive, type ProcessIdentity, RootedTree, syncFileSystem } from "@plimsoll/host";
+import { diskRoom, errorCode, identifyProcess, isAlive, type ProcessIdentity, RootedTree, syncFileSystem } from "@plimsoll/host";
 import { layerArchive, limitTimes, stripHostTraces } from "./layer-archive.ts";
 import { extractLayer } from "./layer-extract.ts";
 
@@ -41,6 +41,7 @@ export interface TemporaryLayer {
 
 const DEFAULT_MAX_BYTES = 20 * 1024 ** 3;
 const SYNC_DELAY_MS = 5_000;
+const LOOK_EACH_BYTES = 32 * 1024 ** 2;
 const DEFAULT_MAX_ENTRIES = 2_000_000;
 
 /**
@@ -217,6 +218,7 @@ export class LayerStore {
           whiteouts,
           maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
           maxEntries: options.maxEntries ?? DEFAULT_MAX_ENTRIES,
+          spend: leavingRoom(temporary.upperDir),
           ...(options.skip === undefined ? {} : { skip: options.skip }),
         });
       }
@@ -307,6 +309,22 @@ export class LayerStore {
     const { pid, startTicks } = self();
     return join(this.#temporaryRoot, `${pid}-${startTicks}-${randomBytes(8).toString("hex")}`);
   }
+}
+
+/** Throws AppError `unavailable` before so much is written that the host would have no room left for anything else. */
+function leavingRoom(directory: string): (bytes: number) => void {
+  let written = LOOK_EACH_BYTES;
+  return (bytes) => {
+    written += bytes;
+    if (written < LOOK_EACH_BYTES) return;
+    written = 0;
+    const { freeBytes, reserveBytes } = diskRoom(directory);
+    if (freeBytes - bytes >= reserveBytes) return;
+    throw new AppError(
+      "unavailable",
+      "This host has too little disk space left for the image. Try again later, or tell the platform's operator: `plim disk --hosts` shows what takes it.",
+    );
+  };
 }
 
 async function digestOf(root: string): Promise<LayerRef> {

@@ -1,6 +1,7 @@
 export { blockDeviceOf } from "./block-device.ts";
 export type { CgroupDriver, CgroupLimits, CgroupUsage, IoLimit } from "./cgroup.ts";
 export { cgroupDriver } from "./cgroup-driver.ts";
+export { type DiskRoom, diskRoom } from "./disk-room.ts";
 export { ensureHostLayout, releaseHostLayout, removeHostLayout } from "./host-directories.ts";
 export { type HostLayout, type HostLayoutOptions, hostLayout } from "./layout.ts";
 export {

@@ -1,5 +1,5 @@
-import { statfsSync } from "node:fs";
 import { formatBytes } from "@plimsoll/core";
+import { type DiskRoom, diskRoom } from "@plimsoll/host";
 import { type DiskAccount, type DiskAmount, OutOfDisk } from "./disk-budget.ts";
 import { type DiskMeasure, measureTrees, measureUnlinked } from "./disk-measure.ts";
 
@@ -41,8 +41,6 @@ const LONG_AGO_MS = 5_000;
 const [RARELY, AT_MOST] = [50, 4];
 /** Growth that no directory explains is looked for in files without a name. */
 const UNEXPLAINED_BYTES = 64 * 1024 ** 2;
-/** Kept free for all that is no build. */
-const RESERVE = { share: 0.02, mostBytes: 1024 ** 3 };
 
 /**
  * Holds a command to its disk limit, on any file system. Its trees are walked only when the file system as a whole has lost as much free
@@ -61,7 +59,7 @@ export class DiskWatch implements AsyncDisposable {
 
   constructor(options: DiskWatchOptions) {
     this.options = options;
-    this.began = this.freeNow();
+    this.began = freeIn(this.room());
     this.free = this.began;
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
@@ -74,8 +72,9 @@ export class DiskWatch implements AsyncDisposable {
 
   private tick(): void {
     if (this.walking !== undefined || this.isOver) return;
-    const free = this.freeNow();
-    if (free.bytes < this.reserve()) {
+    const room = this.room();
+    const free = freeIn(room);
+    if (room.freeBytes < room.reserveBytes) {
       this.full(new HostOutOfDisk());
       return;
     }
@@ -127,19 +126,13 @@ export class DiskWatch implements AsyncDisposable {
     this.options.onFull(reason);
   }
 
-  private freeNow(): DiskAmount {
-    const { bavail, bsize, ffree } = this.statfs();
-    return { bytes: bavail * bsize, files: ffree };
+  private room(): DiskRoom {
+    return diskRoom(this.options.directories[0] ?? "/");
   }
+}
 
-  private reserve(): number {
-    const { blocks, bsize } = this.statfs();
-    return Math.min(RESERVE.mostBytes, blocks * bsize * RESERVE.share);
-  }
-
-  private statfs() {
-    return statfsSync(this.options.directories[0] ?? "/");
-  }
+function freeIn({ freeBytes, freeFiles }: DiskRoom): DiskAmount {
+  return { bytes: freeBytes, files: freeFiles };
 }
 
 /** `/data/big.img (9.3 GiB)`, `/tmp/many (500001 entries)`. */
