@@ -1,4 +1,4 @@
-import type { DesiredState } from "@plimsoll/contracts";
+import type { DesiredState, HostLoad, HostLoadDetail } from "@plimsoll/contracts";
 import type { Resource } from "@plimsoll/core";
 import { PLATFORM } from "@plimsoll/db";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -53,6 +53,30 @@ describe("a host", () => {
     await fixture.json("PUT", "/api/agent/v1/host", { token: host.credential, body: said, status: 204 });
     expect((await fixture.db.objects(PLATFORM).get("Host", host.uid)).spec.schedulable).toBe(false);
     expect((await set(true)).spec.schedulable).toBe(true);
+  });
+
+  it("tells operators what runs on it, whose, when it was heard of, and what was done to it", async () => {
+    const host = await fixture.host("host-told");
+    const load = () => fixture.json<HostLoadDetail>("GET", "/api/v1/hosts/host-told/load", { token: operator.token });
+    expect(await load()).toMatchObject({ instances: 0, builds: 0, cpuMillis: 0, memoryBytes: 0, namespaces: [] });
+    const instance = await placeInstance(fixture, store, shop.release, host, { phase: "ready" });
+    const pressure = { cpuSome: 12, memorySome: 0, memoryFull: 0, ioSome: 3, ioFull: 1 };
+    const before = Date.now();
+    await fixture.json("POST", "/api/agent/v1/report", { token: host.credential, body: { instances: [], pressure }, status: 204 });
+    await fixture.json("PATCH", "/api/v1/hosts/host-told", { token: operator.token, body: { schedulable: false } });
+    const told = await load();
+    const row = { instances: 1, builds: 0, cpuMillis: 250, memoryBytes: 256 * 1024 ** 2 };
+    expect(told).toMatchObject({ ...row, pressure, namespaces: [{ namespace: "acme/store", ...row }] });
+    expect(told.history[0]).toMatchObject({ action: "hosts.close", by: (await fixture.db.identities.user(operator.id))?.name });
+    expect(Math.abs(Date.parse(told.heardAt ?? "") - before)).toBeLessThan(5_000);
+    const { items } = await fixture.json<{ items: HostLoad[] }>("GET", "/api/v1/host-loads", { token: operator.token });
+    expect(items.find((one) => one.host === "host-told")).toMatchObject({ ...row, pressure });
+    // What is stopped takes nothing any more.
+    await fixture.commit(async ({ tx }) => {
+      const over = await tx.objects.lock("Instance", instance.metadata.uid);
+      await tx.objects.updateStatus(over, { ...over.status, phase: "stopped" });
+    });
+    expect(await load()).toMatchObject({ instances: 0, memoryBytes: 0, namespaces: [] });
   });
 
   it("is not removed while instances or builds are on it, and the refusal names whose", async () => {

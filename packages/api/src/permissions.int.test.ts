@@ -64,6 +64,8 @@ const TABLE: Record<string, Row> = {
   "DELETE /api/v1/hosts/:host": { path: "/api/v1/hosts/host-a", statuses: OPERATORS(409) },
   "PATCH /api/v1/hosts/:host": { path: "/api/v1/hosts/host-a", body: () => ({ schedulable: true }), statuses: OPERATORS(200) },
   "GET /api/v1/disks": { path: "/api/v1/disks", statuses: OPERATORS(200) },
+  "GET /api/v1/host-loads": { path: "/api/v1/host-loads", statuses: OPERATORS(200) },
+  "GET /api/v1/hosts/:host/load": { path: "/api/v1/hosts/host-a/load", statuses: OPERATORS(200) },
   "GET /api/v1/hosts/:host/disk": { path: "/api/v1/hosts/host-a/disk", statuses: OPERATORS(200) },
   "GET /api/v1/namespaces/:team/:namespace/disk": { path: `${NS}/disk`, statuses: READ },
   "DELETE /api/v1/namespaces/:team/:namespace/build-cache": { path: `${NS}/build-cache`, statuses: MEMBERS(202) },

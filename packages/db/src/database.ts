@@ -4,6 +4,7 @@ import { connect } from "./client.ts";
 import { Connections } from "./connections.ts";
 import { Disks } from "./disks.ts";
 import { HostAdmissions } from "./host-admissions.ts";
+import { HostLoads } from "./host-loads.ts";
 import { Identities } from "./identities.ts";
 import { Keyring } from "./keyring.ts";
 import { LeaseStore } from "./leases.ts";
@@ -48,6 +49,7 @@ export interface Database {
   readonly leases: LeaseStore;
   readonly hosts: HostAdmissions;
   readonly disks: Disks;
+  readonly loads: HostLoads;
   /** Changes of a scope after a version, oldest first. AppError `gone` when the log no longer reaches back that far. */
   changes(scope: string, after: number, limit: number): Promise<readonly ChangeRow[]>;
   /** Takes up to `limit` wake-ups and hands them to `deliver`; they are removed when it resolves, and stay when it throws. */
@@ -99,6 +101,7 @@ export function openDatabase(url: string, platformKey: Uint8Array, options: { re
     leases: new LeaseStore(prisma),
     hosts: new HostAdmissions(prisma),
     disks: new Disks(prisma),
+    loads: new HostLoads(prisma),
     async changes(scope, after, limit) {
       // The counter first: what it counts is visible to the read that follows, so a version without its row was pruned.
       const current = await new ObjectReader(prisma, PLATFORM).version(scope);

@@ -1,3 +1,4 @@
+import type { HostLoad } from "@plimsoll/contracts";
 import type { Call, Run } from "../command.ts";
 import { usageError } from "../failure.ts";
 import { memory, plain, state, table } from "../render.ts";
@@ -5,19 +6,28 @@ import { memory, plain, state, table } from "../render.ts";
 const ROLES = ["build", "run", "ingress"] as const;
 
 export const hosts: Run = async (call) => {
-  const { items } = await (await call.client()).list("GET /api/v1/hosts", {});
+  const client = await call.client();
+  const [{ items }, loads] = await Promise.all([client.list("GET /api/v1/hosts", {}), client.call("GET /api/v1/host-loads", {})]);
+  const load = new Map(loads.items.map((one) => [one.host, one]));
   call.show(items, () => {
     const rows = items.map(({ metadata, spec, status }) => [
       metadata.name,
       `${state(status.phase)}${spec.schedulable ? "" : ", takes nothing new"}`,
       spec.roles.join(" "),
       `${spec.capacity.cpuMillis / 1_000} cpu, ${memory(spec.capacity.memoryBytes)}`,
+      promised(load.get(metadata.name)),
       spec.underlay,
       plain([status.message, unmeasured(spec.roles, status.facts)].filter((one) => one !== undefined).join("; ")),
     ]);
-    return table(rows, ["HOST", "STATE", "ROLES", "FOR APPS", "ADDRESS", ""]);
+    return table(rows, ["HOST", "STATE", "ROLES", "FOR APPS", "IN USE", "ADDRESS", ""]);
   });
 };
+
+function promised(load: HostLoad | undefined): string {
+  if (load === undefined) return "–";
+  const running = `${load.instances} instances${load.builds === 0 ? "" : `, ${load.builds} builds`}`;
+  return `${load.cpuMillis / 1_000} cpu, ${memory(load.memoryBytes)} (${running})`;
+}
 
 /** A host that can hold back no build says so. */
 function unmeasured(roles: readonly string[], facts: Readonly<Record<string, string>>): string | undefined {

@@ -1,8 +1,9 @@
-import { HostPatch, HostToken, NewHostToken, OBJECT_LISTS, OBJECTS } from "@plimsoll/contracts";
+import { HostLoadDetail, HostLoadList, HostPatch, HostToken, NewHostToken, OBJECT_LISTS, OBJECTS } from "@plimsoll/contracts";
 import { PLATFORM_SCOPE } from "@plimsoll/core";
 import { z } from "zod";
 import { DEFAULT_HOST_ROLES, createHostToken as makeHostToken } from "../agent/enroll.ts";
 import { setSchedulable } from "../hosts/close-host.ts";
+import { hostLoadOf, hostLoads } from "../hosts/host-load.ts";
 import { removeHost } from "../hosts/remove-host.ts";
 import { route } from "../http/route.ts";
 import { listPage } from "./lists.ts";
@@ -21,6 +22,27 @@ export const listHosts = route({
   responses: { 200: OBJECT_LISTS.Host },
   errors: [],
   handler: ({ api, caller, query }) => listPage(api.db.objects(caller.scope), "Host", PLATFORM_SCOPE, query),
+});
+
+export const listHostLoads = route({
+  method: "GET",
+  path: "/api/v1/host-loads",
+  permission: "hosts.read",
+  summary: "What runs on each host, of its capacity, its pressure, and when it was last heard of",
+  responses: { 200: HostLoadList },
+  errors: [],
+  handler: async ({ api, caller }) => ({ items: await hostLoads(api.db, await api.db.objects(caller.scope).list("Host")) }),
+});
+
+export const getHostLoad = route({
+  method: "GET",
+  path: "/api/v1/hosts/:host/load",
+  permission: "hosts.read",
+  summary: "What runs on a host, namespace by namespace, and what was done to it",
+  responses: { 200: HostLoadDetail },
+  errors: ["not_found"],
+  handler: async ({ api, caller, params }) =>
+    hostLoadOf(api.db, await api.db.objects(caller.scope).getByName("Host", PLATFORM_SCOPE, params.host)),
 });
 
 export const patchHost = route({

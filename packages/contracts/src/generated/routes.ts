@@ -24,8 +24,10 @@ export interface ApiRoutes {
   "GET /api/v1/claim/:code": { params: { code: string }; answer: Out<typeof api.ClaimCheck> };
   "GET /api/v1/disks": { answer: Out<typeof api.HostDiskList> };
   "GET /api/v1/healthz": { answer: Out<typeof api.Health> };
+  "GET /api/v1/host-loads": { answer: Out<typeof api.HostLoadList> };
   "GET /api/v1/hosts": { query?: Query<"labels" | "limit" | "continue">; answer: List<"Host"> };
   "GET /api/v1/hosts/:host/disk": { params: { host: string }; answer: Out<typeof api.HostDisk> };
+  "GET /api/v1/hosts/:host/load": { params: { host: string }; answer: Out<typeof api.HostLoadDetail> };
   "GET /api/v1/images": { query?: Query<"search">; answer: Out<typeof api.RegistryImageFound> };
   "GET /api/v1/me": { answer: Out<typeof api.Me> };
   "GET /api/v1/namespaces/:team/:namespace": { params: { team: string; namespace: string }; answer: Resource<"Namespace"> };
