@@ -1,6 +1,6 @@
 import { createServer, request as forward, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Me } from "@plimsoll/contracts";
+import type { HostLoad, Me } from "@plimsoll/contracts";
 import type { BuildEvent, Kind, Resource } from "@plimsoll/core";
 
 const PLURALS: Record<string, Kind> = {
@@ -33,6 +33,7 @@ export class FakeApi {
   me: Me | undefined;
   sshKeys: { id: string; name: string; fingerprint: string; createdAt: string }[] = [];
   tokens: { id: string; name: string; createdAt: string; expiresAt?: string; lastUsedAt?: string }[] = [];
+  loads: HostLoad[] = [];
   /** Every request to the API, as "GET /me". */
   readonly requests: string[] = [];
   /** Answers nothing any more: connections are refused with an ingress page. */
@@ -163,6 +164,7 @@ export class FakeApi {
     if (path === "/ssh-keys") return reply(response, { items: this.sshKeys });
     if (path === "/tokens") return reply(response, { items: this.tokens });
     if (path === "/watch") return this.#watch(url, request, response);
+    if (path === "/hosts" || path === "/host-loads") return this.#hosts(path, response);
     if (parts[0] === "teams") return this.#team(parts, response);
     if (parts[0] === "namespaces") return this.#namespace(parts, url, request, response);
     return problem(response, 404, "not_found", "There is no such address.");
@@ -182,6 +184,12 @@ export class FakeApi {
     );
     onward.on("error", () => response.writeHead(502).end());
     request.pipe(onward);
+  }
+
+  #hosts(path: string, response: ServerResponse): unknown {
+    const hosts = [...this.objects.values()].filter((one): one is Resource<"Host"> => one.metadata.kind === "Host");
+    if (path === "/hosts") return reply(response, { items: hosts, version: this.#version });
+    return reply(response, { items: this.loads.filter((load) => hosts.some((one) => one.metadata.name === load.host)) });
   }
 
   #team(parts: string[], response: ServerResponse): unknown {

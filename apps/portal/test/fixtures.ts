@@ -1,3 +1,4 @@
+import type { HostLoad } from "@plimsoll/contracts";
 import type { BuildEvent, Image, Kind, ProcessSpec, QuotaVector, Resource, Spec, Status } from "@plimsoll/core";
 
 /** Objects as the API would give them. Times are relative to now: a test reads as "12 minutes ago". */
@@ -232,6 +233,45 @@ export function instance(
     createdAt,
   );
 }
+
+export function host(name: string, spec: Partial<Spec<"Host">> = {}, status: Partial<Status<"Host">> = {}): Resource<"Host"> {
+  return object(
+    "Host",
+    name,
+    {},
+    {
+      index: 0,
+      roles: ["build", "run"],
+      schedulable: true,
+      underlay: "10.0.0.1",
+      publicKey: "",
+      capacity: { cpuMillis: 4_000, memoryBytes: 16 * GIB },
+      ...spec,
+    },
+    { phase: "ready", facts: { os: "Debian GNU/Linux 12 (bookworm)", kernel: "6.1.0-40-amd64", pressure: "measured" }, ...status },
+  );
+}
+
+/** What a host has: two namespaces' instances, and a build. */
+export function hostLoad(name: string, told: Partial<HostLoad> = {}): HostLoad {
+  return {
+    host: name,
+    heardAt: ago(2_000),
+    instances: 5,
+    builds: 1,
+    cpuMillis: 2_500,
+    memoryBytes: 6 * GIB,
+    pressure: { cpuSome: 12.4, memorySome: 0, memoryFull: 0, ioSome: 3, ioFull: 1 },
+    namespaces: [
+      { namespace: "acme/store", instances: 3, builds: 1, cpuMillis: 1_500, memoryBytes: 4 * GIB },
+      { namespace: "globex/web", instances: 2, builds: 0, cpuMillis: 1_000, memoryBytes: 2 * GIB },
+    ],
+    ...told,
+  };
+}
+
+/** What a host has when it has nothing. */
+export const IDLE = { instances: 0, builds: 0, cpuMillis: 0, memoryBytes: 0, namespaces: [] } satisfies Partial<HostLoad>;
 
 export function event(
   about: Resource,

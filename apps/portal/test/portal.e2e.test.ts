@@ -2,7 +2,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { launch, openPage, type Watched } from "./browser.ts";
 import { FakeApi, refusal } from "./fake-api.ts";
-import { app, BUILD_END, BUILD_EVENTS, build, deployment, instance, release } from "./fixtures.ts";
+import { ago, app, BUILD_END, BUILD_EVENTS, build, deployment, host, hostLoad, IDLE, instance, MINUTE, release } from "./fixtures.ts";
 import { type RunningPortal, startPortal } from "./portal-process.ts";
 import { ANA, bigWorld, emptyWorld, runtimeLines, shopWorld } from "./worlds.ts";
 
@@ -412,6 +412,133 @@ describe("state by watch", () => {
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForURL("**/acme/store/apps/shop");
     await page.getByRole("table", { name: "Instances" }).waitFor();
+  });
+});
+
+describe("hosts", () => {
+  function world() {
+    emptyWorld(api);
+    api.me = { ...ANA, operator: true };
+    const open = api.put(host("host-a"));
+    const silent = { message: "It has not been heard of for more than a minute.", phase: "unreachable" } as const;
+    api.put(host("host-b", { roles: ["ingress"], schedulable: false }, { ...silent, facts: { pressure: "not measured" } }));
+    const { pressure: _, ...gone } = hostLoad("host-b", { ...IDLE, heardAt: ago(5 * MINUTE) });
+    api.loads = [hostLoad("host-a"), gone];
+    return open;
+  }
+
+  it("shows operators how each is and what it has, and follows what changes", async () => {
+    const first = world();
+    const page = await open("/acme/store");
+    await page.getByRole("button", { name: "Account menu" }).click();
+    await page.getByRole("menuitem", { name: "Hosts", exact: true }).click();
+    const list = page.getByRole("table", { name: "Hosts of the platform" });
+    await list
+      .getByRole("row", { name: /host-a build run ready 2\.5 of 4.* 6 of 16 GiB 5 instances 1 build cpu 12 %, memory 0 %, disk 3 %/ })
+      .waitFor();
+    await list.getByRole("row", { name: /host-b ingress unreachable since 5 min.* and closed .*0 instances not measured/ }).waitFor();
+    api.change(first, { phase: "unreachable", message: "It is not heard of." });
+    await list.getByRole("row", { name: /host-a build run unreachable/ }).waitFor();
+    api.remove(first);
+    await expect.poll(() => list.getByRole("row").count()).toBe(2);
+  });
+
+  it("closes, opens and removes one after a confirmation, and refuses in the API's words", async () => {
+    let now = world();
+    api.on("GET", "/hosts/host-a/load", () => ({ ...api.loads[0], history: [{ at: ago(MINUTE), action: "hosts.enroll" }] }));
+    api.on("PATCH", "/hosts/host-a", (_match, { schedulable }: { schedulable: boolean }) => {
+      now = api.change(now, {}, { schedulable });
+      return now;
+    });
+    api.on("DELETE", "/hosts/host-a", () => {
+      if (api.requests.findLast((one) => one.startsWith("DELETE"))?.endsWith("?force=true")) {
+        api.remove(now);
+        return undefined;
+      }
+      const why = api.loads[0]?.instances
+        ? "Host host-a still has 5 instances"
+        : "Host host-a alone has the image of what is live of acme/store/shop";
+      return refusal(409, "conflict", why);
+    });
+    const page = await open("/hosts/host/host-a");
+    await page
+      .getByRole("table", { name: "What runs here" })
+      .getByRole("row", { name: /globex\/web 2 0/ })
+      .waitFor();
+    await page
+      .getByRole("table", { name: "What was done" })
+      .getByRole("row", { name: /enrolled the host itself/ })
+      .waitFor();
+    const dialog = page.getByRole("dialog");
+    for (const [verb, state] of [
+      ["Close", /host-a closed/],
+      ["Open", /host-a ready/],
+    ] as const) {
+      await page.getByRole("button", { name: verb, exact: true }).click();
+      await dialog.getByText(`plim hosts ${verb.toLowerCase()} host-a`).waitFor();
+      await dialog.getByRole("button", { name: verb, exact: true }).click();
+      await page.getByRole("heading", { level: 1, name: state }).waitFor();
+    }
+    await page.getByRole("button", { name: "Remove", exact: true }).click();
+    await dialog.getByRole("button", { name: "Remove", exact: true }).click();
+    await dialog.getByText("still has 5 instances").waitFor();
+    expect(await dialog.getByRole("checkbox").count()).toBe(0);
+    api.loads = [hostLoad("host-a", IDLE)];
+    await dialog.getByRole("button", { name: "Remove", exact: true }).click();
+    await dialog.getByText("alone has the image").waitFor();
+    await dialog.getByRole("checkbox", { name: /although images are lost/ }).check();
+    await dialog.getByText("plim hosts remove host-a --force").waitFor();
+    await dialog.getByRole("button", { name: "Remove", exact: true }).click();
+    await page.waitForURL("**/hosts");
+    expect(api.requests.filter((one) => one.startsWith("DELETE"))).toEqual([
+      "DELETE /hosts/host-a",
+      "DELETE /hosts/host-a",
+      "DELETE /hosts/host-a?force=true",
+    ]);
+  });
+
+  it("makes the command for a new one, once, with the roles that were chosen", async () => {
+    world();
+    api.on("POST", "/host-tokens", (_match, body) => {
+      expect(body).toEqual({ roles: ["run", "ingress"], name: "host-c" });
+      return [201, { token: "plm_once", command: `PLIMSOLL_TOKEN=plm_once${"x".repeat(300)} npm run join` }];
+    });
+    const page = await open("/hosts", { viewport: { width: 390, height: 844 } });
+    await page.getByRole("checkbox", { name: /^build/ }).uncheck();
+    await page.getByRole("checkbox", { name: /^ingress/ }).check();
+    await page.getByRole("textbox", { name: "Only for this name" }).fill("host-c");
+    await page.getByText("plim hosts add --role run --role ingress --name host-c").waitFor();
+    await page.getByRole("button", { name: "Make the command" }).click();
+    await page.getByRole("figure", { name: "Command for the new host" }).getByText("PLIMSOLL_TOKEN=plm_once").waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0);
+    await page.reload();
+    await page.getByRole("row", { name: /host-a/ }).waitFor();
+    expect(await page.content()).not.toContain("plm_once");
+  });
+
+  it("are not there for anybody else", async () => {
+    world();
+    api.me = ANA;
+    const page = await open("/acme/store");
+    await page.getByRole("button", { name: "Account menu" }).click();
+    await page.getByRole("menuitem", { name: "Sign out" }).waitFor();
+    expect(await page.getByRole("menuitem", { name: /osts/ }).count()).toBe(0);
+    for (const path of ["/hosts", "/hosts/host/host-a", "/hosts/disk"]) {
+      await page.goto(path);
+      await page.getByRole("heading", { name: "There is no such page" }).waitFor();
+    }
+    expect(api.requests.filter((one) => one.includes("host"))).toEqual([]);
+  });
+
+  it("marks builds that make an image and no release", async () => {
+    emptyWorld(api);
+    api.put(app("shop"));
+    const made = build("shop", 9, { phase: "succeeded" });
+    api.put({ ...made, spec: { ...made.spec, deploy: false } });
+    const page = await open("/acme/store/apps/shop/deployments");
+    await page.getByRole("row", { name: /Build 9.*image only/ }).waitFor();
+    await page.getByRole("link", { name: "Build 9" }).click();
+    await page.getByText("none, image only").waitFor();
   });
 });
 

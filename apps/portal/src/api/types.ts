@@ -5,6 +5,9 @@ import type {
   CreatedToken as CreatedTokenSchema,
   DeployKey as DeployKeySchema,
   HostDisk as HostDiskSchema,
+  HostLoadDetail as HostLoadDetailSchema,
+  HostLoad as HostLoadSchema,
+  HostToken as HostTokenSchema,
   NamespaceDisk as NamespaceDiskSchema,
   RegistryEntry as RegistryEntrySchema,
   RegistryImageList as RegistryImageListSchema,
@@ -17,6 +20,9 @@ type Output<S extends { readonly _output: unknown }> = S["_output"];
 
 export type SshKey = Output<typeof SshKeySchema>;
 export type Token = Output<typeof TokenSchema>;
+export type HostLoad = Output<typeof HostLoadSchema>;
+export type HostLoadDetail = Output<typeof HostLoadDetailSchema>;
+export type HostToken = Output<typeof HostTokenSchema>;
 export type HostDisk = Output<typeof HostDiskSchema>;
 export type NamespaceDisk = Output<typeof NamespaceDiskSchema>;
 export type RegistryEntry = Output<typeof RegistryEntrySchema>;

@@ -69,6 +69,13 @@ export const plim = {
     ["plim", "images", "delete", image, "-n", `${team}/${namespace}`].map(quoted).join(" "),
   cleanCache: (team: string, namespace: string): string =>
     ["plim", "disk", "clean", "--cache", "-n", `${team}/${namespace}`].map(quoted).join(" "),
+  hosts: (): string => "plim hosts",
+  addHost: (roles: readonly string[], name: string): string =>
+    ["plim", "hosts", "add", ...roles.flatMap((role) => ["--role", role]), ...(name === "" ? [] : ["--name", name])].map(quoted).join(" "),
+  closeHost: (host: string): string => ["plim", "hosts", "close", host].map(quoted).join(" "),
+  openHost: (host: string): string => ["plim", "hosts", "open", host].map(quoted).join(" "),
+  removeHost: (host: string, force: boolean): string =>
+    ["plim", "hosts", "remove", host, ...(force ? ["--force"] : [])].map(quoted).join(" "),
   hostDisk: (host: string): string => ["plim", "disk", "--host", host].map(quoted).join(" "),
   login: (url: string, token: string): string => ["plim", "login", url, "--token", token].map(quoted).join(" "),
 };

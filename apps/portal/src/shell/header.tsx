@@ -52,11 +52,23 @@ export function Header() {
   );
 }
 
+interface Section {
+  readonly href: string;
+  readonly label: string;
+  readonly active: boolean;
+}
+
 function Sections({ team, namespace }: { readonly team: string | undefined; readonly namespace: string | undefined }) {
-  const t = useTranslations("nav");
   const path = usePathname();
-  if (!team) return <div className={classes.sections} />;
-  const sections = [
+  const { me } = useSession();
+  if (team) return <TeamSections team={team} namespace={namespace} path={path} />;
+  if (me?.operator && (path === to.hosts() || path.startsWith(`${to.hosts()}/`))) return <PlatformSections path={path} />;
+  return <div className={classes.sections} />;
+}
+
+function TeamSections({ team, namespace, path }: { readonly team: string; readonly namespace: string | undefined; readonly path: string }) {
+  const t = useTranslations("nav");
+  const sections: Section[] = [
     ...(namespace
       ? [
           {
@@ -73,6 +85,25 @@ function Sections({ team, namespace }: { readonly team: string | undefined; read
       : []),
     ...(namespace ? [{ href: to.disk(team, namespace), label: t("disk"), active: path === to.disk(team, namespace) }] : []),
   ];
+  return <SectionLinks sections={sections} />;
+}
+
+/** What operators have that belongs to no team. */
+function PlatformSections({ path }: { readonly path: string }) {
+  const t = useTranslations("nav");
+  const disks = path === to.hostDisks();
+  return (
+    <SectionLinks
+      sections={[
+        { href: to.hosts(), label: t("hosts"), active: !disks },
+        { href: to.hostDisks(), label: t("hostDisks"), active: disks },
+      ]}
+    />
+  );
+}
+
+function SectionLinks({ sections }: { readonly sections: readonly Section[] }) {
+  const t = useTranslations("nav");
   return (
     <nav className={classes.sections} aria-label={t("sections")}>
       {sections.map((section) => (
@@ -101,9 +132,14 @@ function UserMenu() {
           {t("account")}
         </Menu.Item>
         {me?.operator && (
-          <Menu.Item component={AppLink} href={to.hostDisks()}>
-            {t("hostDisks")}
-          </Menu.Item>
+          <>
+            <Menu.Item component={AppLink} href={to.hosts()}>
+              {t("hosts")}
+            </Menu.Item>
+            <Menu.Item component={AppLink} href={to.hostDisks()}>
+              {t("hostDisks")}
+            </Menu.Item>
+          </>
         )}
         <Menu.Divider />
         <Menu.Item onClick={() => void signOut()}>{t("signOut")}</Menu.Item>

@@ -95,6 +95,7 @@ function Choice({ apps, onClose }: { readonly apps: readonly Place[]; readonly o
         { href: to.quota(team.name), label: t("quotaOf", { team: team.name }), hint: t("page") },
       ]),
       { href: to.account(), label: t("account"), hint: t("page") },
+      ...(me?.operator ? [{ href: to.hosts(), label: t("hosts"), hint: t("page") }] : []),
     ];
     const wanted = query.trim().toLowerCase();
     return all.filter((place) => place.label.toLowerCase().includes(wanted)).slice(0, SHOWN);

@@ -2,6 +2,8 @@
 export const to = {
   home: () => "/",
   account: () => "/account",
+  hosts: () => "/hosts",
+  host: (name: string) => `/hosts/host/${name}`,
   hostDisks: () => "/hosts/disk",
   disk: (team: string, namespace: string) => `/${team}/${namespace}/disk`,
   images: (team: string, namespace: string) => `/${team}/${namespace}/images`,

@@ -16,6 +16,7 @@ const BAD: Look = { shape: "cross", tone: "bad" };
 export const PAST: Look = { shape: "dash", tone: "idle" };
 
 export type AppState = Status<"App">["phase"] | "deleting";
+export type HostState = "ready" | "closed" | "unreachable";
 export type RolloutState = "waiting" | "running" | "done" | "failed";
 
 /** How each state looks: a shape and a colour, next to its word. */
@@ -48,11 +49,18 @@ export const LOOKS = {
     lost: WARN,
     finished: PAST,
   } satisfies Record<InstancePhase, Look>,
+  // `closed` is no phase: the operator said so. A host that is not heard of is that before all.
+  host: { ready: OK, closed: WAITING, unreachable: BAD } satisfies Record<HostState, Look>,
   step: { waiting: WAITING, running: BUSY, cached: PAST, done: OK, failed: BAD } satisfies Record<StepState, Look>,
   rollout: { waiting: WAITING, running: BUSY, done: OK, failed: BAD } satisfies Record<RolloutState, Look>,
 } as const;
 
 export type StateOf<K extends keyof typeof LOOKS> = Extract<keyof (typeof LOOKS)[K], string>;
+
+/** The state of a host as operators see it. */
+export function hostState(host: Resource<"Host">): HostState {
+  return host.status.phase === "ready" && !host.spec.schedulable ? "closed" : host.status.phase;
+}
 
 /** The state of an app as people see it. */
 export function appState(app: Resource<"App">): AppState {

@@ -1,6 +1,6 @@
 import type { Kind, Resource } from "@plimsoll/core";
 
-/** Where lists live: a team (its namespaces) or a namespace (all else). `scope` is the path of the object that owns it. */
+/** Where lists live: the platform (its hosts), a team (its namespaces) or a namespace (all else). `scope` is the path of the object that owns it. */
 export interface Collection {
   /** Path of the list below /api/v1: also its identity. */
   readonly path: string;
@@ -11,6 +11,7 @@ export interface Collection {
 }
 
 const PLURALS = {
+  hosts: "Host",
   namespaces: "Namespace",
   apps: "App",
   builds: "Build",
@@ -22,6 +23,9 @@ const PLURALS = {
 } as const satisfies Record<string, Kind>;
 export type Plural = keyof typeof PLURALS;
 export type KindOf<P extends Plural> = (typeof PLURALS)[P];
+
+/** The platform has no object of its own: its lists lie at the top. */
+export const PLATFORM_PATH = "";
 
 export function teamPath(team: string): string {
   return `/teams/${encodeURIComponent(team)}`;

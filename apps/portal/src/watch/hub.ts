@@ -4,7 +4,7 @@ import { ProblemError, type ShownProblem } from "#api/problem.ts";
 import { problemFrom } from "#api/request.ts";
 import { backoffMs } from "#stream/backoff.ts";
 import { type EventStreamOptions, pause, SETTLED_MS } from "#stream/event-stream.ts";
-import { type Collection, covers } from "./collections.ts";
+import { type Collection, covers, PLATFORM_PATH } from "./collections.ts";
 import type { FromTab, LinkState, ToTab } from "./protocol.ts";
 import { applyChanges, applyList, type Change, EMPTY_SCOPE, type ListContents, type ScopeState } from "./scope-state.ts";
 
@@ -137,6 +137,8 @@ export function createHub(io: HubIo): Hub {
 
   /** The uid that the watch knows the scope by; asked once, however many of its lists are read. */
   function uidOf(scope: Scope): Promise<string> {
+    // As core's PLATFORM_SCOPE, which a browser could only have together with all of core's schemas.
+    if (scope.path === PLATFORM_PATH) return Promise.resolve("platform");
     scope.asked ??= io.get(scope.path).then(
       (object) => (object as Resource).metadata.uid,
       (error: unknown) => {

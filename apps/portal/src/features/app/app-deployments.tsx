@@ -185,6 +185,7 @@ function BuildRow({ at, build }: { readonly at: AppRef; readonly build: Resource
       </td>
       <td>
         <Source source={build.spec.source} />
+        {build.spec.deploy === false && <span className={classes.imageOnly}>{t("imageOnly")}</span>}
         {(build.status.failure ?? build.status.message) && (
           <span className={table.under}>{build.status.failure?.message ?? build.status.message}</span>
         )}

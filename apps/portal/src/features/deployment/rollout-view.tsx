@@ -175,6 +175,7 @@ function Facts({ build, release, deployment }: RolloutViewProps) {
           : (deployment?.spec.createdBy ?? build?.spec.requestedBy)}
       </Fact>
       {release && <Fact label={t("release")}>{t("releaseName", { release: release.spec.number })}</Fact>}
+      {build?.spec.deploy === false && <Fact label={t("release")}>{t("imageOnly")}</Fact>}
       {began && (
         <Fact label={ended && (over || deployment?.status.readyAt) ? t("took") : t("soFar")}>
           {ended && (over || deployment?.status.readyAt) ? <Took ms={Date.parse(ended) - Date.parse(began)} /> : <Elapsed since={began} />}
