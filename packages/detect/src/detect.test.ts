@@ -277,7 +277,7 @@ describe("what a repository without a Dockerfile is", () => {
   it.each<[Files, string]>([
     [
       { "README.md": "" },
-      "Looked for: go.mod (Go); Cargo.toml (Rust); requirements.txt, pyproject.toml, poetry.lock or uv.lock (Python); deno.json or deno.jsonc (Deno); package.json (Node, Bun); index.html",
+      "Looked for: go.mod (Go); requirements.txt, pyproject.toml (Python); Cargo.toml (Rust); deno.json (Deno); package.json (Node, Bun); index.html",
     ],
     [{ "services/api/package.json": "{}" }, "plim init --directory"],
     [{ Gemfile: "" }, "none is written yet for Ruby, which Gemfile tells of"],
@@ -290,5 +290,7 @@ describe("what a repository without a Dockerfile is", () => {
     [{ "package.json": "{ broken", "index.html": "" }, "a site of files"],
   ])("says what was looked for, or what is missing: %j", async (files, message) => {
     expect(await refusal(files)).toContain(message);
+    // A line of a push is cut beyond.
+    expect((await refusal(files)).split("\n")[0]?.length).toBeLessThan(298);
   });
 });

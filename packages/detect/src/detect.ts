@@ -18,11 +18,11 @@ const DETECTORS: readonly {
   readonly detect: (files: ProjectFiles) => Promise<Finding | undefined>;
 }[] = [
   { by: "go.mod (Go)", detect: detectGo },
+  { by: "requirements.txt, pyproject.toml (Python)", detect: detectPython },
   { by: "Cargo.toml (Rust)", detect: detectRust },
-  { by: "requirements.txt, pyproject.toml, poetry.lock or uv.lock (Python)", detect: detectPython },
-  { by: "deno.json or deno.jsonc (Deno)", detect: detectDeno },
+  { by: "deno.json (Deno)", detect: detectDeno },
   { by: "package.json (Node, Bun)", detect: detectNode },
-  { by: "index.html, also in public/ or dist/ (a site of files)", detect: detectStatic },
+  { by: "index.html (files)", detect: detectStatic },
 ];
 
 /** What we know when we see it and write no recipe for. */
@@ -52,6 +52,7 @@ export async function detect(files: ProjectFiles): Promise<Detection> {
   return { kind: "none", message: await whyNot(files, unclear) };
 }
 
+/** Whole on one line of a push, which has 300 characters. */
 async function whyNot(files: ProjectFiles, [unclear]: readonly Extract<Finding, { kind: "unclear" }>[]): Promise<string> {
   const todo = "Add a Dockerfile, which tells how it is built and run.";
   if (unclear !== undefined)
@@ -60,6 +61,6 @@ async function whyNot(files: ProjectFiles, [unclear]: readonly Extract<Finding, 
   const known = NOT_WRITTEN.find(([name]) => names.includes(name));
   if (known !== undefined) return `There is no Dockerfile, and none is written yet for ${known[1]}, which ${known[0]} tells of. ${todo}`;
   const where = names.filter((name) => name.endsWith("/") && !name.startsWith(".")).length;
-  const elsewhere = where === 0 ? "" : " If the app is in a directory of its own, name that: plim init --directory.";
-  return `There is no Dockerfile, and nothing that one could be written for. Looked for: ${DETECTORS.map(({ by }) => by).join("; ")}. ${todo}${elsewhere}`;
+  const elsewhere = where === 0 ? todo : "Add a Dockerfile, or name the app's own directory: plim init --directory.";
+  return `There is no Dockerfile, and nothing to write one for. Looked for: ${DETECTORS.map(({ by }) => by).join("; ")}. ${elsewhere}`;
 }
