@@ -59,12 +59,13 @@ export class Pushes {
     return rows.map(toPush);
   }
 
-  /** open → live | refused, once: false when another writer moved it first. */
+  /** open → live | refused, once: false when another writer moved it first. Notified on `plimsoll_changes` with its id when it commits. */
   async finish(id: string, state: "live" | "refused", reason?: string): Promise<boolean> {
     const { count } = await this.#client.push.updateMany({
       where: { id, state: "open" },
       data: { state, reason: reason ?? null, finishedAt: new Date() },
     });
+    if (count > 0) await this.#client.$executeRaw`SELECT pg_notify('plimsoll_changes', ${id})`;
     return count > 0;
   }
 }

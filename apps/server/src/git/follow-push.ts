@@ -17,7 +17,7 @@ export async function* followPush(db: Database, notifier: Notifier, pushId: stri
   while (!signal.aborted && !story.over) {
     try {
       const push = await db.pushes.find(pushId);
-      const keys = push === undefined ? [] : await watchedKeys(db, push.appUid, push.buildUid);
+      const keys = push === undefined ? [] : [pushId, ...(await watchedKeys(db, push.appUid, push.buildUid))];
       const change = notifier.changed(keys, FALLBACK_MS, signal);
       const snapshot = await readSnapshot(db, pushId, story);
       awaySinceMs = undefined;

@@ -1,6 +1,6 @@
 import type { BuildEvent } from "@plimsoll/core";
 import { describe, expect, it } from "vitest";
-import { type BuildLogEntry, type PushSnapshot, PushStory } from "./push-story.ts";
+import { type BuildLogEntry, outcomeOf, type PushSnapshot, PushStory } from "./push-story.ts";
 
 const at = (seq: number, atMs: number): BuildLogEntry => ({ seq, event: { type: "notice", atMs, text: `${seq}` } satisfies BuildEvent });
 
@@ -52,5 +52,19 @@ describe("the story of a push", () => {
     told(story, [at(0, 1)]);
     expect(story.continues([])).toBe(false);
     expect(told(story, [at(0, 8)])).toHaveLength(1);
+  });
+});
+
+describe("the end of a push", () => {
+  const complete = (state: "open" | "live"): PushSnapshot => {
+    const deployment = { spec: { release: 1, number: 1 }, status: { phase: "complete", finishedAt: new Date(1_000).toISOString() } };
+    const base = snapshot([]);
+    return { ...base, push: { ...base.push, state }, deployment: deployment as unknown as NonNullable<PushSnapshot["deployment"]> };
+  };
+
+  it("is told when routers have what makes it true, or are not to be waited for any longer", () => {
+    expect(outcomeOf(complete("open"), 1_500)).toBeUndefined();
+    expect(outcomeOf(complete("live"), 1_500)).toEqual({ ok: true, sincePushMs: 1_500 });
+    expect(outcomeOf(complete("open"), 20_000)).toMatchObject({ ok: true });
   });
 });

@@ -3,6 +3,8 @@ import type { PushRecord } from "@plimsoll/db";
 import type { PushOutcome, PushProgress } from "@plimsoll/git";
 
 const NOTICE_AFTER_MS = 3_000;
+/** The push of a release that serves is ended by its controller, which waits for routers; should that not be, it is over all the same. */
+const ENDED_WITHIN_MS = 10_000;
 
 /** An entry of a build's log, in order of `seq`. */
 export interface BuildLogEntry {
@@ -193,6 +195,9 @@ export function outcomeOf(snapshot: PushSnapshot, nowMs: number): PushOutcome | 
     if (!isDeploymentOver(deployment.status.phase)) return undefined;
     switch (deployment.status.phase) {
       case "complete": {
+        // Who reads "Live" opens the URL: not before routers have taken what makes it true.
+        const { finishedAt } = deployment.status;
+        if (push.state === "open" && finishedAt !== undefined && nowMs < Date.parse(finishedAt) + ENDED_WITHIN_MS) return undefined;
         const url = app?.status.urls[0];
         return { ok: true, sincePushMs: nowMs - push.createdAt.getTime(), ...(url === undefined ? {} : { url }) };
       }
