@@ -14,6 +14,8 @@ import { kill, untilBack } from "../support/processes.ts";
 /** The registry as people's tools meet it: skopeo where the platform is, at the portal's address. */
 const PUSHED = "registry-pushed";
 const BUILT = "registry-built";
+/** On a busy machine the ingress takes a moment after the release is live. */
+const SERVES = { timeout: 60_000, interval: 200 };
 
 let started: StartedPlatform | undefined;
 let platform: Platform;
@@ -76,7 +78,7 @@ describe("the platform's registry", () => {
       return (await client.query(text, [PUSHED])).rowCount === 1 ? true : undefined;
     });
     await untilSettled(platform, PUSHED);
-    expect(await page(PUSHED)).toBe("pushed by skopeo\n");
+    await expect.poll(() => page(PUSHED), SERVES).toBe("pushed by skopeo\n");
     const foreign = await callApi(platform, "POST", inDemo(`/apps/${PUSHED}/deploy`), { reference: `${host()}/demo/other/${PUSHED}:1.0` });
     expect(foreign.text).toContain("reaches its own images only");
   });
@@ -87,7 +89,7 @@ describe("the platform's registry", () => {
       "index.html": "built on it\n",
     });
     expect(pushed.code, pushed.text).toBe(0);
-    expect(await page(BUILT)).toBe("built on it\n");
+    await expect.poll(() => page(BUILT), SERVES).toBe("built on it\n");
     const list = await api<{ items: { tag: string; kind: string; digest?: string }[] }>(platform, "GET", inDemo(`/images?app=${BUILT}`));
     // Live, and nothing of it was moved to the registry.
     expect(list.items).toEqual([
