@@ -80,7 +80,7 @@ async function done(words: readonly string[], stdin?: string): Promise<string> {
 }
 
 /** A server that says `text`, under the tag. */
-async function push(text: string): Promise<string> {
+async function push(text: string, repository = "team/web"): Promise<string> {
   const root = await mkdtemp(join(home, "root-"));
   for (const directory of ["bin", "www", "tmp"]) mkdirSync(join(root, directory));
   copyFileSync("/bin/busybox", join(root, "bin/busybox"));
@@ -92,10 +92,10 @@ async function push(text: string): Promise<string> {
     config: { Cmd: ["/bin/busybox", "sh", "-c", "exec /bin/busybox httpd -f -p $PORT -h /www"] },
   };
   const type = "application/vnd.oci.image";
-  const layer = await registry.putBlob("team/web", gzipSync(readFileSync(`${root}.tar`)), `${type}.layer.v1.tar+gzip`);
-  const described = await registry.putBlob("team/web", Buffer.from(JSON.stringify(config)), `${type}.config.v1+json`);
+  const layer = await registry.putBlob(repository, gzipSync(readFileSync(`${root}.tar`)), `${type}.layer.v1.tar+gzip`);
+  const described = await registry.putBlob(repository, Buffer.from(JSON.stringify(config)), `${type}.config.v1+json`);
   const mediaType = `${type}.manifest.v1+json`;
-  return registry.putManifest("team/web", "1", { schemaVersion: 2, mediaType, config: described, layers: [layer] } as {
+  return registry.putManifest(repository, "1", { schemaVersion: 2, mediaType, config: described, layers: [layer] } as {
     mediaType: string;
   });
 }
@@ -154,6 +154,20 @@ describe("an app from a private registry", () => {
     const { code, said } = await plim(["build", APP, "-C", folder, "-n", "demo/demo"]);
     expect(code, said).toBe(0);
     expect(said).toContain("twotwo");
+  });
+
+  it("is found at a mirror first, and at the registry itself where the mirror does not have it, which the build says", async () => {
+    const folder = await mkdtemp(join(home, "mirrored-"));
+    await push("mirrored", "hub/library/only-here");
+    await done(["registries", "mirror", "docker.io", `${TEST_REGISTRY}/hub`]);
+    await done(["registries", "mirror", TEST_REGISTRY, `${TEST_REGISTRY}/nowhere`]);
+    const dockerfile = ["FROM only-here:1 AS mirrored", `FROM ${IMAGE}`, "COPY --from=mirrored /www/index.html /copied"];
+    writeFileSync(join(folder, "Dockerfile"), `${dockerfile.join("\n")}\n`);
+    const { code, said } = await plim(["build", APP, "-C", folder, "-n", "demo/demo"]);
+    for (const registry of ["docker.io", TEST_REGISTRY]) await done(["registries", "mirror", registry]);
+    expect(code, said).toBe(0);
+    expect(said).toContain(`mirror passed over: There is no image ${IMAGE}`);
+    expect(await done(["registries"])).not.toContain("docker.io");
   });
 
   it("leaves the password nowhere in clear: not in the database, the queue, a log, a layer or a cache", async () => {
