@@ -35,6 +35,7 @@ const ADVICE = new RegExp(
     "for example",
     "\\binstead\\b",
     "\\bis \\S+(?:, \\S+)* or \\S+, not\\b", // … is true or false, not "x"
+    "; it can be ", // … is "x"; it can be a directory or an image
     "; (?:there|\\w+(?:, \\w+)*(?: and \\S+)?) are\\b", // … is no type; there are a, b, c
     "a plain RUN cp does that",
   ].join("|"),
@@ -113,7 +114,8 @@ describe("what the front end of builds refuses", () => {
     "$place: $sentence",
     ({ sentence }) => {
       const isWrapper = /^(?:RUN --mount: |"…" cannot be read: )?….?$/.test(sentence);
-      expect(isWrapper || ADVICE_FILLED_IN.has(sentence) || ADVICE.test(sentence)).toBe(true);
+      const tells = isWrapper || ADVICE_FILLED_IN.has(sentence) || ADVICE.test(sentence);
+      expect(tells, "it must say what to do: `; write …`, `; remove …`, `as in …` (see ADVICE in this file)").toBe(true);
     },
   );
 
