@@ -120,10 +120,14 @@ export async function startRegistryWorld(options: {
       const api = createServerApi(`http://127.0.0.1:${port}`, { credential: made.credential } as never);
       const answers = new StreamAnswers({ api, layers, log: createLogger("test", { write: () => undefined }) } as never);
       let ended = false;
+      const look = async () => {
+        await api.report({ instances: [] });
+        answers.apply((await api.desired()).streams);
+      };
       const loop = (async () => {
-        for (let pass = 0; !ended; pass++) {
-          if (pass % 50 === 0) await api.report({ instances: [] });
-          answers.apply((await api.desired()).streams);
+        while (!ended) {
+          // As an agent does: what fails is looked at again.
+          await look().catch(() => undefined);
           await sleep(30);
         }
       })();
