@@ -139,6 +139,7 @@ class Agent implements RunningAgent {
   #collecting: Promise<unknown> = Promise.resolve();
   /** One after the other, however they were asked for. */
   #collection: Promise<void> = Promise.resolve();
+  #cleaning = false;
 
   constructor(parts: Parts) {
     const { settings, layout, layers, images, runtime, identity, log } = parts;
@@ -258,7 +259,7 @@ class Agent implements RunningAgent {
     await this.#part("cache", () => this.#cache.store(desired));
     await this.#apply(desired);
     await this.#part("streams", () => this.#streams.apply(desired.streams));
-    if ((await this.#books.cleaningsOf(desired)).size > 0) void this.#collect();
+    await this.#cleanCaches(desired);
   }
 
   /** Once: the token changes with a start only. What runs here is kept, whatever comes of it. */
@@ -332,10 +333,21 @@ class Agent implements RunningAgent {
     }
   }
 
+  /** Somebody waits for it: it is not left to the next collection. What fails is tried again with the next pass. */
+  async #cleanCaches(desired: DesiredState): Promise<void> {
+    if (this.#cleaning || (await this.#books.cleaningsOf(desired)).size === 0) return;
+    this.#cleaning = true;
+    void this.#collect();
+    void this.#collection.finally(() => {
+      this.#cleaning = false;
+    });
+  }
+
   /** Takes away what nobody needs any more; runs only on what the server said last, and tells then what is there. */
   #collect(): Promise<void> {
-    this.#collection = this.#collection.then(() => this.#collectNow()).then(() => this.#tellDisk());
-    return this.#collection;
+    this.#collection = this.#collection.then(() => this.#collectNow());
+    // A look at a large disk takes its time: no collection waits for it.
+    return this.#collection.then(() => this.#tellDisk());
   }
 
   async #collectNow(): Promise<void> {

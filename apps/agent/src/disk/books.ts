@@ -25,6 +25,9 @@ export class DiskBooks {
   readonly #sizes: DiskSizes;
   readonly #closing = new AbortController();
   #telling: Promise<void> = Promise.resolve();
+  /** Asked for and not begun: it tells what was given last. */
+  #next: Promise<void> | undefined;
+  #latest: [DesiredState, CacheShares] | undefined;
   #cachedBy: ReadonlyMap<Digest, ReadonlySet<string>> = new Map();
   #cleaned: ReadonlyMap<string, string> | undefined;
 
@@ -70,9 +73,15 @@ export class DiskBooks {
     await rename(`${file}.new`, file);
   }
 
-  /** Accounts the disk and tells the server; one after the other, and nothing once it is closed. */
+  /** Accounts the disk and tells the server; one after the other, however often it is asked for, and nothing once it is closed. */
   tell(desired: DesiredState, budget: CacheShares): Promise<void> {
-    const mine = this.#telling.then(() => (this.#closing.signal.aborted ? undefined : this.#tell(desired, budget)));
+    this.#latest = [desired, budget];
+    if (this.#next !== undefined) return this.#next;
+    const mine = this.#telling.then(() => {
+      this.#next = undefined;
+      return this.#closing.signal.aborted || this.#latest === undefined ? undefined : this.#tell(...this.#latest);
+    });
+    this.#next = mine;
     this.#telling = mine.catch(() => undefined);
     return mine;
   }
