@@ -55,8 +55,8 @@ describe("named build contexts", () => {
 
   it.each([
     [{ shared: "nowhere" }, /no directory nowhere/],
-    [{ shared: "../../etc" }, /The build context shared is "..\/..\/etc"; it can be a directory/],
-    [{ shared: "https://host/x.tar" }, /it can be a directory of the repository, or docker-image:\/\//],
+    [{ shared: "../../etc" }, /The build context shared is "..\/..\/etc"; give a directory/],
+    [{ shared: "https://host/x.tar" }, /give a directory of the repository, or docker-image:\/\//],
     [{ "a b": "lib" }, /"a b" cannot name a build context/],
     [{}, /shared/],
   ])("%j: says what is wrong", async (contexts, words) => {

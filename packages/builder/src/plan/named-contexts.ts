@@ -29,9 +29,7 @@ function originOf(name: string, value: string): Origin {
     const path = posix.normalize(posix.join(".", value)).replace(/\/+$/, "");
     if (path !== ".." && !path.startsWith("../")) return { kind: "directory", path: path === "." ? "" : path };
   }
-  throw wrong(
-    `the build context ${name} is "${value.slice(0, 100)}"; it can be a directory of the repository, or ${IMAGE} and an image's name`,
-  );
+  throw wrong(`the build context ${name} is "${value.slice(0, 100)}"; give a directory of the repository, or ${IMAGE} and an image's name`);
 }
 
 function wrong(message: string): BuildProblem {
