@@ -5,7 +5,7 @@ import type { Resource } from "@plimsoll/core";
 import { minimalEnv, run } from "@plimsoll/exec";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { api, inDemo, untilServing } from "../support/api.ts";
-import { type App, createApp } from "../support/app.ts";
+import { type App, createApp, type Files } from "../support/app.ts";
 import { fixture, openPage } from "../support/fixture.ts";
 import { insidePlatform, type Platform, type StartedPlatform, usePlatform } from "../support/platform.ts";
 import { isLive, said } from "../support/pushed.ts";
@@ -108,6 +108,16 @@ describe("a repository that describes its app", () => {
   });
 });
 
+describe("a repository with what a push does not bring", () => {
+  it("is refused with the file that is only a pointer of Git LFS", async () => {
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"4".repeat(64)}\nsize 12345\n`;
+    const app = await makeApp("lfs");
+    const pushed = await app.push({ Dockerfile: "FROM scratch\nCOPY . /\n", "assets/logo.psd": pointer });
+    expect(pushed.code).toBe(1);
+    expect(said(pushed)).toMatch(/assets\/logo\.psd is kept in Git LFS[\s\S]*git lfs migrate export/);
+  });
+});
+
 describe("a repository without a Dockerfile", () => {
   it("is built as the Node API that it is, its packages from their lock file", async () => {
     const app = await makeApp("node-api");
@@ -188,8 +198,12 @@ describe("a repository without a Dockerfile", () => {
   });
 
   it("is refused with what was looked for where there is nothing to go by", async () => {
-    const pushed = await (await makeApp("nothing")).push({ "notes.txt": "nothing to run" });
-    expect(pushed.code).toBe(1);
-    expect(said(pushed)).toMatch(/Looked for: go\.mod \(Go\); requirements\.txt[\s\S]*Add a Dockerfile/);
+    const app = await makeApp("nothing");
+    const nothing: readonly Files[] = [{}, { "notes.txt": "nothing to run" }];
+    for (const files of nothing) {
+      const pushed = await app.push(files);
+      expect(pushed.code).toBe(1);
+      expect(said(pushed)).toMatch(/Looked for: go\.mod[\s\S]*requirements\.txt[\s\S]*Add a Dockerfile/);
+    }
   });
 });

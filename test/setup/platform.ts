@@ -50,6 +50,8 @@ export async function command(
       PLIMSOLL_HTTP_PORT: String(HTTP_PORT),
       PLIMSOLL_SSH_PORT: String(SSH_PORT),
       PLIMSOLL_REGISTRIES_PLAIN_HTTP: TEST_REGISTRY,
+      // The repositories that tests connect are this platform's own.
+      PLIMSOLL_GIT_FETCH_ALLOW: "127.0.0.0/8,::1",
     },
     timeoutMs: name === "start" ? START_TIMEOUT_MS : STOP_TIMEOUT_MS,
   });
