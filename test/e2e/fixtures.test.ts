@@ -209,7 +209,8 @@ describe("a repository whose program goes wrong", () => {
       await expect.poll(last, { timeout: WHOLE ? 200_000 : 60_000, interval: 500 }).toMatch(/the last line$/);
     });
     expect(Number(await open(app))).toBeGreaterThanOrEqual(bytes);
-    expect(most).toBeGreaterThan(20 * MIB);
+    // One file that was put aside is always kept, and those have 10 MiB at least.
+    expect(most).toBeGreaterThan(8 * MIB);
     expect(most).toBeLessThan(128 * MIB);
     expect(await sizeOf(directory)).toBeLessThan(110 * MIB);
   });
