@@ -210,6 +210,7 @@ RUN id -u && id -g && echo x > /tmp/of-app
       line: 3,
       instruction: "RUN echo one && echo two >&2 && exit 7",
       exitCode: 7,
+      excerpt: expect.any(Array),
       logTail: ["one", "two"],
     });
     expect(run.steps.failed).toEqual(["RUN echo one && echo two >&2 && exit 7"]);
