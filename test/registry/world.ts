@@ -56,7 +56,7 @@ export async function startRegistryWorld(options: {
   const host = `localhost:${port}`;
 
   const spec = registrySpec(layout, { httpPort: port, settings: {} } as unknown as Wanted);
-  let registry: ChildProcess;
+  let registry: ChildProcess | undefined;
   const begin = async () => {
     const descriptors = (spec.directories ?? []).map((path) => openSync(path, "r"));
     const stdio = ["ignore", "ignore", "ignore", ...descriptors] as const;
@@ -76,7 +76,16 @@ export async function startRegistryWorld(options: {
       await sleep(20);
     }
   };
-  await begin();
+  const clean = () => {
+    for (const path of [directory, layout.socketsDir]) rmSync(path, { recursive: true, force: true });
+  };
+  const giveUp = (error: unknown): never => {
+    registry?.kill("SIGKILL");
+    http.close();
+    clean();
+    throw error;
+  };
+  await begin().catch(giveUp);
 
   const settings = {
     platformOrigin: `http://${host}`,
@@ -89,7 +98,7 @@ export async function startRegistryWorld(options: {
   const registryAt = { socketPath: layout.registrySocket, dataDir, privateKeyPem, namespaceBytes: options.namespaceBytes };
   const git = options.git as NonNullable<ApiPorts["git"]>;
   const ports = { git, settings: { ...settings, hostCommand: (token: string) => token }, registryAt };
-  const fixture = await startFixture(ports);
+  const fixture = await startFixture(ports).catch(giveUp);
   const { db, streams } = fixture;
   const housekeeper = new Registry(
     { ...ports, db, streams, clock: systemClock, logger: createLogger("test", { write: () => undefined }) },
@@ -111,7 +120,7 @@ export async function startRegistryWorld(options: {
     layers,
     privateKeyPem,
     housekeeper,
-    registryPid: () => registry.pid ?? 0,
+    registryPid: () => registry?.pid ?? 0,
     async restart() {
       await begin();
     },
@@ -149,14 +158,13 @@ export async function startRegistryWorld(options: {
       await fixture.close();
       http.closeAllConnections();
       await new Promise((closed) => http.close(closed));
-      const gone = new Promise((exit) => registry.once("close", exit));
-      if (registry.exitCode === null && registry.signalCode === null) {
+      const gone = new Promise((exit) => registry?.once("close", exit));
+      if (registry?.exitCode === null && registry.signalCode === null) {
         registry.kill("SIGTERM");
         await gone;
       }
       await layers.settled();
-      rmSync(directory, { recursive: true, force: true });
-      rmSync(layout.socketsDir, { recursive: true, force: true });
+      clean();
     },
   };
 }
