@@ -204,7 +204,9 @@ describe("a repository whose program goes wrong", () => {
       await open(app, "/log");
       const last = async () => {
         most = Math.max(most, await sizeOf(directory));
-        return (await plim("logs", app.name, "--tail", "1")).trim();
+        const line = (await plim("logs", app.name, "--tail", "1")).trim();
+        most = Math.max(most, await sizeOf(directory));
+        return line;
       };
       await expect.poll(last, { timeout: WHOLE ? 200_000 : 60_000, interval: 500 }).toMatch(/the last line$/);
     });
