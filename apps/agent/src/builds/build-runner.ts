@@ -77,7 +77,7 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
   return { run, builder };
 }
 
-/** An app from an image: what a registry has is brought here, with the credentials of nobody. */
+/** An app from an image: what its registry has under the reference now is brought here. */
 async function pullImage(
   baseImages: BaseImages,
   reference: string,
