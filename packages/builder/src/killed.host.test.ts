@@ -52,9 +52,13 @@ function namer(): (event: BuildEvent) => string {
   };
 }
 
+/** One that can end itself: an agent that is killed while it takes a build's processes away may leave them frozen (cgroup version 1). */
 function isWorker(pid: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("execute/worker.ts");
+    if (!readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("execute/worker.ts")) return false;
+    const path = /^\d+:freezer:(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1];
+    const state = path === undefined ? "" : readFileSync(`/sys/fs/cgroup/freezer${path}/freezer.state`, "utf8");
+    return state.trim() !== "FROZEN";
   } catch {
     return false;
   }

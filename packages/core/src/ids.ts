@@ -6,20 +6,33 @@ export type Uid<K extends string> = string & { readonly [brand]: K };
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"; // Crockford base32 in lower case: no i, l, o, u
 
+const TIME_DIGITS = 8;
+const RANDOM_DIGITS = 12;
+/** Steps between uids of one moment are random too, so that one does not tell the next. */
+const STEP_BYTES = 4;
+
+let last = { time: 0n, rest: 0n };
+
 /**
- * A new object uid: `<prefix>_` and 20 base32 digits, of which the first 8 are milliseconds since 1970 >> 5 so that uids made later
- * sort later (index locality), the rest random (60 bits).
+ * A new object uid: `<prefix>_` and 20 base32 digits, of which the first 8 are milliseconds since 1970 >> 5, the rest random (59 bits).
+ * Those of one process sort in the order in which they were made, also within a moment: lists are ordered by them.
  */
 export function newUid<K extends string>(prefix: string, nowMs: number = Date.now()): Uid<K> {
-  let time = Math.floor(nowMs / 32);
-  let head = "";
-  for (let i = 0; i < 8; i++) {
-    head = ALPHABET[time % 32] + head;
-    time = Math.floor(time / 32);
+  const time = BigInt(Math.floor(nowMs / 32));
+  const fresh = () => BigInt(`0x${randomBytes(8).toString("hex")}`) >> 5n;
+  const step = () => 1n + BigInt(`0x${randomBytes(STEP_BYTES).toString("hex")}`);
+  last = { time, rest: time === last.time ? last.rest + step() : fresh() };
+  return `${prefix}_${base32(time, TIME_DIGITS)}${base32(last.rest, RANDOM_DIGITS)}` as Uid<K>;
+}
+
+function base32(value: bigint, digits: number): string {
+  let text = "";
+  let left = value;
+  for (let i = 0; i < digits; i++) {
+    text = ALPHABET[Number(left % 32n)] + text;
+    left /= 32n;
   }
-  let rest = "";
-  for (const byte of randomBytes(12)) rest += ALPHABET[byte % 32];
-  return `${prefix}_${head}${rest}` as Uid<K>;
+  return text;
 }
 
 /** A secret for tokens and claim codes: `bytes` random bytes in base64url. */

@@ -111,7 +111,6 @@ export function registryDoor(api: Api, registry: Registry): (request: IncomingMe
       const known = toAppError(error);
       if (known.code === "internal") api.logger.error("a request to the registry failed", { method: request.method, error: known });
       refuse(response, known);
-      readOn(request);
     });
   };
 }
@@ -219,16 +218,24 @@ function refuse(response: ServerResponse, error: AppError): void {
   const { status, body, retryAfterS } = registryRefusal(error);
   if (retryAfterS !== undefined) response.setHeader("retry-after", String(retryAfterS));
   response.setHeader("connection", "close");
+  response.setHeader("content-length", Buffer.byteLength(body));
   response.writeHead(status, { "content-type": "application/json", "docker-distribution-api-version": "registry/2.0" });
-  response.end(body);
+  // Ended last: the connection ends with it, and who still sends would then hear of that, and not of why.
+  response.write(body, () => readOn(response.req, () => response.end()));
 }
 
 /** A client that is still sending sees the answer only if its bytes go on being taken, for a while. */
-function readOn(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) return;
+function readOn(request: IncomingMessage, onEnd: () => void): void {
+  if (request.complete || request.destroyed) {
+    onEnd();
+    return;
+  }
   let left = MAX_LEFT_BYTES;
   const timer = setTimeout(() => request.destroy(), READ_ON_MS);
-  request.once("close", () => clearTimeout(timer));
+  request.once("close", () => {
+    clearTimeout(timer);
+    onEnd();
+  });
   request.on("data", (chunk: Buffer) => {
     left -= chunk.length;
     if (left < 0) request.destroy();
