@@ -12,6 +12,7 @@ interface Operation {
 }
 
 const STREAM_MS = 1_000;
+const OPERATORS = /^\/api\/v1\/(hosts|host-loads|disks)\b/;
 const TEAM = { team: "demo", namespace: "demo" } as const;
 
 /**
@@ -27,8 +28,9 @@ export async function walkApi(platform: Platform): Promise<ReadonlyMap<string, s
     const isStream = Object.values(get.responses).some(({ content }) => content !== undefined && "text/event-stream" in content);
     for (const filled of await fillIn(platform, path)) {
       const { status, text } = isStream ? await readStream(platform, filled, STREAM_MS) : await callApi(platform, "GET", filled);
-      // Nobody's claim, and what is for operators where the platform is shared: refusals are searched as well.
-      const mayRefuse = path.startsWith("/api/v1/claim/") || (path.startsWith("/api/v1/hosts") && status === 403);
+      // Nobody's claim, an app that is connected to nothing, and what is for operators where the platform is shared: refusals are searched as well.
+      const isOptional = path.endsWith("/connection") && status === 404;
+      const mayRefuse = isOptional || path.startsWith("/api/v1/claim/") || (OPERATORS.test(path) && status === 403);
       if (status !== 200 && !mayRefuse) throw new Error(`GET ${filled} answered ${status}: ${text}`);
       answers.set(filled, text);
     }
@@ -40,6 +42,11 @@ async function fillIn(platform: Platform, path: string): Promise<readonly string
   if (path === "/api/v1/watch") return [`${path}?scope=${await demoScope(platform)}:0`];
   if (path === "/api/v1/claim/{code}") return ["/api/v1/claim/NONE-NONE-NONE"];
   const filled = path.replace("{team}", TEAM.team).replace("{namespace}", TEAM.namespace);
+  if (filled.includes("{host}")) return [filled.replace("{host}", "this-host")];
+  if (filled.includes("{app}")) {
+    const apps = await namesOf(platform, "apps");
+    return (await Promise.all(apps.map((app) => fillIn(platform, filled.replace("{app}", app))))).flat();
+  }
   const kind = /^\/api\/v1\/namespaces\/demo\/demo\/(\w+)\/\{name\}/.exec(filled)?.[1];
   const query = filled.endsWith("/log") && kind === "instances" ? "?tail=10000" : "";
   const names = kind === undefined ? [""] : await namesOf(platform, kind);
