@@ -1,7 +1,7 @@
 import { chown, constants, copyFile, link, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import { AppError } from "@plimsoll/core";
+import { AppError, ifThere } from "@plimsoll/core";
 import { type Output, run } from "@plimsoll/exec";
 import type { Git } from "../git-command.ts";
 import { cleanLine } from "../render/text.ts";
@@ -108,7 +108,7 @@ export async function sweepFetches(scratchDir: string): Promise<void> {
   for (const name of await readdir(scratchDir)) {
     if (!name.startsWith(SCRATCH)) continue;
     const path = join(scratchDir, name);
-    const found = await stat(path).catch(() => undefined);
+    const found = await ifThere(stat(path));
     // One that is younger may be another server's.
     if (found !== undefined && Date.now() - found.mtimeMs > 2 * TIMEOUT_MS) await rm(path, { recursive: true, force: true });
   }
