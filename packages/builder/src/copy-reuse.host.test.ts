@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Image } from "@plimsoll/core";
+import { run } from "@plimsoll/exec";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BuildHost, failureOf, imageOf, NAMESPACE } from "./testing/build-host.ts";
 import type { TestFile } from "./testing/repository.ts";
@@ -69,6 +70,13 @@ describe("a COPY of which little has changed", () => {
     expect(stats(moded, -1, "a/dir1/file1").mode & 0o777).toBe(0o755);
     expect(stats(moded, -1, "a/dir1/file4").ino).toBe(stats(plain, -1, "a/dir1/file4").ino);
     expect(stats(plain, -1, "a/dir1/file1").mode & 0o777).toBe(0o644);
+    // Another repository of the namespace, which has the same files since another time.
+    const files = { ...many(), theirs: "x", Dockerfile: "FROM busybox\nCOPY . /a\n" };
+    const later = { repository: join(host.dir, "other.git"), commit: await host.commit(files, 1_800_000_000) };
+    await run(["cp", "-a", host.repository, later.repository]);
+    const theirs = await build(files, later);
+    expect(stats(theirs, -1, "a/dir1/file1").mtimeMs).toBe(1_800_000_000_000);
+    expect(stats(plain, -1, "a/dir1/file1").mtimeMs).toBe(1_700_000_000_000);
     const below = "FROM busybox\nRUN mkdir -p /a/dir1 && echo old > /a/dir1/file1 && mkdir /a/dir1/file4";
     const inTheWay = await host.build({ ...many(), Dockerfile: `${below}\nCOPY . /a\n` });
     expect(failureOf(inTheWay)).toMatchObject({ reason: "context", message: expect.stringContaining("file4 is a directory") });
