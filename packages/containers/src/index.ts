@@ -8,6 +8,7 @@ export { ImageStore, imageDigest } from "./image-store.ts";
 export { type InstanceObservation, InstanceRuntime, type InstanceRuntimeOptions } from "./instance-runtime.ts";
 export type { InstanceDefinition, RunExit } from "./instance-state.ts";
 export { extractLayer } from "./layer-extract.ts";
+export type { LayerContents, SealOptions } from "./layer-name.ts";
 export { type ImportOptions, LayerStore, removeTree, type TemporaryLayer } from "./layer-store.ts";
 export { DEFAULT_LOG_POLICY, type LogLine, type LogPolicy } from "./log-files.ts";
 export { ociArchive } from "./oci-archive.ts";

@@ -1,43 +1,17 @@
-import { type BigIntStats, closeSync, constants, lutimesSync, openSync, readlinkSync, readSync, unlinkSync } from "node:fs";
-import { getXattr, listXattrs, RootedTree, removeXattr, type TreeEntry } from "@plimsoll/host";
+import { closeSync, constants, openSync, readlinkSync, readSync } from "node:fs";
+import { getXattr, listXattrs, RootedTree, type TreeEntry } from "@plimsoll/host";
 import { TAR_END, type TarEntry, tarHeader, tarPadding } from "./tar.ts";
 
 /**
- * The canonical archive of a layer: what its digest names, and how it travels between hosts. An uncompressed tar of the directory as
- * overlayfs wants it: names sorted by bytes, container-side ids, modes, whole-second mtimes (0 for the root, whose time changes with every
- * file made in it), hard links inside the layer, whiteouts as 0/0 devices, opaque directories as trusted.overlay.opaque.
+ * The canonical archive of a layer: how it travels between hosts. An uncompressed tar of the directory as overlayfs wants it: names sorted
+ * by bytes, container-side ids, modes, whole-second mtimes (0 for the root, whose time changes with every file made in it), hard links
+ * inside the layer, whiteouts as 0/0 devices, opaque directories as trusted.overlay.opaque.
  */
-const CHUNK_BYTES = 1024 * 1024;
+export const CHUNK_BYTES = 1024 * 1024;
 
 /** Attributes that belong to a layer's content: what the kernel or this host adds (origin, impure, selinux) does not. */
 export function isContentXattr(name: string): boolean {
   return name === "security.capability" || name === "trusted.overlay.opaque" || name.startsWith("user.");
-}
-
-/**
- * Takes from a fresh upper directory what is of this host only, so that it equals what another host would unpack: attributes that are
- * no content, and sockets, which no archive can hold. `onEntry` sees everything that is there, and may end it by throwing.
- */
-export async function stripHostTraces(root: string, onEntry: (stats: BigIntStats) => void = () => undefined): Promise<void> {
-  using tree = new RootedTree(root);
-  const rest = pauses();
-  for (const entry of tree.walk()) {
-    onEntry(entry.stats);
-    if (entry.stats.isSocket()) unlinkSync(entry.at);
-    else for (const name of listXattrs(entry.at)) if (!isContentXattr(name)) removeXattr(entry.at, name);
-    await rest();
-  }
-}
-
-/** Gives everything that is younger than `seconds` since 1970 that time, so that equal content made at another time has an equal digest. */
-export async function limitTimes(root: string, seconds: number): Promise<void> {
-  using tree = new RootedTree(root);
-  const rest = pauses();
-  const limitNs = BigInt(seconds) * 1_000_000_000n;
-  for (const { at, stats } of tree.walk()) {
-    if (stats.mtimeNs > limitNs) lutimesSync(at, seconds, seconds);
-    await rest();
-  }
 }
 
 /** The archive's bytes. The directory must be at rest. Gives the event loop a turn now and then; ends early when not read on. */
@@ -47,7 +21,7 @@ export async function* layerArchive(root: string): AsyncGenerator<Buffer, void, 
   const rest = pauses();
   for (const entry of tree.walk()) {
     await rest();
-    const described = describe(entry, linked);
+    const described = describeEntry(entry, linked);
     if (described === undefined) continue;
     yield tarHeader(described);
     if (described.type !== "file" || described.size === 0) continue;
@@ -70,7 +44,11 @@ export async function* layerArchive(root: string): AsyncGenerator<Buffer, void, 
   yield TAR_END;
 }
 
-function describe(entry: TreeEntry, linked: Map<bigint, Buffer>): TarEntry | undefined {
+/**
+ * An entry as the archive has it; undefined for sockets, which no archive can hold. `linked` are the files with several names that were
+ * met before.
+ */
+export function describeEntry(entry: TreeEntry, linked: Map<bigint, Buffer>, mtimeNs: bigint = entry.stats.mtimeNs): TarEntry | undefined {
   const { stats, path } = entry;
   const common = {
     path,
@@ -78,7 +56,7 @@ function describe(entry: TreeEntry, linked: Map<bigint, Buffer>): TarEntry | und
     uid: Number(stats.uid),
     gid: Number(stats.gid),
     size: 0,
-    mtimeSeconds: path.length === 0 ? 0 : Number(stats.mtimeNs / 1_000_000_000n),
+    mtimeSeconds: path.length === 0 ? 0 : Number(mtimeNs / 1_000_000_000n),
     linkTarget: Buffer.alloc(0),
     devMajor: 0,
     devMinor: 0,
@@ -107,7 +85,7 @@ function contentXattrs(at: Buffer): ReadonlyMap<string, Buffer> {
 }
 
 /** A function to await often: every 10 ms of work it lets the event loop run. */
-function pauses(): () => Promise<void> | undefined {
+export function pauses(): () => Promise<void> | undefined {
   let until = performance.now() + 10;
   return () => {
     if (performance.now() < until) return undefined;

@@ -1,19 +1,23 @@
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
   existsSync,
   linkSync,
   lstatSync,
+  lutimesSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -44,6 +48,7 @@ describe("layer store", () => {
     fill(temporary.upperDir, tree);
     return temporary.upperDir;
   };
+  const archiveOf = async (from: LayerStore, digest: Digest) => Buffer.concat(await Array.fromAsync(from.exportArchive(digest)));
   const rich = () =>
     upper((dir, tree) => {
       mkdirSync(join(dir, "bin"));
@@ -87,22 +92,102 @@ describe("layer store", () => {
     expect(tree.xattrs("opaque").get("trusted.overlay.opaque")?.toString()).toBe("y");
     expect(tree.readdir("").map((name) => name.length)).toContain(9);
     // What it unpacked, packed again, is the same archive.
-    const hash = createHash("sha256");
-    let length = 0;
-    for await (const chunk of other.exportArchive(sealed.digest)) {
-      hash.update(chunk);
-      length += chunk.length;
-    }
-    expect(`sha256:${hash.digest("hex")}`).toBe(sealed.digest);
-    expect(length).toBe(sealed.sizeBytes);
+    const [packed, again] = [await archiveOf(store, sealed.digest), await archiveOf(other, sealed.digest)];
+    expect(again.equals(packed)).toBe(true);
+    expect(packed.length).toBe(sealed.sizeBytes);
+    await other.settled();
+  });
+
+  it("names a layer by what is in it: every byte, owner, mode, time, name and link of it counts", async () => {
+    const make = (change: (dir: string) => void = () => undefined) =>
+      store.seal(
+        upper((dir) => {
+          writeFileSync(join(dir, "file"), "content");
+          writeFileSync(join(dir, "other"), "content");
+          symlinkSync("file", join(dir, "link"));
+          for (const name of ["file", "other"]) utimesSync(join(dir, name), 1_000, 1_000);
+          lutimesSync(join(dir, "link"), 1_000, 1_000);
+          change(dir);
+        }),
+      );
+    const changes: ((dir: string) => void)[] = [
+      (dir) => {
+        writeFileSync(join(dir, "file"), "Content");
+        utimesSync(join(dir, "file"), 1_000, 1_000);
+      },
+      (dir) => chmodSync(join(dir, "file"), 0o600),
+      (dir) => chownSync(join(dir, "file"), 1, 0),
+      (dir) => utimesSync(join(dir, "file"), 1_001, 1_001),
+      (dir) => renameSync(join(dir, "file"), join(dir, "fild")),
+      (dir) => {
+        rmSync(join(dir, "other"));
+        linkSync(join(dir, "file"), join(dir, "other"));
+      },
+      (dir) => {
+        rmSync(join(dir, "link"));
+        symlinkSync("other", join(dir, "link"));
+        lutimesSync(join(dir, "link"), 1_000, 1_000);
+      },
+    ];
+    const names = [await make(), ...(await Promise.all(changes.map((change) => make(change))))].map(({ digest }) => digest);
+    expect(new Set(names).size).toBe(changes.length + 1);
+    expect((await make()).digest).toBe(names[0]);
+  });
+
+  it("reads no file whose content its maker vouches for, and comes to the same name", async () => {
+    const fill = (dir: string) => {
+      mkdirSync(join(dir, "d"));
+      for (const name of ["d/one", "d/two"]) {
+        writeFileSync(join(dir, name), name);
+        utimesSync(join(dir, name), 1_000, 1_000);
+      }
+      utimesSync(join(dir, "d"), 1_000, 1_000);
+    };
+    const found = new Map<string, Uint8Array>();
+    const plain = await store.seal(upper(fill), {
+      contents: { known: () => undefined, found: (path, digest) => void found.set(path, digest) },
+    });
+    expect([...found.keys()]).toEqual(["d/one", "d/two"]);
+    expect(Buffer.from(found.get("d/two") ?? "").toString("hex")).toBe(createHash("sha256").update("d/two").digest("hex"));
+    const known = { known: (path: string) => found.get(path), found: () => undefined };
+    expect(await store.seal(upper(fill), { contents: known })).toEqual(plain);
+    // The control: what is vouched for counts, and not what is there.
+    const wrong = { known: () => createHash("sha256").update("something else").digest(), found: () => undefined };
+    expect((await store.seal(upper(fill), { contents: wrong })).digest).not.toBe(plain.digest);
+  });
+
+  it("leaves no socket, and its directory the time that the layer is named with", async () => {
+    const dir = upper((made) => mkdirSync(join(made, "run")));
+    const server = createServer().listen(join(dir, "run/socket"));
+    await once(server, "listening");
+    utimesSync(join(dir, "run"), 1_000, 1_000);
+    const { digest } = await store.seal(dir);
+    server.close();
+    expect(readdirSync(join(store.dirOf(digest), "run"))).toEqual([]);
+    expect(lstatSync(join(store.dirOf(digest), "run")).mtimeMs).toBe(1_000_000);
+    const other = new LayerStore(join(base, "b"));
+    expect(await other.importArchive(digest, store.exportArchive(digest))).toMatchObject({ digest });
+  });
+
+  it("takes a layer that an earlier version named by its whole archive", async () => {
+    const { digest } = await store.seal(upper((dir) => writeFileSync(join(dir, "x"), "old")));
+    const archive = await archiveOf(store, digest);
+    const old = `sha256:${createHash("sha256").update(archive).digest("hex")}` as Digest;
+    expect(old).not.toBe(digest);
+    const other = new LayerStore(join(base, "b"));
+    await other.importArchive(old, Readable.from([archive]));
+    expect(readFileSync(join(other.dirOf(old), "x"), "utf8")).toBe("old");
+    // Also after a power cut that came before it was on the disk for good.
+    writeFileSync(join(other.dirOf(old), "../layer.json"), JSON.stringify({ ...other.ref(old), bootId: "another" }));
+    rmSync(join(other.dirOf(old), "../durable"), { force: true });
+    await other.collectTemporary();
+    expect(other.has(old)).toBe(true);
     await other.settled();
   });
 
   it("is an archive that GNU tar reads", async () => {
     const { digest } = await store.seal(rich());
-    const chunks: Buffer[] = [];
-    for await (const chunk of store.exportArchive(digest)) chunks.push(chunk);
-    writeFileSync(join(base, "layer.tar"), Buffer.concat(chunks));
+    writeFileSync(join(base, "layer.tar"), await archiveOf(store, digest));
     const listing = await run(["tar", "-tvf", join(base, "layer.tar"), "--numeric-owner"]);
     expect(listing.stdout).toMatch(/^-rwsr-xr-x 1000\/33 .* bin\/same$/m);
     expect(listing.stdout).toMatch(/^hrwsr-xr-x 1000\/33 .* bin\/tool link to bin\/same$/m);

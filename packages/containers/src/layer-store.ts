@@ -1,6 +1,5 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import {
-  type BigIntStats,
   closeSync,
   existsSync,
   mkdirSync,
@@ -18,8 +17,9 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 import { AppError, type Digest, isDigest, type LayerRef } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
 import { diskRoom, errorCode, identifyProcess, isAlive, type ProcessIdentity, RootedTree, syncFileSystem } from "@plimsoll/host";
-import { layerArchive, limitTimes, stripHostTraces } from "./layer-archive.ts";
+import { layerArchive } from "./layer-archive.ts";
 import { extractLayer } from "./layer-extract.ts";
+import { archiveDigest, nameLayer, type SealOptions, sealEntries } from "./layer-name.ts";
 
 export interface ImportOptions {
   /** Paths (without leading slash) to leave out. */
@@ -45,7 +45,7 @@ const LOOK_EACH_BYTES = 32 * 1024 ** 2;
 const DEFAULT_MAX_ENTRIES = 2_000_000;
 
 /**
- * Layers as directories with container-side ids, named by the digest of their canonical archive (layer-archive.ts).
+ * Layers as directories with container-side ids, named by what is in them (layer-name.ts).
  *
  *     <hex>/fs           the layer, as overlay takes it
  *     <hex>/layer.json   digest, size, the boot it landed in
@@ -136,19 +136,13 @@ export class LayerStore {
 
   /**
    * Moves the upper directory into the store and names it. It must not be mounted any more and be on the store's file system. Content
-   * that the store has already is thrown away. `latestSeconds`: no file is younger (seconds since 1970). `onEntry` sees
-   * everything in it first, and may end it by throwing. Safe to run concurrently.
+   * that the store has already is thrown away. Safe to run concurrently.
    */
-  async seal(
-    upperDir: string,
-    { latestSeconds, onEntry }: { readonly latestSeconds?: number | undefined; readonly onEntry?: (stats: BigIntStats) => void } = {},
-  ): Promise<LayerRef> {
-    await stripHostTraces(upperDir, onEntry);
-    if (latestSeconds !== undefined) await limitTimes(upperDir, latestSeconds);
-    return this.#land(upperDir, await digestOf(upperDir));
+  async seal(upperDir: string, options: SealOptions = {}): Promise<LayerRef> {
+    return this.#land(upperDir, await sealEntries(upperDir, options));
   }
 
-  /** The canonical archive (uncompressed tar), byte for byte what the digest names. Throws AppError `not_found`. */
+  /** The canonical archive (uncompressed tar): the same bytes for the same layer. Throws AppError `not_found`. */
   exportArchive(digest: Digest): Readable {
     return Readable.from(layerArchive(this.dirOf(digest)), { objectMode: false });
   }
@@ -160,18 +154,10 @@ export class LayerStore {
       this.#renew(digest);
       return this.ref(digest);
     }
-    const hash = createHash("sha256");
-    let sizeBytes = 0;
-    const hashed = async function* () {
-      for await (const chunk of archive as AsyncIterable<Buffer>) {
-        hash.update(chunk);
-        sizeBytes += chunk.length;
-        yield chunk;
-      }
-    };
-    return this.#unpacked(hashed(), "overlay", options, async (upperDir) => {
-      const actual = `sha256:${hash.digest("hex")}`;
-      if (actual !== digest) throw new AppError("invalid", `A layer arrived damaged: it should be ${digest} and is ${actual}.`);
+    return this.#unpacked(archive, "overlay", options, async (upperDir) => {
+      const { digest: actual, sizeBytes } = await nameLayer(upperDir);
+      if (actual !== digest && (await archiveDigest(upperDir)) !== digest)
+        throw new AppError("invalid", `A layer arrived damaged: it should be ${digest} and is ${actual}.`);
       return this.#land(upperDir, { digest, sizeBytes });
     });
   }
@@ -261,7 +247,9 @@ export class LayerStore {
   async #isWhole(digest: Digest): Promise<boolean> {
     const record = this.#record(digest);
     if (record === undefined) return false;
-    return record.bootId === bootId() || (await digestOf(join(this.#dir(digest), "fs"))).digest === digest;
+    if (record.bootId === bootId()) return true;
+    const root = join(this.#dir(digest), "fs");
+    return (await nameLayer(root)).digest === digest || (await archiveDigest(root)) === digest;
   }
 
   /** Soon, and for all that landed by then together: while the file system syncs, whoever makes files in it waits. */
@@ -325,16 +313,6 @@ function leavingRoom(directory: string): (bytes: number) => void {
       "This host has too little disk space left for the image. Try again later, or tell the platform's operator: `plim disk --hosts` shows what takes it.",
     );
   };
-}
-
-async function digestOf(root: string): Promise<LayerRef> {
-  const hash = createHash("sha256");
-  let sizeBytes = 0;
-  for await (const chunk of layerArchive(root)) {
-    hash.update(chunk);
-    sizeBytes += chunk.length;
-  }
-  return { digest: `sha256:${hash.digest("hex")}`, sizeBytes };
 }
 
 function unpack(archive: Readable, mediaType: string): AsyncIterable<Uint8Array> {

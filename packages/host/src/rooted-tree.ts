@@ -190,9 +190,19 @@ export class RootedTree implements Disposable {
     this.#at(existing, (from) => this.#at(path, (to) => linkSync(from, to)));
   }
 
-  /** A hard link to an entry of another tree on the same file system (else EXDEV); links are linked themselves. EEXIST where something is. */
-  linkFrom(other: RootedTree, existing: TreePath, path: TreePath): void {
-    other.#at(existing, (from) => this.#at(path, (to) => linkSync(from, to)));
+  /**
+   * Hard links to entries of a directory of another tree on the same file system (else EXDEV), in the directory of that path here; links are
+   * linked themselves. EEXIST where something is.
+   */
+  linkAllFrom(other: RootedTree, directory: TreePath, names: readonly string[]): void {
+    other.#opened(directory, DIRECTORY, (from) =>
+      this.#opened(directory, DIRECTORY, (to) => {
+        for (const name of names) {
+          if (name === "" || name.includes("/") || isDots(Buffer.from(name))) throw new SyscallError("link", 22, name);
+          linkSync(`/proc/self/fd/${from}/${name}`, `/proc/self/fd/${to}/${name}`);
+        }
+      }),
+    );
   }
 
   /** Moves an entry inside the tree, replacing a file that is there. */

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { appendFileSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { errorCode } from "@plimsoll/host";
@@ -27,7 +27,7 @@ export class FirstSeen {
 
   /** Seconds since 1970. A file version not seen before is from now on of `committedAt`. */
   timeOf(path: string, blob: string, committedAt: number): number {
-    const key = createHash("sha256").update(`${path}\0${blob}`).digest("hex").slice(0, 32);
+    const key = hash("sha256", `${path}\0${blob}`).slice(0, 32);
     const known = this.times.get(key);
     if (known !== undefined) return known;
     this.times.set(key, committedAt);

@@ -34,6 +34,9 @@ export class Destination {
   /** Told of bytes and entries before they are written; may throw. */
   private readonly spend: (bytes: number, files: number) => void;
   private readonly times = new Map<string, bigint>();
+  /** Directories that were made here, and all that was put anywhere: what such a directory holds need not be looked up. */
+  private readonly fresh = new Set<string>();
+  private readonly put = new Set<string>();
 
   constructor(
     tree: RootedTree,
@@ -85,7 +88,7 @@ export class Destination {
     this.ensureDirectory(parent);
     this.touch(parent);
     this.spend(0, 1);
-    this.tree.mkdir(path, 0o755, this.owner ?? { uid: 0, gid: 0 });
+    this.make(path, 0o755, this.owner ?? { uid: 0, gid: 0 });
     this.times.set(path, DIRECTORY_TIME_NS);
   }
 
@@ -97,7 +100,7 @@ export class Destination {
     if (kind === "nothing") {
       this.touch(posix.dirname(path));
       this.spend(0, 1);
-      this.tree.mkdir(path, 0o700);
+      this.make(path, 0o700);
     }
     this.setAttributes(path, attributes, true);
     this.times.set(path, attributes.mtimeNs);
@@ -113,6 +116,7 @@ export class Destination {
     if (this.kindOf(path) !== "nothing") return false;
     this.touch(posix.dirname(path));
     this.spend(0, 1);
+    this.put.add(path);
     return true;
   }
 
@@ -120,6 +124,7 @@ export class Destination {
   putFile(path: string, attributes: EntryAttributes): FileWriter {
     this.touch(posix.dirname(path));
     this.spend(0, 1);
+    this.put.add(path);
     const descriptor = this.create(path, this.modeOf(attributes, false), this.owner ?? attributes.owner);
     return new FileWriter(descriptor, this.spend, () => {
       // After the content: writing takes file capabilities away.
@@ -150,6 +155,8 @@ export class Destination {
   /** Of a directory that somebody else is going to write into. */
   keepTime(path: string): void {
     this.touch(path);
+    // Whatever they put there, nobody tells us of.
+    this.fresh.clear();
   }
 
   /** Gives directories back the time they had, or sets the one that came with them. */
@@ -174,6 +181,13 @@ export class Destination {
     this.touch(posix.dirname(path));
     this.spend(0, 1);
     if (kind === "other") this.tree.remove(path);
+    this.put.add(path);
+  }
+
+  private make(path: string, mode: number, owner?: Owner): void {
+    this.tree.mkdir(path, mode, owner);
+    this.fresh.add(path);
+    this.put.add(path);
   }
 
   private modeOf({ mode }: EntryAttributes, isDirectory: boolean): number {
@@ -193,6 +207,7 @@ export class Destination {
   }
 
   private kindOf(path: string): "nothing" | "directory" | "other" {
+    if (!this.put.has(path) && this.fresh.has(posix.dirname(path))) return "nothing";
     try {
       return this.tree.lstat(path).isDirectory() ? "directory" : "other";
     } catch (error) {

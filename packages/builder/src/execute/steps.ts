@@ -1,6 +1,6 @@
 import { type BigIntStats, chmodSync, chownSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { LayerStore, type SandboxMount } from "@plimsoll/containers";
+import { type LayerContents, LayerStore, type SandboxMount } from "@plimsoll/containers";
 import { AppError, type Digest, type LayerRef } from "@plimsoll/core";
 import { type CgroupDriver, cgroupDriver, RootedTree } from "@plimsoll/host";
 import { FirstSeen } from "../cache/first-seen.ts";
@@ -51,6 +51,13 @@ interface Brought extends AsyncDisposable {
   readonly env: readonly string[];
   /** Not to be shown in its output. */
   readonly secrets: readonly Buffer[];
+}
+
+interface Sealing {
+  /** What is to be done to the upper directory once nothing stands on it any more. */
+  readonly after?: (upperDir: string) => void;
+  /** What is known of its files already. */
+  readonly contents?: LayerContents | undefined;
 }
 
 export interface StepExecutorOptions {
@@ -299,7 +306,7 @@ export class StepExecutor implements AsyncDisposable {
         firstSeen.save();
         destination.finish();
       },
-      (upperDir) => reuse?.link(upperDir),
+      { after: (upperDir) => reuse?.link(upperDir), contents: reuse },
     );
     if (layer !== null) reuse?.save(layer.digest);
     return layer;
@@ -321,11 +328,10 @@ export class StepExecutor implements AsyncDisposable {
     }
   }
 
-  /** `after`: what is to be done to the upper directory once nothing stands on it any more. */
   private onTree(
     parents: readonly Digest[],
     body: (tree: RootedTree, account: DiskAccount) => Promise<void>,
-    after: (upperDir: string) => void = () => undefined,
+    { after, contents }: Sealing = {},
   ): Promise<LayerRef | null> {
     return this.onFreshLayer(async (upper, account) => {
       const mounted = mountLayers(this.options.scratchDir, this.dirsOf(parents), upper);
@@ -335,13 +341,14 @@ export class StepExecutor implements AsyncDisposable {
       } finally {
         mounted.unmount();
       }
-      after(upper.upperDir);
-    });
+      after?.(upper.upperDir);
+    }, contents);
   }
 
   /** Null where the body left nothing behind. */
   private async onFreshLayer(
     body: (upper: { upperDir: string; workDir: string }, account: DiskAccount) => Promise<void>,
+    contents?: LayerContents,
   ): Promise<LayerRef | null> {
     const temporary = this.layers.temporary();
     const account = this.disk.account();
@@ -354,7 +361,7 @@ export class StepExecutor implements AsyncDisposable {
       if (sameRoot && readdirSync(upperDir).length === 0) return null;
       const tally = new DiskTally();
       const onEntry = (stats: BigIntStats) => account.measured(tally.add(stats));
-      const layer = await this.layers.seal(upperDir, { latestSeconds: this.options.init.sourceDateEpoch, onEntry });
+      const layer = await this.layers.seal(upperDir, { latestSeconds: this.options.init.sourceDateEpoch, onEntry, contents });
       account.close(true);
       return layer;
     } finally {
