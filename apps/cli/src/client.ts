@@ -125,11 +125,11 @@ export function createClient(login: Pick<Login, "url"> & { readonly token?: stri
 type Requester = (url: URL, options: { method: string; headers: Record<string, string>; signal: AbortSignal }) => ClientRequest;
 
 /** Not imported: an import touches every export of node:http, and some of them load undici, which takes longer than most commands. */
-function requester({ protocol }: URL): Requester {
+export function requester({ protocol }: URL): Requester {
   return process.getBuiltinModule(protocol === "https:" ? "node:https" : "node:http").request;
 }
 
-async function textOf(answer: IncomingMessage): Promise<string> {
+export async function textOf(answer: IncomingMessage): Promise<string> {
   let text = "";
   try {
     for await (const chunk of answer.setEncoding("utf8") as AsyncIterable<string>) text += chunk;

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { AppError, ifThere } from "@plimsoll/core/errors";
 import { run } from "@plimsoll/exec";
-import { askGit, git, gitEnvironment } from "./place.ts";
+import { askGit, gitEnvironment } from "./place.ts";
+import { SEND_TIMEOUT_MS, sendCommit, type Where } from "./send-commit.ts";
 
 /** A folder as one commit, ready to be sent. */
 export interface Snapshot {
@@ -16,7 +17,6 @@ export interface Snapshot {
   dispose(): Promise<void>;
 }
 
-const SEND_TIMEOUT_MS = 10 * 60_000;
 /** Of commits that stand for a folder: the same content is the same commit, and need not be sent again. */
 const NOBODY = { name: "plim build", email: "plim@localhost" };
 const LONG_AGO = "946684800 +0000";
@@ -27,33 +27,50 @@ const LONG_AGO = "946684800 +0000";
  * index and working tree stay as they are.
  */
 export async function snapshot(folder: string, options: { readonly committed: boolean }): Promise<Snapshot> {
-  const [top, head] = await headOf(folder);
-  if (top === undefined) return ofFolder(resolve(folder), options);
-  const isClean = async () => (await git(["--no-optional-locks", "status", "--porcelain"], { cwd: top })) === "";
-  if (head !== undefined && (options.committed || (await isClean())))
-    return { commit: head, changed: false, dispose: async () => undefined, send: (url, token) => send({ cwd: top }, head, url, token) };
+  const repository = await repositoryOf(folder);
+  if (repository === undefined) return ofFolder(resolve(folder), options);
+  const { top, gitDirectory, head } = repository;
+  const at = { cwd: top };
+  const taken = (commit: string, changed: boolean): Snapshot => ({
+    commit,
+    changed,
+    dispose: async () => undefined,
+    send: (url, token) => sendCommit(at, commit, { url, token }, gitDirectory),
+  });
+  if (head !== undefined && options.committed) return taken(head, false);
   if (options.committed)
     throw new AppError("invalid", "Nothing is committed here yet: git commit first, or leave --committed out.", {
       details: { usage: true },
     });
   const scratch = await mkdtemp(join(tmpdir(), "plim-build-"));
-  const dispose = () => rm(scratch, { recursive: true, force: true });
   try {
     const index = join(scratch, "index");
     // What git knows of the files' times spares it from reading those that are as they were.
-    const known = (await git(["rev-parse", "--git-path", "index"], { cwd: top })).trim();
-    await ifThere(copyFile(resolve(top, known), index));
-    const commit = await commitAll({ cwd: top, env: { GIT_INDEX_FILE: index } }, head);
-    return { commit, changed: true, dispose, send: (url, token) => send({ cwd: top }, commit, url, token) };
-  } catch (error) {
-    await dispose();
-    throw error;
+    await ifThere(copyFile(repository.index, index));
+    const inIndex = { ...at, env: { GIT_INDEX_FILE: index } };
+    // Side by side: each looks at every file once, and mostly both are needed.
+    const [status] = await Promise.all([
+      head === undefined ? "new" : inGit(at, ["--no-optional-locks", "status", "--porcelain"]),
+      inGit(inIndex, ["add", "--all"]),
+    ]);
+    return status === "" && head !== undefined ? taken(head, false) : taken(await commitIndex(inIndex, head), true);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
   }
 }
 
-/** The repository's top folder and its last commit, each undefined where there is none. */
-async function headOf(folder: string): Promise<readonly [top: string | undefined, head: string | undefined]> {
-  const { code, stdout } = await run(["git", "rev-parse", "--show-toplevel", "--verify", "--quiet", "HEAD"], {
+interface Repository {
+  readonly top: string;
+  readonly gitDirectory: string;
+  readonly index: string;
+  /** Its last commit. */
+  readonly head?: string;
+}
+
+/** The repository that a folder is in, if any. */
+async function repositoryOf(folder: string): Promise<Repository | undefined> {
+  const ask = ["--show-toplevel", "--absolute-git-dir", "--git-path", "index"];
+  const { code, stdout } = await run(["git", "rev-parse", ...ask, "--verify", "--quiet", "HEAD"], {
     cwd: folder,
     env: gitEnvironment(),
     okCodes: [0, 1, 128],
@@ -63,9 +80,10 @@ async function headOf(folder: string): Promise<readonly [top: string | undefined
       details: { usage: true },
     });
   });
-  const [top, head] = stdout.trim().split("\n");
-  if (code === 0 && top !== undefined && head !== undefined) return [top, head];
-  return [(await askGit(["rev-parse", "--show-toplevel"], folder))?.trim(), undefined];
+  const answer = code === 0 ? stdout : await askGit(["rev-parse", ...ask], folder);
+  const [top, gitDirectory, index, head] = answer?.trim().split("\n") ?? [];
+  if (top === undefined || gitDirectory === undefined || index === undefined) return undefined;
+  return { top, gitDirectory, index: resolve(folder, index), ...(head === undefined ? {} : { head }) };
 }
 
 /** A folder that is no repository: committed in one of its own that is thrown away. */
@@ -77,17 +95,13 @@ async function ofFolder(folder: string, { committed }: { readonly committed: boo
   try {
     const at = { cwd: folder, env: { GIT_DIR: join(scratch, "git"), GIT_WORK_TREE: folder } };
     await inGit(at, ["init", "-q"]);
-    const commit = await commitAll(at, undefined);
-    return { commit, changed: true, dispose, send: (url, token) => send(at, commit, url, token) };
+    await inGit(at, ["add", "--all"]);
+    const commit = await commitIndex(at, undefined);
+    return { commit, changed: true, dispose, send: (url, token) => sendCommit(at, commit, { url, token }) };
   } catch (error) {
     await dispose();
     throw error;
   }
-}
-
-interface Where {
-  readonly cwd: string;
-  readonly env?: Readonly<Record<string, string>>;
 }
 
 async function inGit(at: Where, args: readonly string[], timeoutMs = SEND_TIMEOUT_MS): Promise<string> {
@@ -95,11 +109,12 @@ async function inGit(at: Where, args: readonly string[], timeoutMs = SEND_TIMEOU
   return stdout.trim();
 }
 
-/** Everything that is not ignored as a commit on top of `parent`, by the index that `at` names. */
-async function commitAll(at: Where, parent: string | undefined): Promise<string> {
-  await inGit(at, ["add", "--all"]);
-  const tree = await inGit(at, ["write-tree"]);
-  const date = parent === undefined ? LONG_AGO : await inGit(at, ["show", "-s", "--format=%cd", "--date=raw", parent]);
+/** What the index that `at` names holds as a commit on top of `parent`. */
+async function commitIndex(at: Where, parent: string | undefined): Promise<string> {
+  const [tree, date] = await Promise.all([
+    inGit(at, ["write-tree"]),
+    parent === undefined ? LONG_AGO : inGit(at, ["show", "-s", "--format=%cd", "--date=raw", parent]),
+  ]);
   const env = {
     ...at.env,
     GIT_AUTHOR_NAME: NOBODY.name,
@@ -117,28 +132,4 @@ async function commitAll(at: Where, parent: string | undefined): Promise<string>
     ...(parent === undefined ? [] : ["-p", parent]),
     tree,
   ]);
-}
-
-/** Over HTTP with the token that plim has: git needs no key and no remote. The token is in no argument, where others could see it. */
-async function send(at: Where, commit: string, url: string, token: string): Promise<void> {
-  const authorization = `Authorization: Basic ${Buffer.from(`plim:${token}`).toString("base64")}`;
-  const { code, stderr } = await run(["git", "push", "--quiet", "--no-verify", "--force", url, `${commit}:refs/for-build/head`], {
-    cwd: at.cwd,
-    env: {
-      ...gitEnvironment(),
-      ...at.env,
-      GIT_TERMINAL_PROMPT: "0",
-      GIT_CONFIG_COUNT: "1",
-      GIT_CONFIG_KEY_0: "http.extraHeader",
-      GIT_CONFIG_VALUE_0: authorization,
-    },
-    timeoutMs: SEND_TIMEOUT_MS,
-    okCodes: [0, 1, 128],
-  });
-  if (code === 0) return;
-  const said = stderr
-    .split("\n")
-    .map((line) => line.replace(/^remote: ?/, "").trimEnd())
-    .filter((line) => line !== "");
-  throw new AppError("unavailable", `The commit did not arrive:\n${said.slice(-10).join("\n")}`);
 }

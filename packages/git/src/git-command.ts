@@ -3,8 +3,14 @@ import { minimalEnv, type Output, run } from "@plimsoll/exec";
 /** Where pushed commits are kept until their release is decided; no client sees or changes it. */
 export const PUSH_REFS = "refs/plim/pushes/";
 
-/** What is pushed here is taken in and kept for a while without any ref: a commit that is to be built and not deployed. */
+/** What is pushed here is taken in: a commit that is to be built and not deployed. */
 export const BUILD_REFS = "refs/for-build/";
+
+/**
+ * The commit that was taken in last; those before are kept for a while without any ref. Clients see it: what it has need not be sent with the
+ * next one, nor be looked for again when that has arrived.
+ */
+export const LAST_FOR_BUILD = `${BUILD_REFS}head`;
 
 export interface GitSettings {
   /** Directory with our hooks. */

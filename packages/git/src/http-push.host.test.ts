@@ -29,7 +29,7 @@ describe("git over smart HTTP", () => {
     expect(await world.ref(SHOP, "refs/heads/main")).toBe(commit);
   });
 
-  it("takes a commit that is to be built: no ref, no deploy, and it can be fetched", async () => {
+  it("takes a commit that is to be built: no branch, no deploy, and it can be fetched", async () => {
     const ana = await world.person("Ana");
     const commit = await ana.commit("For a build");
     for (let times = 0; times < 2; times++) expect((await ana.push(ana.http(), "HEAD:refs/for-build/head")).code).toBe(0);
@@ -37,11 +37,31 @@ describe("git over smart HTTP", () => {
     expect(await world.server.readCommit(appUid, commit)).toMatchObject({ subject: "For a build" });
     expect(await world.server.readCommit(appUid, "f".repeat(40))).toBeUndefined();
     expect(await world.server.readCommit("app_none", commit)).toBeUndefined();
-    expect(await world.ref(SHOP, "refs/for-build/head")).toBe("");
+    expect(await world.ref(SHOP, "refs/heads/main")).toBe("");
     expect(world.platform.pushes.size).toBe(0);
     const other = `${ana.home}/other`;
     await run(["git", "init", "-q", other]);
     await run(["git", "-C", other, "fetch", "-q", ana.http(), commit], { env: ana.env });
+  });
+
+  it("needs to be sent only what the last one for a build did not have, whoever sent it", async () => {
+    const ana = await world.person("Ana");
+    for (let index = 0; index < 20; index++) await ana.commit(`Number ${index}`);
+    const sent = async () => {
+      const { stderr } = await ana.push(ana.http(), "HEAD:refs/for-build/head", "--progress");
+      return Number(/Total (\d+)/.exec(stderr)?.[1]);
+    };
+    const kept = () => world.ref(SHOP, "refs/for-build/head");
+    expect(await sent()).toBeGreaterThan(20);
+    const first = (await ana.git("rev-parse", "HEAD")).stdout.trim();
+    await expect.poll(kept).toBe(first);
+    const next = await ana.commit("Next");
+    expect(await sent()).toBeLessThanOrEqual(3);
+    await expect.poll(kept).toBe(next);
+    // The control: where none is kept, all of it is sent again.
+    await run(["git", "--git-dir", world.repository(SHOP), "update-ref", "-d", "refs/for-build/head"]);
+    await ana.commit("Again");
+    expect(await sent()).toBeGreaterThan(20);
   });
 
   it("rejects a failed deploy with its reason", async () => {

@@ -28,11 +28,12 @@ describe("planPush", () => {
     expect(plan({ feature: [NO_COMMIT, A] })).toEqual(["feature: store"]);
   });
 
-  it("takes what is to be built and not deployed, beside branches, and has nothing of it to delete", () => {
+  it("takes what is to be built and not deployed, beside branches, and deletes of it what is there", () => {
     const build = (newCommit: string) => ({ ref: "refs/for-build/head", oldCommit: NO_COMMIT, newCommit });
     const actions = planPush([build(A), { ref: "refs/heads/feature", oldCommit: NO_COMMIT, newCommit: A }], new Map());
     expect(actions.map(({ action }) => action)).toEqual(["take", "store"]);
     expect(planPush([build(NO_COMMIT)], new Map())).toMatchObject([{ action: "refuse" }]);
+    expect(planPush([{ ...build(NO_COMMIT), oldCommit: A }], new Map())).toMatchObject([{ action: "delete" }]);
     expect(planPush([{ ...build(A), ref: "refs/elsewhere/head" }], new Map())).toMatchObject([{ action: "refuse" }]);
   });
 

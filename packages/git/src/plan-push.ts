@@ -6,7 +6,7 @@ export type PlannedCommand = { readonly command: RefCommand; readonly kind: "bra
   | { readonly action: "deploy" }
   | { readonly action: "store" }
   | { readonly action: "delete" }
-  /** Its objects are kept, no ref is made of it. */
+  /** Its objects are taken in for a build; no branch or tag is made of it. */
   | { readonly action: "take" }
   /** `note` is shown to the person. */
   | { readonly action: "refuse"; readonly reason: string; readonly note?: string }
@@ -36,8 +36,10 @@ export function planPush(commands: readonly RefCommand[], branches: ReadonlyMap<
     });
     const isDelete = command.newCommit === NO_COMMIT;
     if (command.ref.startsWith(BUILD_REFS)) {
-      if (isDelete) return refuse("there is nothing to delete");
-      return { command, kind, branch: "", action: "take" };
+      if (!isDelete) return { command, kind, branch: "", action: "take" };
+      if (command.oldCommit === NO_COMMIT) return refuse("there is nothing to delete");
+      // A push that mirrors another repository.
+      return { command, kind, branch: command.ref, action: "delete" };
     }
     if (!(command.ref.startsWith(PREFIX) || kind === "tag") || !isBranchName(branch)) return refuse(`not a valid ${kind} name`);
     if (kind === "tag") return { command, kind, branch, action: isDelete ? "delete" : "store" };

@@ -1,10 +1,10 @@
 import { type AppError, errorText, newUid, toAppError } from "@plimsoll/core";
 import { commitFiles } from "./commit-files.ts";
-import type { Git } from "./git-command.ts";
+import { BUILD_REFS, type Git, LAST_FOR_BUILD } from "./git-command.ts";
 import { deployedBranch, type PlannedCommand, planPush, storedNotes } from "./plan-push.ts";
 import type { FinishedPush, GitClock, GitLogger, GitPorts, Principal, PushRecord, PushToFinish, RepositoryRef } from "./ports.ts";
 import { type ProcReceive, type RefCommand, type RefReport, TooMuch } from "./proc-receive.ts";
-import { type Commit, dropPushes, keepPush, NO_COMMIT, readCommit, readRefs } from "./push-refs.ts";
+import { type Commit, dropPushes, keepPush, NO_COMMIT, type RepositoryRefs, readCommit, readRefs } from "./push-refs.ts";
 import { PushRenderer, type Verdict } from "./render/push.ts";
 import { cleanLines } from "./render/text.ts";
 import { type StoredCommand, storeRefs } from "./store-refs.ts";
@@ -50,7 +50,7 @@ export async function receivePush(session: PushSession, conversation: ProcReceiv
   });
   try {
     const [refs, commit] = await Promise.all([
-      readRefs(deps.git, session.repository),
+      commands.every(isForBuild) ? NO_REFS : readRefs(deps.git, session.repository),
       readPushedCommit(commands, session.repository, deps),
     ]);
     const planned = planPush(commands, refs.branches);
@@ -75,6 +75,7 @@ export async function receivePush(session: PushSession, conversation: ProcReceiv
     for (const one of others) report(one, broken && one.action !== "refuse" ? ATOMIC_FAILED : await execute(one, commit, refs.pushes));
     if (atomic) await store();
     conversation.answer(reports);
+    if (!broken) await keepForNextBuild(planned, reports);
   } catch (error) {
     deps.logger.error("a push could not be taken", { appUid: session.appUid, error: errorText(error) });
     const { message } = toAppError(error);
@@ -93,13 +94,24 @@ export async function receivePush(session: PushSession, conversation: ProcReceiv
         if (planned.note !== undefined) conversation.say([planned.note]);
         return planned.reason;
       case "take":
-        return (await readCommit(deps.git, session.repository, command.newCommit)) === undefined ? "not a commit" : undefined;
       case "deploy": {
         const found = commit?.id === command.newCommit ? commit.commit : await readCommit(deps.git, session.repository, command.newCommit);
         if (found === undefined) return "not a commit";
-        return deploy(command, planned.branch, found, pushes);
+        return planned.action === "take" ? undefined : deploy(command, planned.branch, found, pushes);
       }
     }
+  }
+
+  /** Nobody waits for it, and nothing depends on it: without it, the next one is sent whole. */
+  async function keepForNextBuild(planned: readonly PlannedCommand[], reports: readonly RefReport[]): Promise<void> {
+    const refused = new Set(reports.flatMap(({ ref, rejected }) => (rejected === undefined ? [] : [ref])));
+    const taken = planned.filter(({ action, command: { ref } }) => action === "take" && !refused.has(ref)).at(-1);
+    if (taken === undefined) return;
+    await deps
+      .git(session.repository, ["update-ref", LAST_FOR_BUILD, taken.command.newCommit])
+      .catch((error: unknown) =>
+        deps.logger.error("a commit for a build was not kept", { appUid: session.appUid, error: errorText(error) }),
+      );
   }
 
   async function deploy(
@@ -144,6 +156,12 @@ export async function receivePush(session: PushSession, conversation: ProcReceiv
   }
 }
 
+const NO_REFS: RepositoryRefs = { branches: new Map(), pushes: new Map() };
+
+function isForBuild({ ref }: RefCommand): boolean {
+  return ref.startsWith(BUILD_REFS);
+}
+
 function isStored(one: PlannedCommand): one is StoredCommand {
   return one.action === "store" || one.action === "delete";
 }
@@ -153,13 +171,13 @@ interface PushedCommit {
   readonly commit: Commit | undefined;
 }
 
-/** What is most likely deployed, read while the refs are read: it saves the pusher the time of one process. */
+/** What is most likely deployed or built, read while the refs are read: it saves the pusher the time of one process. */
 async function readPushedCommit(
   commands: readonly RefCommand[],
   repository: string,
   deps: ReceiveDependencies,
 ): Promise<PushedCommit | undefined> {
-  const command = commands.find(({ ref, newCommit }) => /^refs\/heads\/(main|master)$/.test(ref) && newCommit !== NO_COMMIT);
+  const command = commands.find((one) => one.newCommit !== NO_COMMIT && (/^refs\/heads\/(main|master)$/.test(one.ref) || isForBuild(one)));
   if (command === undefined) return undefined;
   return { id: command.newCommit, commit: await readCommit(deps.git, repository, command.newCommit) };
 }
