@@ -66,7 +66,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     counted.bytes += chunk.length;
   });
   if (backend.stdin !== null) request.pipe(backend.stdin).on("error", () => undefined);
-  const answer = Buffer.concat(await Array.fromAsync(backend.stdout as AsyncIterable<Buffer>));
+  const answer = Buffer.concat((await backend.stdout?.toArray()) ?? []);
   const end = answer.indexOf("\r\n\r\n");
   const headers = answer.toString("latin1", 0, end).split("\r\n");
   const status = headers.find((line) => line.startsWith("Status:"))?.slice(8, 11) ?? "200";

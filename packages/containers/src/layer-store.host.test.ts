@@ -48,7 +48,7 @@ describe("layer store", () => {
     fill(temporary.upperDir, tree);
     return temporary.upperDir;
   };
-  const archiveOf = async (from: LayerStore, digest: Digest) => Buffer.concat(await Array.fromAsync(from.exportArchive(digest)));
+  const archiveOf = async (from: LayerStore, digest: Digest) => Buffer.concat(await from.exportArchive(digest).toArray());
   const rich = () =>
     upper((dir, tree) => {
       mkdirSync(join(dir, "bin"));
