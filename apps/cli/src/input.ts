@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
+import { Writable } from "node:stream";
 import { AppError } from "@plimsoll/core/errors";
 import { usageError } from "./failure.ts";
 
@@ -25,17 +26,33 @@ async function readStandardInput(): Promise<string> {
   return text;
 }
 
+export interface Asked {
+  /** What is typed is not shown. */
+  readonly hidden?: boolean;
+  /** Where there is no terminal: how it is said instead, and of which command. */
+  readonly instead: string;
+  readonly command: string;
+}
+
 /** Asks on the terminal; refused where there is none, so that a script does not wait for ever. */
-export async function ask(question: string, { hidden = false } = {}): Promise<string> {
-  if (!process.stdin.isTTY) throw usageError(`There is no terminal to ask \`${question.trim()}\` on; give it as an option.`);
-  const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
+export async function ask(question: string, { hidden = false, instead, command }: Asked): Promise<string> {
+  if (!process.stdin.isTTY)
+    throw usageError(`There is no terminal to ask \`${question.replace(/[:\s]+$/, "")}\` on: give ${instead}.`, command);
+  // readline echoes what is typed by its own writes; a stream of ours is the one place that sees all of them.
+  let silent = false;
+  const output = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      if (!silent) process.stderr.write(chunk);
+      done();
+    },
+  });
+  const terminal = createInterface({ input: process.stdin, output, terminal: true });
   try {
     const left = new Promise<never>((_, reject) => {
       terminal.once("SIGINT", () => reject(new AppError("invalid", "Nothing was done.", { details: { interrupted: true } })));
     });
     const answer = terminal.question(question);
-    // What is typed is echoed by readline's own writes: silence them while a password is typed.
-    if (hidden) Object.assign(terminal, { _writeToOutput: () => undefined });
+    silent = hidden;
     return await Promise.race([answer, left]);
   } finally {
     if (hidden) process.stderr.write("\n");

@@ -156,7 +156,8 @@ export const destroy: Run = async (call) => {
     call.note(
       `This stops ${instances} instances of ${app} in ${placeName(place)} and removes its releases, secrets, history and repository.`,
     );
-    if ((await ask(`Type ${app} to go on: `)).trim() !== app) throw new AppError("invalid", "Nothing was done.");
+    if ((await ask(`Type ${app} to go on: `, { instead: "--yes", command: "destroy" })).trim() !== app)
+      throw new AppError("invalid", "Nothing was done.");
   }
   const removed = await client.call("DELETE /api/v1/namespaces/:team/:namespace/apps/:app", { params });
   if (!call.has("no-wait"))

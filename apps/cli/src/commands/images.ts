@@ -41,7 +41,8 @@ export const imagesDelete: Run = async (call) => {
     if (!process.stdin.isTTY)
       throw usageError(`Deleting ${named} is not undone; without a terminal to ask on, say --yes.`, "images delete");
     call.note(`This removes ${app}:${reference} from the registry of ${placeName({ team, namespace })}. What runs goes on.`);
-    if ((await ask(`Type ${reference} to go on: `)).trim() !== reference) throw new AppError("invalid", "Nothing was done.");
+    if ((await ask(`Type ${reference} to go on: `, { instead: "--yes", command: "images delete" })).trim() !== reference)
+      throw new AppError("invalid", "Nothing was done.");
   }
   const client = await call.client();
   const params = { team, namespace, app, reference };

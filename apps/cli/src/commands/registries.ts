@@ -31,7 +31,9 @@ export const registriesSet: Run = async (call) => {
     throw usageError("The password does not belong on the command line: it is read from standard input or --from.", "registries set");
   const from = call.option("from");
   const typed = from === undefined && process.stdin.isTTY;
-  const password = typed ? await ask(`Password or token of ${username} at ${registry}: `, { hidden: true }) : await readValue(from ?? "-");
+  const password = typed
+    ? await ask(`Password or token of ${username} at ${registry}: `, { hidden: true, instead: "--from", command: "registries set" })
+    : await readValue(from ?? "-");
   if (password === "") throw usageError(`The password is empty; \`plim registries unset ${registry}\` takes one away.`, "registries set");
   const place = await call.place();
   await (await call.client()).call(`PUT ${ONE}/credential`, { params: { ...place, registry }, body: { username, password } });

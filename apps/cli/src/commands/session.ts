@@ -65,8 +65,11 @@ async function tokenByPassword(
   given: { readonly email: string | undefined; readonly passwordFile: string | undefined },
   signal: AbortSignal,
 ): Promise<Login> {
-  const email = given.email ?? (await ask("E-mail: "));
-  const password = given.passwordFile === undefined ? await ask("Password: ", { hidden: true }) : await readValue(given.passwordFile);
+  const email = given.email ?? (await ask("E-mail: ", { instead: "--email, or a token by --token-file", command: "login" }));
+  const password =
+    given.passwordFile === undefined
+      ? await ask("Password: ", { hidden: true, instead: "--password-file, or a token by --token-file", command: "login" })
+      : await readValue(given.passwordFile);
   // As a browser does it: the session's cookie works with the portal's own Origin only.
   const post = async (path: string, body: unknown, cookie?: string): Promise<Response> => {
     const headers = { "content-type": "application/json", origin: url, ...(cookie === undefined ? {} : { cookie }) };
