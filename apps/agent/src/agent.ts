@@ -27,6 +27,7 @@ import { AgentWire } from "./wire.ts";
 
 /** Everything is read again this often, whatever wakes were lost (invariant 1). */
 const RESYNC_MS = 30_000;
+const WIRE_REPAIR_MS = 2 * RESYNC_MS;
 /** What failed is tried again before the next resync. */
 const RETRY_MS = 2_000;
 const COLLECT_MS = 5 * 60_000;
@@ -131,7 +132,9 @@ class Agent implements RunningAgent {
   #told: DesiredState | undefined;
   #queue: Queue | undefined;
   #tunnel: { close(): Promise<void> } | undefined;
+  /** What the network was last made for, and when it was last looked at. */
   #wireDone = "";
+  #wireSeenMs = 0;
   #described = false;
   #readable = true;
   #triedAgain = false;
@@ -291,6 +294,8 @@ class Agent implements RunningAgent {
     await this.#part("builds", () => this.#builds.apply(desired.builds));
     await this.#part("instances", () => this.#instances.apply(desired.instances));
     await this.#part("ingress", () => this.#applyRouting(desired));
+    // Last, as nothing is known to be wrong with it: looking takes a dozen programs.
+    if (Date.now() - this.#wireSeenMs >= WIRE_REPAIR_MS) await this.#part("network repair", () => this.#repairWire(desired));
   }
 
   async #part(name: string, work: () => void | Promise<void>): Promise<void> {
@@ -309,13 +314,17 @@ class Agent implements RunningAgent {
     this.#reporter.traffic(await this.#ingress.traffic());
   }
 
-  /** The network is looked at when something about it is new, and by every resync: its repair is not for every wake-up. */
+  /** What is new about the network is made at once; what others took away of it is put back once a minute. */
   async #applyWire(desired: DesiredState): Promise<void> {
-    const minute = Math.floor(Date.now() / (2 * RESYNC_MS));
-    const signature = JSON.stringify([desired.host, desired.platform, desired.peers, desired.namespaces, minute]);
+    const signature = JSON.stringify([desired.host, desired.platform, desired.peers, desired.namespaces]);
     if (signature === this.#wireDone) return;
-    await this.#wire.apply(desired);
+    await this.#repairWire(desired);
     this.#wireDone = signature;
+  }
+
+  async #repairWire(desired: DesiredState): Promise<void> {
+    await this.#wire.apply(desired);
+    this.#wireSeenMs = Date.now();
   }
 
   /** A namespace's cgroup on this host is the sum of the limits placed here: the kernel's half of the quota (invariant 6). */

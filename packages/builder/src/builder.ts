@@ -19,6 +19,7 @@ import { CacheCollector, type Collected, type CollectOptions, stepCacheOf } from
 import { CacheMounts } from "./cache/cache-mounts.ts";
 import type { StepCache } from "./cache/step-cache.ts";
 import { GitObjects } from "./context/git-objects.ts";
+import { ObjectCache } from "./context/object-cache.ts";
 import { withExcerpt } from "./dockerfile/excerpt.ts";
 import type { StepKey } from "./plan/keys.ts";
 import { namedContexts } from "./plan/named-contexts.ts";
@@ -142,6 +143,7 @@ class HostBuilder implements Builder {
   private readonly cacheMounts: CacheMounts;
   private readonly collector: CacheCollector;
   private readonly largestFiles = new LargestFiles();
+  private readonly objectCache = new ObjectCache();
 
   constructor(options: BuilderOptions) {
     this.options = options;
@@ -225,7 +227,7 @@ class HostBuilder implements Builder {
     const { layers, images, cacheDir, layout, cgroups, network } = this.options;
     const architecture = hostArchitecture();
     signal.throwIfAborted();
-    await using objects = new GitObjects(request.repository);
+    await using objects = new GitObjects(request.repository, this.objectCache);
     const recipe = await readRecipe(objects, request);
     const { dockerfile } = recipe;
     progress.source = { file: dockerfile.file, text: recipe.text };

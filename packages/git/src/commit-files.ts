@@ -5,18 +5,23 @@ import type { CommitFiles } from "./ports.ts";
 
 /** Larger texts are not read: nothing that people write by hand is. */
 const MAX_BYTES = 256 * 1024;
+/** Files of a directory that is remembered. */
+const MAX_KEPT = 1_000;
 /** Of directories listed: enough for any that a person keeps such a file in. */
 const MAX_LISTING_BYTES = 4 * 1024 * 1024;
 
 /**
- * The files of a commit. A directory is listed once, however many of its files are asked for; links are no files, and no path of the
- * host is touched.
+ * The files of a commit. A directory is listed once, however many of its files are asked for at a time; links are no files, and no path of
+ * the host is touched.
  */
 export function commitFiles(git: Git, repository: string, commit: string): CommitFiles {
   const listings = new Map<string, Promise<ReadonlyMap<string, Blob>>>();
   const list = (directory: string) => {
     const known = listings.get(directory) ?? listDirectory(git, repository, commit, directory);
     listings.set(directory, known);
+    const forget = () => listings.delete(directory);
+    // One that is large is listed again; so is a directory that could not be asked for, or is of a commit that comes later.
+    known.then(({ size }) => (size === 0 || size > MAX_KEPT ? forget() : undefined), forget);
     return known;
   };
   return {

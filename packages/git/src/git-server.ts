@@ -11,6 +11,7 @@ import { commitOfBranch, listRefs, type StoredRefs } from "./list-refs.ts";
 import type { CommitFiles, FinishedPush, GitClock, GitLogger, GitPorts, Principal, PushToFinish, RepositoryRef } from "./ports.ts";
 import { type Commit, readCommit } from "./push-refs.ts";
 import { type PushSession, receivePush } from "./receive-push.ts";
+import { Recent } from "./recent.ts";
 import { Repositories } from "./repositories.ts";
 import type { GitService } from "./repository-path.ts";
 import { adviseShallow } from "./shallow-advice.ts";
@@ -21,6 +22,8 @@ import { SshServer } from "./ssh/server.ts";
 const DEFAULT_MAX_PUSH_BYTES = 1024 ** 3;
 /** How long pushers have to be told that the server stops. */
 const FAREWELL_MS = 500;
+/** Commits whose facts are remembered. Much shorter than it takes git to forget one that no ref holds any more (two weeks). */
+const REMEMBERED = { most: 32, maxAgeMs: 5 * 60_000 };
 /** Git connections at the same time. */
 const LIMITS = { total: 128, perUser: 16 };
 
@@ -92,6 +95,9 @@ export function createGitServer(options: GitServerOptions): GitServer {
   const stopping = new AbortController();
   const keeper = new PushKeeper(git, ports, repositories, logger, inFlight, options.houseDelayMs);
   const conversations = new Set<Promise<void>>();
+  // A commit never changes, and what is built is mostly asked for again: each question would start a program.
+  const commits = new Recent<Commit>(REMEMBERED);
+  const files = new Recent<CommitFiles>(REMEMBERED);
 
   const hooks = new HookServer<PushSession>(
     options.hookSocketPath,
@@ -182,9 +188,17 @@ export function createGitServer(options: GitServerOptions): GitServer {
     handleHttp,
     finishPush: (push) => keeper.finish(push),
     scanPushes: () => keeper.scan(),
-    readCommit: async (appUid, commit) =>
-      (await repositories.has(appUid)) ? readCommit(git, repositories.path(appUid), commit) : undefined,
-    commitFiles: (appUid, commit) => commitFiles(git, repositories.path(appUid), commit),
+    async readCommit(appUid, commit) {
+      const name = `${appUid} ${commit}`;
+      const known = commits.get(name);
+      if (known !== undefined || !(await repositories.has(appUid))) return known;
+      const found = await readCommit(git, repositories.path(appUid), commit);
+      return found === undefined ? undefined : commits.put(name, found);
+    },
+    commitFiles(appUid, commit) {
+      const name = `${appUid} ${commit}`;
+      return files.get(name) ?? files.put(name, commitFiles(git, repositories.path(appUid), commit));
+    },
     listRefs: async (appUid) => ((await repositories.has(appUid)) ? listRefs(git, repositories.path(appUid)) : { refs: [], more: false }),
     commitOfBranch: async (appUid, branch) =>
       (await repositories.has(appUid)) ? commitOfBranch(git, repositories.path(appUid), branch) : undefined,

@@ -24,11 +24,13 @@ export async function buildCommit(
       "precondition_failed",
       `App ${appName} runs an image from a registry, so there is nothing to build; push to it to build it.`,
     );
-  // Before the transaction: it asks git.
-  const commit = await api.git?.readCommit(app.metadata.uid, wanted.commit);
-  if (api.git === undefined || commit === undefined)
+  // Before the transaction: both ask git. A commit that is not there says nothing.
+  const [commit, says] = await Promise.all([
+    api.git?.readCommit(app.metadata.uid, wanted.commit),
+    api.git === undefined ? undefined : describeCommit(app.spec, api.git.commitFiles(app.metadata.uid, wanted.commit).read),
+  ]);
+  if (commit === undefined || says === undefined)
     throw new AppError("precondition_failed", `App ${appName} has no commit ${wanted.commit}; push it to refs/for-build/head first.`);
-  const says = await describeCommit(app.spec, api.git.commitFiles(app.metadata.uid, wanted.commit).read);
   return api.db.write({ scope: caller.scope }, async (tx) => {
     const context = { tx, caller, settings: api.settings };
     const open = await openApp(context, namespace, appName);

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { AppError } from "@plimsoll/core";
 import { type ChildProcess, minimalEnv, start } from "@plimsoll/exec";
+import type { ObjectCache } from "./object-cache.ts";
 
 /** Object id of git: 40 (SHA-1) or 64 (SHA-256) hex digits. */
 export type ObjectId = string;
@@ -34,18 +35,20 @@ const GIT_ENV = {
 
 /**
  * Reads objects of a bare repository through one `git cat-file --batch` process, started at first use. Only object ids are asked for,
- * never a tenant's path. Requests may overlap; answers come in order. Close it (or `await using`) when done.
+ * never a tenant's path. Requests may overlap; answers come in order. What `cache` knows starts no process. Close it (or `await using`) when done.
  */
 export class GitObjects implements AsyncDisposable {
   private readonly repository: string;
+  private readonly cache: ObjectCache | undefined;
   private readonly queue: Request[] = [];
   private child: Promise<ChildProcess> | undefined;
   private failed: AppError | undefined;
   private header = "";
   private remaining = -1;
 
-  constructor(repository: string) {
+  constructor(repository: string, cache?: ObjectCache) {
     this.repository = repository;
+    this.cache = cache;
   }
 
   /** Streams one object into the sink. Throws AppError `not_found` when the repository lacks it. */
@@ -62,6 +65,8 @@ export class GitObjects implements AsyncDisposable {
 
   /** A whole object, checked to be of the type. Throws `not_found`, or `invalid` when it is another type or larger than `maxBytes`. */
   async read(id: ObjectId, type: ObjectType, maxBytes = 64 * 1024 * 1024): Promise<Buffer> {
+    const known = this.cache?.get(this.repository, id);
+    if (known?.type === type && known.content.length <= maxBytes) return known.content;
     const chunks: Buffer[] = [];
     let actual: ObjectType | undefined;
     let bytes = 0;
@@ -76,7 +81,9 @@ export class GitObjects implements AsyncDisposable {
     });
     if (actual !== type) throw new AppError("invalid", `git object ${id} is a ${actual}, not a ${type}`);
     if (bytes > maxBytes) throw new AppError("invalid", `git object ${id} has ${bytes} bytes; at most ${maxBytes} are read here`);
-    return Buffer.concat(chunks);
+    const content = Buffer.concat(chunks);
+    this.cache?.put(this.repository, id, { type, content });
+    return content;
   }
 
   async close(): Promise<void> {
