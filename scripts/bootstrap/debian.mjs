@@ -33,6 +33,7 @@ export const TEST_PACKAGES = Object.freeze({
   "busybox-static": "one-file root of the instances and builds of tests",
   chromium: "browser of the end-to-end tests",
   curl: "requests from a host's or an instance's network",
+  "dropbear-bin": "the SSH server that ADD fetches from",
   e2fsprogs: "disks of virtual machines",
   "fonts-dejavu-core": "letters in the browser",
   procps: "looks for processes that are left",

@@ -196,7 +196,6 @@ describe("builder, ADD of what is fetched", () => {
       expect((await failed(`ADD ${AT}/git/tool.git#nowhere /x`)).message).toContain("no branch or tag nowhere");
       expect((await failed(`ADD ${AT}/git/tool.git#v1:none /x`)).message).toContain("no directory none");
       expect((await failed(`ADD --checksum=${second.slice(0, 12)} ${AT}/git/tool.git#v1 /x`)).message).toContain(`is at ${first}`);
-      expect(await failed("ADD git@github.com:a/b.git /x")).toMatchObject({ reason: "unsupported" });
     });
   });
 });

@@ -20,6 +20,8 @@ export interface GitWay {
   readonly network: BuildNetworkPath;
   readonly through: FetchNetwork;
   readonly certificates?: string | undefined;
+  /** For a repository over SSH: more of git's environment. */
+  readonly sshEnv?: Readonly<Record<string, string>> | undefined;
   /** Told of bytes and entries before they are written to the disk; may throw. */
   readonly spend?: ((bytes: number, files: number) => void) | undefined;
   /** No file of git's grows larger. */
@@ -121,15 +123,33 @@ async function copyGitDir(remote: string, commit: string, way: GitWay, place: st
   copyFromTree(origin, { sources: ["/"] }, { destination, placement: new Placement(destination, "/.git/") });
 }
 
-async function git(args: readonly string[], { network, through, certificates, maxFileBytes }: GitWay, cwd: string): Promise<Output> {
+async function git(
+  args: readonly string[],
+  { network, through, certificates, sshEnv, maxFileBytes }: GitWay,
+  cwd: string,
+): Promise<Output> {
   const settings = ["-c", "core.hooksPath=/dev/null", "-c", "credential.helper=", "-c", "gc.auto=0", "-c", "protocol.version=2"];
   const authorities = certificates === undefined ? [] : ["-c", `http.sslCAInfo=${certificates}`];
   const argv = through.argvAsNobody(network, ["git", ...settings, ...authorities, ...args], maxFileBytes ?? MAX_DOWNLOAD_BYTES);
   try {
-    return await run(argv, { cwd, env: FETCH_ENV, timeoutMs: TIMEOUT_MS, maxOutputBytes: 4 * 1024 * 1024 });
+    return await run(argv, { cwd, env: { ...FETCH_ENV, ...sshEnv }, timeoutMs: TIMEOUT_MS, maxOutputBytes: 4 * 1024 * 1024 });
   } catch (error) {
     const said = error instanceof AppError && typeof error.details?.stderr === "string" ? error.details.stderr : undefined;
     if (said === undefined) throw error;
-    throw new FetchFailed(`git says: ${said.trim().split("\n").at(-1)?.slice(0, 300) ?? "nothing"}`, { cause: error });
+    throw new FetchFailed(sshEnv === undefined ? gitSays(said.trim().split("\n").at(-1)) : sshFailure(said), { cause: error });
   }
+}
+
+function gitSays(line: string | undefined): string {
+  return `git says: ${line?.slice(0, 300) ?? "nothing"}`;
+}
+
+/** git ends with advice of its own that says nothing of why. */
+function sshFailure(said: string): string {
+  if (/Host key verification failed|IDENTIFICATION HAS CHANGED/i.test(said))
+    return "its server shows an SSH host key that is not the one known; the app's secret SSH_KNOWN_HOSTS says which ones are, as ssh-keyscan prints them";
+  if (/Permission denied \([^)]*publickey/i.test(said))
+    return "its server does not take the app's SSH key; add the public half of SSH_KEY there";
+  const lines = said.split("\n").filter((line) => line.trim() !== "");
+  return gitSays(lines.find((line) => !/^fatal: (?:Could not read from remote|the remote end hung up)/i.test(line)));
 }

@@ -56,6 +56,16 @@ export type MountInput =
   /** Base64; null where there is none. */
   | { readonly kind: "secret"; readonly value: string | null };
 
+/** What a repository over SSH is reached with. */
+export interface GitKeys {
+  /** For people: which key. */
+  readonly id: string;
+  /** Base64. */
+  readonly key: string;
+  /** Lines of a known_hosts file; absent: whatever key the server shows first. */
+  readonly knownHosts?: string;
+}
+
 /** Layers are named bottom first. */
 export type WorkerRequest = { readonly id: number } & (
   | {
@@ -95,7 +105,13 @@ export type WorkerRequest = { readonly id: number } & (
   /** A layer of one file. */
   | { readonly type: "fetch-url"; readonly url: string; readonly checksum?: string; readonly network: BuildNetworkPath }
   /** Only says which commit it is. */
-  | { readonly type: "resolve-git"; readonly remote: string; readonly ref: string; readonly network: BuildNetworkPath }
+  | {
+      readonly type: "resolve-git";
+      readonly remote: string;
+      readonly ref: string;
+      readonly network: BuildNetworkPath;
+      readonly keys?: GitKeys;
+    }
   | {
       readonly type: "fetch-git";
       readonly remote: string;
@@ -103,6 +119,7 @@ export type WorkerRequest = { readonly id: number } & (
       readonly subdir: string;
       readonly keepGitDir: boolean;
       readonly network: BuildNetworkPath;
+      readonly keys?: GitKeys;
     }
   /** Only says what a COPY --from would take. */
   | ({ readonly type: "inspect"; readonly origin: readonly Digest[] } & Taking)

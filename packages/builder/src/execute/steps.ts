@@ -1,5 +1,4 @@
 import { type BigIntStats, chmodSync, chownSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { type LayerContents, LayerStore, type SandboxMount } from "@plimsoll/containers";
 import { AppError, type Digest, type LayerRef } from "@plimsoll/core";
 import { type CgroupDriver, cgroupDriver, RootedTree } from "@plimsoll/host";
@@ -10,20 +9,18 @@ import { literalPattern } from "../context/pattern.ts";
 import { ContextTree } from "../context/tree.ts";
 import type { RunAction, SshMount } from "../plan/actions.ts";
 import type { CopyContent } from "../plan/keys.ts";
-import { addSources, DOWNLOAD } from "./add.ts";
-import { FetchNetwork } from "./build-network.ts";
+import { addSources } from "./add.ts";
 import { trustCertificates } from "./certificates.ts";
 import { copyContext, copyInline } from "./copy-context.ts";
 import { copyFromTree } from "./copy-layers.ts";
 import { Destination } from "./destination.ts";
 import { type DiskAccount, DiskBudget, DiskTally, OutOfDisk } from "./disk-budget.ts";
-import { fetchGit, type GitWay, resolveGit } from "./fetch-git.ts";
-import { fetchUrl, MAX_DOWNLOAD_BYTES } from "./fetch-url.ts";
+import { Fetches } from "./fetches.ts";
 import { CommandOutput, type OutputBudget } from "./output.ts";
 import { mountLayers } from "./overlay.ts";
 import { lookUpOwner } from "./owners.ts";
 import { Placement } from "./place.ts";
-import type { BuildNetworkPath, ContextSource, MountInput, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
+import type { ContextSource, MountInput, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
 import { Reuse } from "./reuse.ts";
 import { metFileLimit, runWithinDisk } from "./run-within-disk.ts";
 import { startSshAgent } from "./ssh-agent.ts";
@@ -78,7 +75,7 @@ export class StepExecutor implements AsyncDisposable {
   private readonly objects: GitObjects;
   private readonly budget: OutputBudget;
   private readonly disk: DiskBudget;
-  private readonly fetching: FetchNetwork;
+  private readonly fetches: Fetches;
 
   constructor(options: StepExecutorOptions) {
     const { layout, repository, logBytes } = options.init;
@@ -86,7 +83,7 @@ export class StepExecutor implements AsyncDisposable {
     this.layers = new LayerStore(layout.layersDir);
     this.cgroups = cgroupDriver(layout);
     this.objects = new GitObjects(repository);
-    this.fetching = new FetchNetwork(options.scratchDir);
+    this.fetches = new Fetches({ ...options, layers: this.layers });
     this.disk = new DiskBudget(options.init.disk);
     this.budget = { remainingBytes: logBytes, limitBytes: logBytes };
   }
@@ -124,11 +121,11 @@ export class StepExecutor implements AsyncDisposable {
       case "add":
         return { layer: await this.add(request) };
       case "fetch-url":
-        return { layer: await this.fetchUrl(request) };
+        return { layer: await this.onFreshLayer(({ upperDir }, account) => this.fetches.url(request, upperDir, account)) };
       case "resolve-git":
-        return { layer: null, commit: await resolveGit(request.remote, request.ref, this.wayTo(request.network)) };
+        return { layer: null, commit: await this.fetches.commitOf(request) };
       case "fetch-git":
-        return { layer: await this.fetchGit(request) };
+        return { layer: await this.onTree([], (tree, account) => this.fetches.git(request, tree, account)) };
       case "inspect":
         return { layer: null, contents: this.onOrigin(request.origin, (origin) => copyFromTree(origin, request)) };
       case "fill":
@@ -259,31 +256,6 @@ export class StepExecutor implements AsyncDisposable {
       return layer;
     } finally {
       await scratch.discard();
-    }
-  }
-
-  private wayTo(network: BuildNetworkPath): GitWay {
-    return { network, through: this.fetching, certificates: this.fetching.authorities(this.options.init.certificates) };
-  }
-
-  private fetchUrl({ url, checksum, network }: WorkerRequest & { readonly type: "fetch-url" }): Promise<LayerRef | null> {
-    return this.onFreshLayer(async ({ upperDir }, account) => {
-      const spend = (bytes: number) => account.spend(bytes, 0);
-      const wanted = { url, file: join(upperDir, DOWNLOAD), spend, ...(checksum === undefined ? {} : { checksum }) };
-      await fetchUrl(wanted, this.wayTo(network));
-    });
-  }
-
-  private async fetchGit(request: WorkerRequest & { readonly type: "fetch-git" }): Promise<LayerRef | null> {
-    const disk = this.layers.temporary();
-    const places = { scratchDir: this.options.scratchDir, diskDir: disk.dir, id: String(request.id) };
-    try {
-      return await this.onTree([], (tree, account) => {
-        const bounds = { spend: spender(account), maxFileBytes: Math.min(MAX_DOWNLOAD_BYTES, account.left.bytes) };
-        return fetchGit(request, { ...this.wayTo(request.network), ...bounds }, places, tree);
-      });
-    } finally {
-      await disk.discard();
     }
   }
 

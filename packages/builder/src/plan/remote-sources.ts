@@ -9,8 +9,8 @@ export interface GitWishes {
 }
 
 const SCHEME = /^([a-z0-9]+):\/\//i;
-/** `git@host:path`, also of other users. */
-const SCP = /^[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^/].*/;
+/** `git@host:path`, also of other users: what BuildKit's util/sshutil/scpurl.go takes, but for a user that would read as an option. */
+const SCP = /^[A-Za-z0-9_][A-Za-z0-9_-]*@[A-Za-z0-9][A-Za-z0-9.-]*:./;
 const MAX_LENGTH = 4_096;
 
 /**
@@ -33,11 +33,11 @@ export function readSource(text: string, at: SourceLocation): { readonly source:
     throw problemAt(at, "dockerfile", `"${text.slice(0, 100)}" is no address that can be read; correct it.`);
   }
   const isHttp = scheme === "http" || scheme === "https";
-  if (isHttp && (url.username !== "" || url.password !== "")) {
+  if ((isHttp && url.username !== "") || url.password !== "") {
     throw problemAt(
       at,
       "unsupported",
-      "A user or password in an address would be kept in the image's history; fetch it in a RUN with --mount=type=secret instead.",
+      "A user or password in an address would be kept in the image's history; use an SSH key (git@…), or fetch it in a RUN with --mount=type=secret instead.",
     );
   }
   if (!isHttp || url.pathname.endsWith(".git")) return readGit(text, text.split(/[?#]/, 1)[0] ?? "", at);

@@ -1,9 +1,10 @@
 import type { Digest } from "@plimsoll/core";
-import type { WorkerResult } from "../execute/protocol.ts";
+import type { GitKeys, WorkerResult } from "../execute/protocol.ts";
 import type { AddAction, AddSource } from "../plan/actions.ts";
 import { type CopyContent, fetchKey, type StepKey } from "../plan/keys.ts";
 import type { StepPlace } from "../plan/steps.ts";
 import { problemAt } from "../problem.ts";
+import { sshSpellings } from "./run-mounts.ts";
 import type { WorkerClient } from "./worker-client.ts";
 
 /** A source that is fetched: what names its content, and the layer that holds it, had when it is needed. */
@@ -18,8 +19,13 @@ export interface RemoteSourcesOptions {
   readonly once: (key: StepKey, make: () => Promise<WorkerResult>) => Promise<Pick<WorkerResult, "layer">>;
   /** Keeps a layer for as long as the build runs. */
   readonly hold: (layer: WorkerResult["layer"]) => boolean;
+  /** Of the app, by name. */
+  readonly secrets: Readonly<Record<string, string>>;
 }
 
+/** The SSH key that BuildKit takes for ADD: the one of a mount without an id. */
+const KEY_ID = "default";
+const KNOWN_HOSTS = "SSH_KNOWN_HOSTS";
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /**
@@ -55,20 +61,34 @@ export class RemoteSources {
   private async git(step: StepPlace, source: AddSource & { kind: "git" }, { keepGitDir, checksum }: AddAction): Promise<RemoteSource> {
     const { worker, once } = this.options;
     const { remote, ref, subdir } = source;
-    if (!/^(?:https?|git):\/\//i.test(remote)) {
-      throw problemAt(step.at, "unsupported", `${step.label}: repositories are fetched without keys; write its https:// address.`);
-    }
     const network = await worker.network();
+    const keys = () => (isOverSsh(remote) ? { keys: this.keys(step) } : {});
     const asked = COMMIT.test(ref) ? ref : undefined;
-    const commit = asked ?? (await worker.request({ type: "resolve-git", remote, ref, network }, () => undefined)).commit ?? "";
+    const commit = asked ?? (await worker.request({ type: "resolve-git", remote, ref, network, ...keys() }, () => undefined)).commit ?? "";
     if (checksum !== undefined && !commit.startsWith(checksum)) {
       const message = `${step.label}: ${ref === "" ? "the default branch" : ref} is at ${commit}, not at ${checksum}; if the change is meant, write that one.`;
       throw problemAt(step.at, "context", message);
     }
-    const fetch = () => worker.request({ type: "fetch-git", remote, commit, subdir, keepGitDir, network }, () => undefined);
+    const wanted = { remote, commit, subdir, keepGitDir };
+    const fetch = () => worker.request({ type: "fetch-git", ...wanted, network, ...keys() }, () => undefined);
     return {
       content: { name: "", kind: "git", content: `${commit} ${subdir}` },
-      layer: async () => (await once(fetchKey({ remote, commit, subdir, keepGitDir }), fetch)).layer?.digest ?? null,
+      layer: async () => (await once(fetchKey(wanted), fetch)).layer?.digest ?? null,
     };
   }
+
+  private keys(step: StepPlace): GitKeys {
+    const { secrets } = this.options;
+    const name = sshSpellings(KEY_ID).find((one) => Object.hasOwn(secrets, one));
+    if (name === undefined) {
+      const way = `make a deploy key (ssh-keygen -t ed25519 -N "" -f deploy-key), add deploy-key.pub to the repository, set it (plim secrets set APP ${sshSpellings(KEY_ID).at(-1)} < deploy-key) and push again`;
+      throw problemAt(step.at, "context", `${step.label} fetches over SSH, and the app has no key: ${way}; or write its https:// address.`);
+    }
+    const knownHosts = Object.hasOwn(secrets, KNOWN_HOSTS) ? { knownHosts: secrets[KNOWN_HOSTS] ?? "" } : {};
+    return { id: KEY_ID, key: Buffer.from(secrets[name] ?? "").toString("base64"), ...knownHosts };
+  }
+}
+
+function isOverSsh(remote: string): boolean {
+  return !/^(?:https?|git):\/\//i.test(remote);
 }

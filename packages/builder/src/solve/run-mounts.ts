@@ -176,7 +176,7 @@ function spellings(id: string): readonly string[] {
 }
 
 /** `--mount=type=ssh` is the secret SSH_KEY, `--mount=type=ssh,id=deploy` is SSH_KEY_DEPLOY. */
-function sshSpellings(id: string): readonly string[] {
+export function sshSpellings(id: string): readonly string[] {
   return id === "default" ? ["SSH_KEY"] : spellings(`SSH_KEY_${id}`).slice(-1);
 }
 

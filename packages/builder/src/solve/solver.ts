@@ -99,6 +99,7 @@ export class Solver {
       worker: options.worker,
       once: (key, make) => this.once(key, make),
       hold: (layer) => this.hold(layer),
+      secrets: options.secrets,
     });
     this.mounts = new RunMounts({
       ...options,
