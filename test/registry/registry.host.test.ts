@@ -26,6 +26,7 @@ const CONFIG: Image["config"] = {
   exposedPorts: ["8080/tcp"],
   labels: { purpose: "test" },
   onBuild: ["RUN true"],
+  history: [{ createdBy: "COPY tool /bin/" }, { createdBy: "CMD serve", emptyLayer: true }],
 };
 
 describe("the registry", () => {

@@ -29,6 +29,15 @@ export interface ImageConfig {
   /** Instructions for builds that stand on this image. */
   readonly onBuild?: readonly string[];
   readonly author?: string;
+  /** How it came about, oldest first; as many entries that are not empty as the image has layers. */
+  readonly history?: readonly HistoryEntry[];
+}
+
+/** One instruction: as it was written, so that no value of an argument and no secret is in it. */
+export interface HistoryEntry {
+  readonly createdBy: string;
+  /** It made no layer. */
+  readonly emptyLayer?: true;
 }
 
 /** A health check as image configs have it. Absent numbers mean Docker's defaults: 30 s, 30 s, 0 s, 5 s, 3 times. */

@@ -15,7 +15,7 @@ export { assertBuildLimits, limitsOfBuild, memoryToRetry, typedBytes } from "./b
 export { appCharges, type ProcessCharge, totalCharge } from "./charge.ts";
 export { AppError, type AppErrorOptions, type ErrorCode, errorText, ifThere, type Retry, toAppError } from "./errors.ts";
 export { NAME_PATTERN, newSecret, newUid, type Uid } from "./ids.ts";
-export { type Digest, type Healthcheck, type Image, type ImageConfig, isDigest, type LayerRef } from "./image.ts";
+export { type Digest, type Healthcheck, type HistoryEntry, type Image, type ImageConfig, isDigest, type LayerRef } from "./image.ts";
 export { PERMISSIONS, type Permission, ROLE_PERMISSIONS, ROLES, type Role, roleAllows } from "./permissions.ts";
 export {
   BUILD_PHASES,

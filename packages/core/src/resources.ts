@@ -90,6 +90,7 @@ export const ImageConfigSchema = z.object({
   shell: z.array(z.string()).optional(),
   onBuild: z.array(z.string()).optional(),
   author: z.string().optional(),
+  history: z.array(z.object({ createdBy: z.string(), emptyLayer: z.literal(true).optional() })).optional(),
 });
 export const ImageSchema: z.ZodType<Image> = z.object({
   digest,

@@ -261,6 +261,14 @@ function configOf(config: ImageConfig, layers: RegistryImage["layers"]): object 
           }),
     },
     rootfs: { type: "layers", diff_ids: layers.map(({ diffId }) => diffId) },
+    ...(config.history === undefined
+      ? {}
+      : {
+          history: config.history.map(({ createdBy, emptyLayer }) => ({
+            created_by: createdBy,
+            ...(emptyLayer === undefined ? {} : { empty_layer: true }),
+          })),
+        }),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Healthcheck, ImageConfig } from "@plimsoll/core";
+import type { Healthcheck, HistoryEntry, ImageConfig } from "@plimsoll/core";
 import type { ArgDeclaration, Command, HealthcheckInstruction, Instruction, RunInstruction } from "../dockerfile/instruction.ts";
 import { expandWords, type WordOptions } from "../dockerfile/words.ts";
 import { problemAt, type SourceLocation } from "../problem.ts";
@@ -18,6 +18,8 @@ export interface StageState {
   readonly config: ImageConfig;
   /** What words expand with and RUN sees: ENV and ARG in one, the later one counts. */
   readonly variables: ReadonlyMap<string, string>;
+  /** Every step's entry is one of a layer. */
+  readonly history: readonly HistoryEntry[];
 }
 
 export interface EvaluationOptions {
@@ -33,15 +35,16 @@ const PORT_UNITS = 4;
 const DEFAULT_SHELL = ["/bin/sh", "-c"] as const;
 
 /** The state that a stage begins with on an image. Its ONBUILD triggers are the stage's first instructions, and are not handed on. */
-export function stateOfImage({ onBuild: _, ...config }: ImageConfig): StageState {
+export function stateOfImage({ onBuild: _, history = [], ...config }: ImageConfig): StageState {
   const env = config.env.some((entry) => entry.startsWith("PATH=")) ? config.env : [...config.env, `PATH=${DEFAULT_PATH}`];
-  return { config: { ...config, env }, variables: new Map(env.map(splitEnv)) };
+  return { config: { ...config, env }, variables: new Map(env.map(splitEnv)), history };
 }
 
 /** Applies a stage's instructions one after the other: to its image config, and to what later ones see. */
 export class StageEvaluator {
   private config: ImageConfig;
   private variables: ReadonlyMap<string, string>;
+  private readonly history: HistoryEntry[];
   private cmdIsOurs = false;
   private readonly stage: PlannedStage;
   private readonly globalArgs: ReadonlyMap<string, string>;
@@ -50,21 +53,37 @@ export class StageEvaluator {
   private readonly entries = new Map<string, { readonly value: string; readonly text: string }>();
   private environment: { readonly of: ReadonlyMap<string, string>; readonly env: readonly string[] } | undefined;
 
-  constructor(stage: PlannedStage, { config, variables }: StageState, globalArgs: ReadonlyMap<string, string>, options: EvaluationOptions) {
+  constructor(
+    stage: PlannedStage,
+    { config, variables, history }: StageState,
+    globalArgs: ReadonlyMap<string, string>,
+    options: EvaluationOptions,
+  ) {
     const { onBuild: _, ...inherited } = config;
     this.stage = stage;
     this.config = inherited;
+    this.history = [...history];
     this.variables = variables;
     this.globalArgs = globalArgs;
     this.options = options;
   }
 
   get state(): StageState {
-    return { config: this.config, variables: this.variables };
+    return { config: this.config, variables: this.variables, history: this.history };
   }
 
-  /** What changes files is returned as an action. Throws BuildProblem. */
+  /**
+   * What changes files is returned as an action; its entry of the history is one of a layer, whether it comes to one or not (see
+   * settleHistory). Throws BuildProblem.
+   */
   apply(instruction: Instruction): Action | undefined {
+    const action = this.evaluate(instruction);
+    const createdBy = instruction.at.instruction ?? instruction.type.toUpperCase();
+    this.history.push(action === undefined ? { createdBy, emptyLayer: true } : { createdBy });
+    return action;
+  }
+
+  private evaluate(instruction: Instruction): Action | undefined {
     const scope = this.scope(instruction.at);
     switch (instruction.type) {
       case "run":

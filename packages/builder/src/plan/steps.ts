@@ -1,4 +1,4 @@
-import type { BuildStep, ImageConfig } from "@plimsoll/core";
+import type { BuildStep, HistoryEntry, ImageConfig } from "@plimsoll/core";
 import { ExpansionBudget } from "../dockerfile/budget.ts";
 import type { Escape } from "../dockerfile/directives.ts";
 import type { Instruction } from "../dockerfile/instruction.ts";
@@ -26,6 +26,8 @@ export interface StageSteps {
   readonly steps: readonly Step[];
   /** The image config that the stage ends with. */
   readonly config: ImageConfig;
+  /** From the image on that it stands on; every step's entry is one of a layer. */
+  readonly history: readonly HistoryEntry[];
 }
 
 export interface StepOptions {
@@ -84,7 +86,8 @@ export function planSteps(plan: StagePlan, configs: ReadonlyMap<string, ImageCon
     for (const instruction of stage.source.instructions) apply(instruction, first !== undefined);
     states.set(stage.index, evaluator.state);
     const { at } = stage.source.from;
-    return { stage, from: { index: fromIndex, at, label: label(at) }, steps, config: evaluator.state.config };
+    const { config, history } = evaluator.state;
+    return { stage, from: { index: fromIndex, at, label: label(at) }, steps, config, history };
   });
 }
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { LayerStore, ResolvedBase } from "@plimsoll/containers";
-import { AppError, type BuildLimits, type Digest, type Image, type ImageConfig, type LayerRef } from "@plimsoll/core";
+import { AppError, type BuildLimits, type Digest, type HistoryEntry, type Image, type ImageConfig, type LayerRef } from "@plimsoll/core";
 import type { CacheMounts } from "../cache/cache-mounts.ts";
 import { recordedLayer } from "../cache/copy-record.ts";
 import type { StepCache, StepResult } from "../cache/step-cache.ts";
@@ -10,8 +10,9 @@ import { MissingSource } from "../context/select.ts";
 import { contentOf, take } from "../context/take.ts";
 import type { WorkerResult } from "../execute/protocol.ts";
 import type { AddAction, CopyAction, RunAction, WorkdirAction } from "../plan/actions.ts";
+import { settleHistory } from "../plan/history.ts";
 import { addKey, type CopyContent, copyFromKey, copyKey, epochKey, runKey, type StepKey, workdirKey } from "../plan/keys.ts";
-import type { Origin } from "../plan/stages.ts";
+import type { Origin, PlannedStage } from "../plan/stages.ts";
 import type { StageSteps, Step, StepPlace } from "../plan/steps.ts";
 import { problemAt } from "../problem.ts";
 import { explainMissing, explainStep } from "./explain.ts";
@@ -85,6 +86,8 @@ export class Solver {
   private readonly options: SolverOptions;
   private readonly stages = new Map<number, Promise<readonly LayerRef[]>>();
   private readonly made = new Set<Digest>();
+  /** By stage, for each of its steps: whether it came to a layer. */
+  private readonly madeLayers = new Map<number, boolean[]>();
   private readonly stepOf = new Map<Digest, Step>();
   /** Results of this build, by what they are called in the cache. */
   private readonly own = new Map<StepKey, StepResult>();
@@ -113,14 +116,28 @@ export class Solver {
   async solve(target: number): Promise<Solution> {
     const { stages } = this.options;
     await Promise.all(stages.map(({ stage }) => this.layersOfStage(stage.index)));
-    const config = stages.find(({ stage }) => stage.index === target)?.config;
-    if (config === undefined) throw new Error(`stage ${target} is not planned`);
+    const planned = stages.find(({ stage }) => stage.index === target);
+    if (planned === undefined) throw new Error(`stage ${target} is not planned`);
     const layers = await this.layersOfStage(target);
+    const history = this.historyOf(planned, layers.length);
     const added = layers.flatMap(({ digest, sizeBytes }) => {
       const step = this.stepOf.get(digest);
       return step === undefined ? [] : [{ label: step.label, line: step.at.line, bytes: sizeBytes }];
     });
-    return { layers, config, made: this.made, added };
+    return { layers, config: { ...planned.config, history }, made: this.made, added };
+  }
+
+  /** Of the stages that the target stands on, and of its own steps. All of them have ended. */
+  private historyOf({ stage, history }: StageSteps, count: number): readonly HistoryEntry[] {
+    const made: boolean[] = [];
+    let from = "";
+    for (let below: PlannedStage | undefined = stage; below !== undefined; ) {
+      const { base, source, index }: PlannedStage = below;
+      made.unshift(...(this.madeLayers.get(index) ?? []));
+      from = source.from.at.instruction ?? "FROM";
+      below = base.kind === "stage" ? this.options.stages.find((one) => one.stage.index === base.index)?.stage : undefined;
+    }
+    return settleHistory(history, made, { count, from });
   }
 
   private layersOfStage(index: number): Promise<readonly LayerRef[]> {
@@ -136,6 +153,8 @@ export class Solver {
 
   private async solveStage({ stage, steps }: StageSteps): Promise<readonly LayerRef[]> {
     let layers = stage.base.kind === "scratch" ? [] : await this.layersOf(stage.base);
+    const made: boolean[] = [];
+    this.madeLayers.set(stage.index, made);
     for (const step of steps) {
       const { layer } = await this.solveStep(
         step,
@@ -143,6 +162,7 @@ export class Solver {
       ).catch((error: unknown) => {
         throw this.explain(step, error);
       });
+      made.push(layer !== null);
       if (layer !== null) {
         layers = [...layers, layer];
         this.stepOf.set(layer.digest, step);

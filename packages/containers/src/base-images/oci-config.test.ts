@@ -2,7 +2,7 @@ import { AppError } from "@plimsoll/core";
 import { describe, expect, it } from "vitest";
 import { OciConfig, toImageConfig } from "./oci-config.ts";
 
-const read = (value: unknown) => toImageConfig(OciConfig.parse(value));
+const read = (value: unknown, layers = 0) => toImageConfig(OciConfig.parse(value), layers);
 const PLAIN = { architecture: "amd64", os: "linux" };
 
 describe("toImageConfig", () => {
@@ -45,6 +45,18 @@ describe("toImageConfig", () => {
     expect(read({ ...PLAIN, config: { Env: null, Volumes: null, OnBuild: null, Shell: null, Healthcheck: { Test: [] } } })).toEqual(
       nothing,
     );
+  });
+
+  it("keeps a history that fits the layers, and no other", () => {
+    const history = [
+      { created_by: "ADD rootfs / # buildkit", created: "2026-01-01T00:00:00Z" },
+      { created_by: "CMD x", empty_layer: true },
+    ];
+    expect(read({ ...PLAIN, history }, 1).history).toEqual([
+      { createdBy: "ADD rootfs / # buildkit" },
+      { createdBy: "CMD x", emptyLayer: true },
+    ]);
+    expect(read({ ...PLAIN, history }, 2).history).toBeUndefined();
   });
 
   it("refuses another architecture", () => {

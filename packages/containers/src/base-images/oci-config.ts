@@ -1,4 +1,4 @@
-import { AppError, type Healthcheck, type ImageConfig } from "@plimsoll/core";
+import { AppError, type Healthcheck, type HistoryEntry, type ImageConfig } from "@plimsoll/core";
 import { z } from "zod";
 
 /** OCI image spec, config.md, and what Docker adds to it (Shell, OnBuild, Healthcheck); the fields that we honour. */
@@ -6,6 +6,7 @@ export const OciConfig = z.object({
   architecture: z.string(),
   os: z.string(),
   author: z.string().nullish(),
+  history: z.array(z.object({ created_by: z.string().nullish(), empty_layer: z.boolean().nullish() })).nullish(),
   config: z
     .object({
       Env: z.array(z.string()).nullish(),
@@ -33,8 +34,10 @@ export const OciConfig = z.object({
     .nullish(),
 });
 
-/** Pure. Throws AppError `unsupported` for another architecture. */
-export function toImageConfig({ architecture, author, config }: z.infer<typeof OciConfig>): ImageConfig {
+const HISTORY_TEXT = 1_000;
+
+/** Pure. A history that does not fit the number of layers is none. Throws AppError `unsupported` for another architecture. */
+export function toImageConfig({ architecture, author, config, history }: z.infer<typeof OciConfig>, layers: number): ImageConfig {
   if (architecture !== "amd64" && architecture !== "arm64")
     throw new AppError("unsupported", `The image is for ${architecture}; hosts run amd64 and arm64 images.`);
   return {
@@ -53,7 +56,15 @@ export function toImageConfig({ architecture, author, config }: z.infer<typeof O
     ...(config?.OnBuild ? { onBuild: config.OnBuild } : {}),
     ...(config?.Healthcheck?.Test?.length ? { healthcheck: toHealthcheck(config.Healthcheck.Test, config.Healthcheck) } : {}),
     ...(author ? { author } : {}),
+    ...toHistory(history, layers),
   };
+}
+
+function toHistory(history: z.infer<typeof OciConfig>["history"], layers: number): Pick<ImageConfig, "history"> {
+  const entries = (history ?? []).map(({ created_by, empty_layer }): HistoryEntry => {
+    return { createdBy: (created_by ?? "").slice(0, HISTORY_TEXT), ...(empty_layer === true ? { emptyLayer: true } : {}) };
+  });
+  return entries.length > 0 && entries.filter(({ emptyLayer }) => emptyLayer === undefined).length === layers ? { history: entries } : {};
 }
 
 type OciHealthcheck = NonNullable<NonNullable<z.infer<typeof OciConfig>["config"]>["Healthcheck"]>;

@@ -172,7 +172,7 @@ export async function importDirectory(
   const document = readManifest(await readFile(join(directory, "manifest.json"), "utf8"), name, platform);
   if (document.kind === "list") throw new AppError("internal", `${name} was pulled as a list of images`);
   const { manifest } = document;
-  const config = toImageConfig(OciConfig.parse(JSON.parse(await readFile(blob(manifest.config.digest), "utf8"))));
+  const config = toImageConfig(OciConfig.parse(JSON.parse(await readFile(blob(manifest.config.digest), "utf8"))), manifest.layers.length);
   if (config.architecture !== platform.architecture)
     throw new AppError("unsupported", `${name} is for linux/${config.architecture}; this host runs linux/${platform.architecture}.`);
   const layers: LayerRef[] = [];
