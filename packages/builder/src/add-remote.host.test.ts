@@ -24,7 +24,7 @@ describe("builder, ADD of what is fetched", () => {
   const servers: ChildProcess[] = [];
 
   const serve = async (network: string) => {
-    const served: Served = { port: PORT, files, repositories: join(dir, "repositories") };
+    const served: Served = { port: PORT, files, repositories: join(dir, "repositories"), log: join(dir, "requests") };
     const argv = ["nsenter", `--net=${network}`, "--", process.execPath, SERVER, JSON.stringify(served)];
     const child = await start(argv, { stdio: ["ignore", "pipe", "inherit"], env: minimalEnv });
     servers.push(child);
@@ -86,6 +86,38 @@ describe("builder, ADD of what is fetched", () => {
       files = {};
       expect((await add(checked)).steps.done).toEqual([]);
       expect(failureOf(await add(line))).toMatchObject({ reason: "context", line: 2, message: expect.stringContaining("404") });
+    });
+
+    it("is not downloaded again while its server calls it the same, whether the server compares or we do", async () => {
+      const headers = { etag: '"one"', "last-modified": "Wed, 21 Oct 2015 07:28:00 GMT" };
+      // Torn: whoever reads the body of it fails.
+      for (const [path, again] of [
+        ["/heeds", { headers, heedsTags: true as const }],
+        ["/ignores", { headers: { ...headers, "content-length": "100" }, body: "half", torn: true }],
+      ] as const) {
+        files = { [path]: { body: "one", headers } };
+        const line = `ADD ${AT}${path} /f`;
+        const first = imageOf(await add(line));
+        files = { [path]: again };
+        expect((await add(line)).steps.done).toEqual([]);
+        using elsewhere = lastOf(await add(`ADD ${AT}${path} /other`));
+        expect(elsewhere.readFile("/other").toString()).toBe("one");
+        expect(elsewhere.lstat("/other").mtimeMs).toBe(Date.parse("2015-10-21T07:28:00Z"));
+        files = { [path]: { body: "two", headers: { etag: '"two"' } } };
+        const changed = await add(line);
+        expect(changed.steps.done).toHaveLength(1);
+        expect(imageOf(changed).digest).not.toBe(first.digest);
+        files = { [path]: { ...again, headers: { ...again.headers, etag: '"two"' } } };
+        expect((await add(line)).steps.done).toEqual([]);
+        const asked = readFileSync(join(dir, "requests"), "utf8")
+          .split("\n")
+          .filter((one) => one.startsWith(path));
+        expect(asked).toEqual([`${path} `, ...['"one"', '"one"', '"one"', '"two"'].map((tag) => `${path} ${tag}`)]);
+        // Whoever wants everything made anew gets it from the server.
+        files = { [path]: { body: "two", headers: { etag: '"two"' } } };
+        imageOf(await host.build({ Dockerfile: `FROM busybox\n${line}\n` }, { request: { noCache: true } }));
+        expect(readFileSync(join(dir, "requests"), "utf8")).toMatch(new RegExp(`${path} \\n$`));
+      }
     });
 
     it("is refused where its checksum is another, its transfer tears, or it redirects for ever or to a file", async () => {

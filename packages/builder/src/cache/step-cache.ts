@@ -10,6 +10,8 @@ export interface StepResult {
   readonly layer: LayerRef | null;
   /** How long it took to make, where that is known. */
   readonly tookMs?: number;
+  /** Of a download: what its server called it. */
+  readonly etag?: string;
 }
 
 const HALF_WRITTEN = /^\.new-\d+-\d+$/;
@@ -99,11 +101,12 @@ function check(value: unknown): StepResult | undefined {
   if (typeof value !== "object" || value === null || !("layer" in value)) return undefined;
   const { layer } = value;
   const took = "tookMs" in value && typeof value.tookMs === "number" ? { tookMs: value.tookMs } : {};
+  const tag = "etag" in value && typeof value.etag === "string" ? { etag: value.etag } : {};
   if (layer === null) return { layer, ...took };
   if (typeof layer !== "object" || !("digest" in layer) || !("sizeBytes" in layer)) return undefined;
   const { digest, sizeBytes } = layer;
   return typeof digest === "string" && isDigest(digest) && typeof sizeBytes === "number"
-    ? { layer: { digest, sizeBytes }, ...took }
+    ? { layer: { digest, sizeBytes }, ...took, ...tag }
     : undefined;
 }
 

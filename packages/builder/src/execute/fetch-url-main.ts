@@ -11,12 +11,19 @@ import type { FetchAnswer, FetchOrder } from "./fetch-url.ts";
  */
 
 const MAX_REDIRECTS = 10;
+const MAX_ETAG = 200;
 
 class Refused extends Error {}
 
 function get(url: URL, order: FetchOrder, ca: readonly string[] | undefined): Promise<http.IncomingMessage> {
   const client = url.protocol === "https:" ? https : http;
-  const headers = { "user-agent": "plimsoll-builder", accept: "*/*", "accept-encoding": "identity" };
+  const { etag } = order;
+  const headers = {
+    "user-agent": "plimsoll-builder",
+    accept: "*/*",
+    "accept-encoding": "identity",
+    ...(etag === undefined ? {} : { "if-none-match": etag }),
+  };
   return new Promise((resolve, reject) => {
     const request = client.get(url, { headers, timeout: order.idleMs, ...(ca === undefined ? {} : { ca: [...ca] }) }, resolve);
     request.once("timeout", () => request.destroy(new Refused(`${url.host} said nothing for ${Math.round(order.idleMs / 1_000)} s`)));
@@ -30,7 +37,7 @@ async function follow(order: FetchOrder, ca: readonly string[] | undefined): Pro
     const response = await get(url, order, ca);
     const status = response.statusCode ?? 0;
     const location = response.headers.location;
-    if (status >= 200 && status < 300) return response;
+    if ((status >= 200 && status < 300) || (status === 304 && order.etag !== undefined)) return response;
     response.destroy();
     if (![301, 302, 303, 307, 308].includes(status) || location === undefined) throw new Refused(`${url.host} answered ${status}`);
     url = new URL(location, url);
@@ -58,8 +65,17 @@ async function main(): Promise<void> {
   try {
     const response = await follow(order, ca);
     const modified = Date.parse(response.headers["last-modified"] ?? "");
-    say({ ok: true, modifiedMs: Number.isFinite(modified) ? modified : 0 });
-    await pipeline(response, process.stdout);
+    const { etag } = response.headers;
+    // Some servers give a tag and do not look at ours (moby/buildkit, source/http/source.go): then it is compared here.
+    const unchanged = response.statusCode === 304 || (etag !== undefined && etag === order.etag);
+    say({
+      ok: true,
+      modifiedMs: Number.isFinite(modified) ? modified : 0,
+      ...(etag === undefined || etag.length > MAX_ETAG ? {} : { etag }),
+      ...(unchanged ? { unchanged } : {}),
+    });
+    if (unchanged) response.destroy();
+    else await pipeline(response, process.stdout);
   } catch (error) {
     process.stderr.write(explain(error));
     process.exitCode = 1;

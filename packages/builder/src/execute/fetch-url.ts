@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync, utimesSync, writeSync } from "node:fs";
+import { closeSync, openSync, rmSync, utimesSync, writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { start } from "@plimsoll/exec";
 import { FETCH_ENV, type FetchNetwork, NOBODY } from "./build-network.ts";
@@ -15,6 +15,8 @@ export interface FetchOrder {
   readonly gid: number;
   readonly idleMs: number;
   readonly certificates?: string;
+  /** Of what is known: it need not come again. */
+  readonly etag?: string;
 }
 
 /** The first line that it says. */
@@ -22,6 +24,9 @@ export interface FetchAnswer {
   readonly ok: true;
   /** 0 where the server does not tell. */
   readonly modifiedMs: number;
+  readonly etag?: string;
+  /** It is what the order's tag stands for, and nothing follows. */
+  readonly unchanged?: true;
 }
 
 const MAIN = fileURLToPath(new URL("./fetch-url-main.ts", import.meta.url));
@@ -32,21 +37,26 @@ export const MAX_DOWNLOAD_BYTES = 8 * 1024 ** 3;
 
 /**
  * Downloads a file: 0600, with the time that its server gives it, else 1970. Checked by `checksum` (`sha256:…`) where there is one. Throws
- * FetchFailed.
+ * FetchFailed. `unchanged`: the server says that it is what `etag` stood for, and there is no file.
  */
 export async function fetchUrl(
   wanted: {
     readonly url: string;
     readonly checksum?: string;
+    readonly etag?: string;
     readonly file: string;
     readonly maxBytes?: number;
     readonly spend?: (bytes: number) => void;
   },
   way: { readonly network: BuildNetworkPath; readonly through: FetchNetwork; readonly certificates?: string | undefined },
-): Promise<void> {
-  const { url, checksum, file, maxBytes = MAX_DOWNLOAD_BYTES, spend } = wanted;
+): Promise<Pick<FetchAnswer, "etag" | "unchanged">> {
+  const { url, checksum, etag, file, maxBytes = MAX_DOWNLOAD_BYTES, spend } = wanted;
   const { certificates } = way;
-  const order: FetchOrder = { url, uid: NOBODY, gid: NOBODY, idleMs: IDLE_MS, ...(certificates === undefined ? {} : { certificates }) };
+  const order: FetchOrder = {
+    ...{ url, uid: NOBODY, gid: NOBODY, idleMs: IDLE_MS },
+    ...(certificates === undefined ? {} : { certificates }),
+    ...(etag === undefined ? {} : { etag }),
+  };
   const program = [process.execPath, "--disable-warning=ExperimentalWarning", MAIN, JSON.stringify(order)];
   const child = await start(way.through.argv(way.network, program), { stdio: ["ignore", "pipe", "pipe"], env: FETCH_ENV, cwd: "/" });
   let complaint = "";
@@ -83,10 +93,15 @@ export async function fetchUrl(
     child.kill("SIGKILL");
     await ended;
   }
+  if (answer.unchanged === true) {
+    rmSync(file);
+    return { etag, unchanged: true };
+  }
   const actual = hash.digest("hex");
   if (expected !== undefined && actual !== expected) {
     throw new FetchFailed(`its checksum is ${algorithm}:${actual}, not ${checksum}; if the change is meant, write that one`);
   }
   const seconds = Math.floor(answer.modifiedMs / 1_000);
   utimesSync(file, seconds, seconds);
+  return answer.etag === undefined ? {} : { etag: answer.etag };
 }

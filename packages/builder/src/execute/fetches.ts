@@ -6,7 +6,7 @@ import { FetchNetwork } from "./build-network.ts";
 import type { DiskAccount } from "./disk-budget.ts";
 import { fetchGit, type GitWay, resolveGit } from "./fetch-git.ts";
 import { fetchUrl, MAX_DOWNLOAD_BYTES } from "./fetch-url.ts";
-import type { BuildNetworkPath, GitKeys, WorkerInit, WorkerRequest } from "./protocol.ts";
+import type { BuildNetworkPath, GitKeys, WorkerInit, WorkerRequest, WorkerResult } from "./protocol.ts";
 import { SshWays } from "./ssh-way.ts";
 
 export interface FetchesOptions {
@@ -30,13 +30,13 @@ export class Fetches {
 
   /** Into a file of the directory. Throws FetchFailed. */
   async url(
-    { url, checksum, network }: WorkerRequest & { readonly type: "fetch-url" },
+    { url, checksum, etag, network }: WorkerRequest & { readonly type: "fetch-url" },
     upperDir: string,
     account: DiskAccount,
-  ): Promise<void> {
+  ): Promise<Pick<WorkerResult, "etag" | "unchanged">> {
     const spend = (bytes: number) => account.spend(bytes, 0);
-    const wanted = { url, file: join(upperDir, DOWNLOAD), spend, ...(checksum === undefined ? {} : { checksum }) };
-    await fetchUrl(wanted, this.wayTo(network));
+    const known = { ...(checksum === undefined ? {} : { checksum }), ...(etag === undefined ? {} : { etag }) };
+    return await fetchUrl({ url, file: join(upperDir, DOWNLOAD), spend, ...known }, this.wayTo(network));
   }
 
   /** Throws FetchFailed. */

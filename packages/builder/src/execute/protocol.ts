@@ -103,7 +103,13 @@ export type WorkerRequest = { readonly id: number } & (
       readonly fetched: readonly (Digest | null)[];
     }
   /** A layer of one file. */
-  | { readonly type: "fetch-url"; readonly url: string; readonly checksum?: string; readonly network: BuildNetworkPath }
+  | {
+      readonly type: "fetch-url";
+      readonly url: string;
+      readonly checksum?: string;
+      readonly etag?: string;
+      readonly network: BuildNetworkPath;
+    }
   /** Only says which commit it is. */
   | {
       readonly type: "resolve-git";
@@ -133,6 +139,9 @@ export interface WorkerResult {
   /** What a COPY --from took. */
   readonly contents?: readonly CopyContent[];
   readonly commit?: string;
+  /** Of a download: what its server calls it, and whether that is what it was called before. */
+  readonly etag?: string;
+  readonly unchanged?: true;
 }
 
 /** A failure without its place, which the agent knows. */

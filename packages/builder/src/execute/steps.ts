@@ -121,7 +121,7 @@ export class StepExecutor implements AsyncDisposable {
       case "add":
         return { layer: await this.add(request) };
       case "fetch-url":
-        return { layer: await this.onFreshLayer(({ upperDir }, account) => this.fetches.url(request, upperDir, account)) };
+        return this.fetchUrl(request);
       case "resolve-git":
         return { layer: null, commit: await this.fetches.commitOf(request) };
       case "fetch-git":
@@ -257,6 +257,14 @@ export class StepExecutor implements AsyncDisposable {
     } finally {
       await scratch.discard();
     }
+  }
+
+  private async fetchUrl(request: WorkerRequest & { readonly type: "fetch-url" }): Promise<WorkerResult> {
+    let fetched: Pick<WorkerResult, "etag" | "unchanged"> = {};
+    const layer = await this.onFreshLayer(async ({ upperDir }, account) => {
+      fetched = await this.fetches.url(request, upperDir, account);
+    });
+    return { ...fetched, layer };
   }
 
   private contextTree({ rootId, ignore }: ContextSource): ContextTree {

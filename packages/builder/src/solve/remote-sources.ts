@@ -1,4 +1,5 @@
 import type { Digest } from "@plimsoll/core";
+import type { StepResult } from "../cache/step-cache.ts";
 import type { GitKeys, WorkerResult } from "../execute/protocol.ts";
 import type { AddAction, AddSource } from "../plan/actions.ts";
 import { type CopyContent, fetchKey, type StepKey } from "../plan/keys.ts";
@@ -17,6 +18,8 @@ export interface RemoteSourcesOptions {
   readonly worker: WorkerClient;
   /** The result under the key, made once. */
   readonly once: (key: StepKey, make: () => Promise<WorkerResult>) => Promise<Pick<WorkerResult, "layer">>;
+  readonly lookUp: (key: StepKey) => StepResult | undefined;
+  readonly remember: (key: StepKey, result: StepResult) => void;
   /** Keeps a layer for as long as the build runs. */
   readonly hold: (layer: WorkerResult["layer"]) => boolean;
   /** Of the app, by name. */
@@ -30,7 +33,8 @@ const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 /**
  * What ADD fetches, through the build's own network. A checksum or a commit's id is asked of nobody: with it a cached step needs no server.
- * Without, a URL is downloaded by each build and a branch or tag looked up, for what they stand for may have changed.
+ * Without, a URL is asked for by each build and a branch or tag looked up, for what they stand for may have changed; what a server calls by
+ * the name (ETag) that it had before is not downloaded again.
  */
 export class RemoteSources {
   private readonly options: RemoteSourcesOptions;
@@ -45,15 +49,20 @@ export class RemoteSources {
   }
 
   private async url({ url, name }: AddSource & { kind: "url" }, { checksum }: AddAction): Promise<RemoteSource> {
-    const { worker, once, hold } = this.options;
+    const { worker, once, lookUp, remember, hold } = this.options;
     const network = await worker.network();
     if (checksum !== undefined) {
       const fetch = () => worker.request({ type: "fetch-url", url, checksum, network }, () => undefined);
       const layer = async () => (await once(fetchKey({ url, checksum }), fetch)).layer?.digest ?? null;
       return { content: { name, kind: "url", content: `${url} ${checksum}` }, layer };
     }
-    const { layer } = await worker.request({ type: "fetch-url", url, network }, () => undefined);
+    const key = fetchKey({ url });
+    const known = lookUp(key);
+    const tag = known?.etag === undefined ? {} : { etag: known.etag };
+    const fetched = await worker.request({ type: "fetch-url", url, network, ...tag }, () => undefined);
+    const layer = fetched.unchanged === true && known !== undefined ? known.layer : fetched.layer;
     hold(layer);
+    if (fetched.etag !== undefined) remember(key, { layer, etag: fetched.etag });
     const digest = layer?.digest ?? null;
     return { content: { name, kind: "url", content: digest ?? "" }, layer: () => Promise.resolve(digest) };
   }

@@ -101,6 +101,8 @@ export class Solver {
     this.remotes = new RemoteSources({
       worker: options.worker,
       once: (key, make) => this.once(key, make),
+      lookUp: (key) => this.lookUp(key),
+      remember: (key, result) => this.remember(key, result),
       hold: (layer) => this.hold(layer),
       secrets: options.secrets,
     });

@@ -1,3 +1,4 @@
+import { appendFileSync } from "node:fs";
 import http from "node:http";
 import { start } from "@plimsoll/exec";
 
@@ -10,6 +11,8 @@ export interface ServedFile {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** A request with its tag gets 304. */
+  readonly heedsTags?: true;
   /** Ends in the middle. */
   readonly torn?: boolean;
 }
@@ -18,6 +21,8 @@ export interface Served {
   readonly port: number;
   readonly files: Readonly<Record<string, ServedFile>>;
   readonly repositories?: string;
+  /** A file that gets a line for each request: path and If-None-Match. */
+  readonly log?: string;
 }
 
 async function serveGit(root: string, url: URL, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
@@ -46,7 +51,7 @@ async function serveGit(root: string, url: URL, request: http.IncomingMessage, r
   response.end(all.subarray(end + 4));
 }
 
-const { port, files, repositories } = JSON.parse(process.argv[2] ?? "") as Served;
+const { port, files, repositories, log } = JSON.parse(process.argv[2] ?? "") as Served;
 const server = http.createServer((request, response) => {
   const url = new URL(request.url ?? "/", "http://server.test");
   if (repositories !== undefined && url.pathname.startsWith("/git/")) {
@@ -54,6 +59,11 @@ const server = http.createServer((request, response) => {
     return;
   }
   const file = files[url.pathname];
+  if (log !== undefined) appendFileSync(log, `${url.pathname} ${request.headers["if-none-match"] ?? ""}\n`);
+  if (file?.heedsTags === true && request.headers["if-none-match"] === file.headers?.etag) {
+    response.writeHead(304).end();
+    return;
+  }
   response.writeHead(file === undefined ? 404 : (file.status ?? 200), { ...file?.headers });
   if (file?.torn === true) {
     response.write(file.body ?? "");
