@@ -115,6 +115,7 @@ export function translate(
   { registry, credential }: Pick<ImageSource, "registry" | "credential">,
   error: unknown,
 ): AppError {
+  if (error instanceof AppError && error.details.tokenService === true) return error;
   if (error instanceof AppError && error.code === "timeout")
     return new AppError("timeout", `Pulling ${familiar} from ${registry} took too long; try again.`, { cause: error });
   const words = error instanceof AppError ? String(error.details.stderr ?? "") : String(error);

@@ -1,11 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { AppError, type RegistryCredential, toAppError } from "@plimsoll/core";
 import { run } from "@plimsoll/exec";
 import { collectAbandonedPulls, pullPrefix } from "./abandoned.ts";
 import { outwardEnv } from "./outward.ts";
 import { OutwardView } from "./outward-view.ts";
 import type { ImageSource } from "./sources.ts";
+import { type RegistryGreeting, refusalOf } from "./token-service.ts";
 
 /** Where registries are reached from: names of them come from tenants, and must not lead to the platform's own network. */
 export interface OutwardNetwork {
@@ -24,6 +26,12 @@ export interface SkopeoOptions {
   readonly plainHttp?: readonly string[];
 }
 
+const GREETING = fileURLToPath(new URL("./greeting-main.ts", import.meta.url));
+const GREETING_TIMEOUT_MS = 60_000;
+/** What a registry said of tokens is not asked again for so long: a pull runs skopeo up to three times. */
+const GREETED_MS = 60_000;
+const GREETED_MOST = 1_000;
+
 /** It needs none of root's powers but to read and write root's files, and ends with whoever started it. */
 const POWERLESS = ["setpriv", "--pdeathsig=KILL", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"];
 
@@ -34,6 +42,7 @@ const POWERLESS = ["setpriv", "--pdeathsig=KILL", "--inh-caps=-all", "--bounding
 export class Skopeo {
   readonly #options: SkopeoOptions;
   readonly #view: OutwardView;
+  readonly #greeted = new Map<string, number>();
 
   constructor(options: SkopeoOptions) {
     this.#options = options;
@@ -69,6 +78,7 @@ export class Skopeo {
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
   ): Promise<string> {
     const { timeoutMs, signal } = options;
+    await this.#greet(source, signal);
     const directory = mkdtempSync(join(this.#options.secretDir, `.${pullPrefix()}`));
     try {
       const authfile = join(directory, "auth.json");
@@ -88,6 +98,27 @@ export class Skopeo {
     }
   }
 
+  /**
+   * A registry names the service to which its clients send their password for a token, and skopeo would send it to whatever is named: so the
+   * registry is asked for that name first, without one. AppError `forbidden` with details.tokenService where it must not go there.
+   */
+  async #greet(source: ImageSource, signal: AbortSignal | undefined): Promise<void> {
+    const { registry, credential } = source;
+    if (credential === undefined || performance.now() - (this.#greeted.get(registry) ?? -GREETED_MS) < GREETED_MS) return;
+    const isPlain = this.#isPlain(registry);
+    const program = [...POWERLESS, process.execPath, "--disable-warning=ExperimentalWarning", GREETING, registry, String(isPlain)];
+    const env = { ...outwardEnv(), HOME: "/nonexistent", NODE_USE_ENV_PROXY: "1" };
+    const options = { timeoutMs: GREETING_TIMEOUT_MS, env, cwd: "/", ...(signal === undefined ? {} : { signal }) };
+    const { stdout } = await run(await this.#outward(source, program), options);
+    const refusal = refusalOf(registry, isPlain, JSON.parse(stdout) as RegistryGreeting);
+    if (refusal !== undefined) {
+      const advice = "the credential was sent nowhere. Tell the registry's operator, or name a mirror of it (plim registries mirror)";
+      throw new AppError("forbidden", `The registry ${registry} ${refusal}; ${advice}.`, { details: { tokenService: true } });
+    }
+    if (this.#greeted.size >= GREETED_MOST) this.#greeted.clear();
+    this.#greeted.set(registry, performance.now());
+  }
+
   /** argv that runs a program where registries are reached from. */
   async #outward({ registry }: ImageSource, program: readonly string[]): Promise<readonly string[]> {
     const { network, onHost = [] } = this.#options;
@@ -96,7 +127,11 @@ export class Skopeo {
   }
 
   #tls(flag: string, { registry }: ImageSource): readonly string[] {
-    return this.#options.plainHttp?.includes(registry) === true ? [`${flag}=false`] : [];
+    return this.#isPlain(registry) ? [`${flag}=false`] : [];
+  }
+
+  #isPlain(registry: string): boolean {
+    return this.#options.plainHttp?.includes(registry) === true;
   }
 }
 
