@@ -332,6 +332,8 @@ describe("the registry", () => {
     expect((await push(ana, "acme/store/shop:v2")).stderr).toContain("The tag v2 is a release's");
     expect((await push(ana, `acme/store/shop:${COMMIT}`)).stderr).toContain("is a release's");
     expect((await pull(ana, "acme/store/shop:v7", join(world.directory, "no"))).stderr).toContain("manifest unknown");
+    const absent = await raw("GET", "/v2/acme/store/shop/manifests/v7", headers);
+    expect(absent.text).toContain("has no release v7; the newest is v1");
     const refused = await world.fixture.request("DELETE", "/api/v1/namespaces/acme/store/apps/shop/images/v1", { token: ana.token });
     expect([refused.status, await refused.text()]).toEqual([expect.any(Number), expect.stringContaining("goes with the release")]);
   });
@@ -473,6 +475,34 @@ describe("the registry", () => {
     expect(await kept()).toEqual([0, 0]);
     expect((await push(ana, "acme/lab/shop:fits", join(world.directory, "fits"))).code).toBe(0);
     expect(await registry.sweep()).toEqual({ repositories: 0, manifests: 0, blobs: 0, uploads: 0 });
+  });
+
+  it("keeps a release's image under a tag of people's own, and says of one that is not kept any more what to do", async () => {
+    const { fixture } = world;
+    const source = { kind: "git" as const, commit: COMMIT, ref: "main", subject: "s", author: "a" };
+    await createApp(store, "long");
+    const app = await fixture.db.objects(PLATFORM).getByName("App", store.metadata.uid, "long");
+    const release = () =>
+      fixture.commit(async ({ tx }) => {
+        const locked = await tx.objects.lock("App", app.metadata.uid);
+        return createRelease(tx, { namespace: store, app: locked, image, builtOn: host.name, source, createdBy: "Ana" });
+      });
+    // Two more than are kept by number: what is still there can be rolled back to, and so it can be pulled.
+    for (let number = 1; number <= 12; number++) await release();
+    expect((await pull(ana, "acme/store/long:v1", join(world.directory, "oldest"))).stderr).toBe("");
+    const creds = `${ana.email}:${ana.token}`;
+    const flags = ["--src-tls-verify=false", "--dest-tls-verify=false", "--src-creds", creds, "--dest-creds", creds];
+    const at = (tag: string) => `docker://${world.host}/acme/store/long:${tag}`;
+    expect((await world.skopeo("copy", ...flags, at("v2"), at("keep-2"))).stderr).toBe("");
+    await fixture.commit(async ({ tx }) => {
+      for (const number of [1, 2]) await tx.objects.delete(await tx.objects.getByName("Release", store.metadata.uid, `long-v${number}`));
+    });
+    await world.housekeeper.sweep(0);
+    const { stderr } = await pull(ana, "acme/store/long:v2", join(world.directory, "gone"));
+    expect(stderr).toContain("manifest unknown");
+    const headers = await bearer(ana, "repository:acme/store/long:pull");
+    expect((await raw("GET", "/v2/acme/store/long/manifests/v2", headers)).text).toContain("not kept any more, only v3 to v12 are");
+    expect((await pull(ana, "acme/store/long:keep-2", join(world.directory, "kept"))).stderr).toBe("");
   });
 
   it("has nothing left of an app that was removed", async () => {

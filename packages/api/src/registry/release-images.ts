@@ -8,6 +8,7 @@ import { type Database, PLATFORM } from "@plimsoll/db";
 import { hostsWith } from "../agent/hosts-with.ts";
 import { Turns } from "../http/turns.ts";
 import type { StreamBroker } from "../streams/broker.ts";
+import { absentRelease } from "./absent-release.ts";
 import type { Budgets } from "./budgets.ts";
 import type { RegistryFiles } from "./files.ts";
 import { appOf } from "./place.ts";
@@ -74,9 +75,9 @@ export class ReleaseImages {
     this.#target = target;
   }
 
-  /** The tags of an app's newest releases, newest first; a commit or git tag names the newest release of its commit. */
+  /** The tags of the releases that an app can be rolled back to, newest first; a commit or git tag names the newest release of its commit. */
   async named(app: Resource<"App">): Promise<readonly NamedRelease[]> {
-    const releases = await this.#newest(app);
+    const releases = await this.#kept(app);
     const numbers = releases.map((release) => ({ tag: `v${release.spec.number}`, kind: "release" as const, release }));
     const byCommit = new Map<string, Resource<"Release">>();
     for (const release of releases) {
@@ -92,21 +93,34 @@ export class ReleaseImages {
     return [...numbers, ...commits, ...gitTags];
   }
 
-  /** The digest of the manifest that a release's tag names, brought to the registry where it is not there; undefined when there is no such release. */
+  /**
+   * The digest of the manifest that a release's tag names, brought to the registry where it is not there; undefined for what is no tag of a
+   * release. AppError `not_found` for a release or commit that is none or none any more.
+   */
   async resolve(repository: RepositoryName, tag: string): Promise<string | undefined> {
     const app = await appOf(this.#sources.db, repository);
-    const release = app === undefined ? undefined : (await this.named(app)).find((named) => named.tag === tag)?.release;
-    return release === undefined ? undefined : this.#ensure(repository, release);
+    if (app === undefined) return undefined;
+    const named = await this.named(app);
+    const release = named.find((one) => one.tag === tag)?.release;
+    if (release !== undefined) return this.#ensure(repository, release);
+    const absent = absentRelease(
+      app.metadata.name,
+      tag,
+      named.map((one) => one.release.spec.number),
+    );
+    if (absent !== undefined) throw new AppError("not_found", absent);
+    return undefined;
   }
 
-  /** Digests of manifests that the newest releases of a repository's app name. */
+  /** Digests of manifests that the kept releases of a repository's app name. */
   async manifestsOf(app: Resource<"App">): Promise<ReadonlySet<string>> {
-    const manifests = (await this.#newest(app)).map(({ status }) => status.registry?.manifest);
+    const manifests = (await this.#kept(app)).map(({ status }) => status.registry?.manifest);
     return new Set(manifests.filter((manifest) => manifest !== undefined));
   }
 
-  async #newest(app: Resource<"App">): Promise<readonly Resource<"Release">[]> {
-    return this.#sources.db.objects(PLATFORM).list("Release", { ownerUid: app.metadata.uid, newestFirst: true, limit: RELEASES_KEPT });
+  /** The newest ones, and what serves or is on its way however old it is: others are removed when a rollout ends (plan-rollout.ts). */
+  async #kept(app: Resource<"App">): Promise<readonly Resource<"Release">[]> {
+    return this.#sources.db.objects(PLATFORM).list("Release", { ownerUid: app.metadata.uid, newestFirst: true, limit: 2 * RELEASES_KEPT });
   }
 
   async #gitTags(app: Resource<"App">): Promise<readonly GitTag[]> {
