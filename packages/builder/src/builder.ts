@@ -46,6 +46,8 @@ export interface BuildRequest {
     /** `team/namespace`, for commands that people are told to type. */
     readonly name?: string;
   };
+  /** Its name, for commands that people are told to type. */
+  readonly app?: string;
   /** Bare git repository on this host that has the commit. Its path names the repository: keep it from build to build. */
   readonly repository: string;
   readonly commit: string;
@@ -160,7 +162,10 @@ class HostBuilder implements Builder {
   async build(request: BuildRequest, { onEvent, signal, onImage }: BuildOptions): Promise<BuildOutcome> {
     const progress = new Progress(onEvent, () => this.options.clock.now().getTime());
     const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(new BuildProblem(timedOut(request.limits))), request.limits.timeoutMs);
+    const timer = setTimeout(
+      () => timeout.abort(new BuildProblem(timedOut(request.limits, request.namespace.name))),
+      request.limits.timeoutMs,
+    );
     const stop = AbortSignal.any([signal, timeout.signal]);
     const path = buildCgroup(request.namespace.uid, request.id);
     try {
@@ -280,6 +285,7 @@ class HostBuilder implements Builder {
       limits: request.limits,
       namespaceUid: request.namespace.uid,
       namespaceName: request.namespace.name,
+      appName: request.app,
       cacheMounts: this.cacheMounts,
       copiesDir: join(cacheDir, "namespaces", request.namespace.uid, "copies"),
       secrets: request.secrets ?? {},

@@ -54,7 +54,7 @@ describe("the disk limit of a build", () => {
       limited(1024 * MIB, 5_000),
     );
     expect(failureOf(built)).toMatchObject({ reason: "out_of_disk", line: 2 });
-    expect(failureOf(built).message).toContain("more than the build's 5000 files and directories");
+    expect(failureOf(built).message).toContain("more than the build's 5,000 files and directories");
   });
 
   it("counts what was written before a command could be stopped", async () => {

@@ -72,7 +72,7 @@ describe("RUN --mount=type=ssh", () => {
     expect(failureOf(missing)).toMatchObject({
       reason: "context",
       line: 2,
-      message: expect.stringContaining("plim secrets set APP SSH_KEY_GIT_HUB"),
+      message: expect.stringContaining("Set it, then push again: `plim secrets set APP SSH_KEY_GIT_HUB --from FILE`"),
     });
   });
 

@@ -4,6 +4,7 @@ import type { BuildEvent } from "@plimsoll/core";
 export type PushProgress =
   | { readonly type: "build"; readonly event: BuildEvent }
   /** Nothing moves, and why: shown once per reason. */
+  /** A whole sentence: `Waits for a build slot: …`. */
   | { readonly type: "waiting"; readonly reason: string }
   | {
       readonly type: "release";

@@ -235,16 +235,21 @@ async function followPush(
 ): Promise<Verdict> {
   const stop = AbortSignal.any([conversation.gone, deps.stopping]);
   let silentMs = 0;
+  let toldAtMs = performance.now();
   const idle = setInterval(() => {
     silentMs += SILENCE_MS;
-    conversation.say(renderer.idle(silentMs));
+    conversation.say(renderer.idle({ silentMs, sinceToldMs: performance.now() - toldAtMs }));
   }, SILENCE_MS);
   try {
     for await (const progress of untilAborted(deps.ports.followPush(push.id, stop), stop)) {
-      silentMs = 0;
-      idle.refresh();
+      toldAtMs = performance.now();
       if (progress.type !== "outcome") {
-        conversation.say(renderer.next(progress));
+        const lines = renderer.next(progress);
+        // Much is told that shows nothing, such as each line of a command: whoever pushed has then still seen nothing.
+        if (lines.length === 0) continue;
+        silentMs = 0;
+        idle.refresh();
+        conversation.say(lines);
         continue;
       }
       if (!progress.outcome.ok) return renderer.end(progress.outcome);

@@ -56,6 +56,7 @@ export function createBuildRunner(options: BuildRunnerOptions): BuildRunner {
           uidBase: uidBaseOf(assignment.namespaceUid),
           name: assignment.repository.split("/").slice(0, 2).join("/"),
         },
+        app: assignment.repository.split("/")[2] ?? "",
         repository,
         commit: source.commit,
         limits: assignment.limits,

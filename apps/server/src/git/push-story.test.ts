@@ -55,6 +55,26 @@ describe("the story of a push", () => {
   });
 });
 
+describe("an instance that no host has room for", () => {
+  const reason = "no host has room for it: of 1 host: 1 host without enough free cpu";
+  const of = (status: object): PushSnapshot => {
+    const deployment = { metadata: { createdAt: new Date(0).toISOString() }, spec: { release: 1, number: 1 }, status };
+    return { ...snapshot([]), deployment: deployment as unknown as NonNullable<PushSnapshot["deployment"]> };
+  };
+
+  it("is told while it waits, once, and never said to have started", () => {
+    const story = new PushStory();
+    const waiting = of({ phase: "starting", message: "web-1 waits for a host: of 1 host: 1 host without enough free cpu" });
+    expect(story.tell(waiting, 1_000)).toEqual([]);
+    expect(story.tell(waiting, 5_000)).toEqual([
+      { type: "notice", text: "web-1 waits for a host: of 1 host: 1 host without enough free cpu" },
+    ]);
+    expect(story.tell(waiting, 9_000)).toEqual([]);
+    const failed = of({ phase: "failed", failure: { instance: "web-1", reason, logTail: [] } });
+    expect(story.tell(failed, 130_000)[0]).toMatchObject({ type: "instance", state: "failed", started: false, reason });
+  });
+});
+
 describe("the end of a push", () => {
   const complete = (state: "open" | "live"): PushSnapshot => {
     const deployment = { spec: { release: 1, number: 1 }, status: { phase: "complete", finishedAt: new Date(1_000).toISOString() } };

@@ -38,6 +38,8 @@ export class PushStory {
   #drainedTold = false;
   #notice: string | undefined;
   readonly #instances = new Map<string, string>();
+  /** Names of instances that were seen running. */
+  readonly #started = new Set<string>();
   #over = false;
 
   /** The seq of the last build event that was told; -1 before the first. */
@@ -113,6 +115,7 @@ export class PushStory {
     const { uid } = instance.metadata;
     const { status, spec } = instance;
     const name = `${spec.process}-${spec.ordinal}`;
+    if (status.startedAt !== undefined) this.#started.add(name);
     if (status.phase === "ready" && status.readyAt !== undefined) {
       if (this.#instances.get(uid) === "ready") return [];
       this.#instances.set(uid, "ready");
@@ -149,9 +152,9 @@ export class PushStory {
   #tellDeployment({ deployment }: PushSnapshot, nowMs: number): readonly PushProgress[] {
     const told: PushProgress[] = [];
     const status = deployment?.status;
-    const drainingMs = nowMs - Date.parse(status?.readyAt ?? new Date(nowMs).toISOString());
-    // Every drain waits a moment for its routers; what lasts is worth a line.
-    if (status?.phase === "draining" && drainingMs > NOTICE_AFTER_MS && status.message !== undefined && status.message !== this.#notice) {
+    const waitingMs = deployment === undefined ? 0 : nowMs - phaseSinceMs(deployment, nowMs);
+    // Every drain waits a moment for its routers, and every start for its host; what lasts is worth a line.
+    if (waitingMs > NOTICE_AFTER_MS && status?.message !== undefined && status.message !== this.#notice) {
       this.#notice = status.message;
       told.push({ type: "notice", text: status.message });
     }
@@ -164,7 +167,7 @@ export class PushStory {
         state: "failed",
         name: failure.instance,
         reason: failure.reason,
-        started: true,
+        started: this.#started.has(failure.instance),
         logTail: failure.logTail,
         ...(failure.hint === undefined ? {} : { hint: failure.hint }),
       });
@@ -179,6 +182,12 @@ export class PushStory {
     }
     return told;
   }
+}
+
+/** Since when it starts or drains; now for what is over. */
+function phaseSinceMs({ metadata, status: { phase, readyAt } }: Resource<"Deployment">, nowMs: number): number {
+  if (phase === "starting") return Date.parse(metadata.createdAt);
+  return phase === "draining" && readyAt !== undefined ? Date.parse(readyAt) : nowMs;
 }
 
 /** How the push ended, once it did. Pure. */

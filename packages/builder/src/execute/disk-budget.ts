@@ -50,7 +50,7 @@ export class OutOfDisk extends Error {
 /** What happened, as part of a sentence about the step. */
 export function outOfDiskText({ dimension, limit, culprit }: OutOfDisk): string {
   const most = culprit === undefined ? "" : `; most of it is ${culprit}`;
-  if (dimension === "files") return `it made more than the build's ${limit} files and directories${most}`;
+  if (dimension === "files") return `it made more than the build's ${limit.toLocaleString("en")} files and directories${most}`;
   return `it wrote more than the build's ${formatBytes(limit)} of disk${most}`;
 }
 

@@ -138,7 +138,7 @@ function freeIn({ freeBytes, freeFiles }: DiskRoom): DiskAmount {
 /** `/data/big.img (9.3 GiB)`, `/tmp/many (500001 entries)`. */
 function culprit({ largestFile, fullestDirectory }: DiskMeasure, dimension: "bytes" | "files", limit: number): string | undefined {
   if (dimension === "files")
-    return fullestDirectory === undefined ? undefined : `${fullestDirectory.path} (${fullestDirectory.files} entries)`;
+    return fullestDirectory === undefined ? undefined : `${fullestDirectory.path} (${fullestDirectory.files.toLocaleString("en")} entries)`;
   // Where no file is a good part of the limit, naming one would mislead.
   if (largestFile === undefined || largestFile.bytes * 4 < limit) return undefined;
   return `${largestFile.path} (${formatBytes(largestFile.bytes)})`;

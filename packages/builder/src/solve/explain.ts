@@ -1,4 +1,4 @@
-import { type BuildFailure, type BuildLimits, formatBytes, memoryToRetry, typedBytes } from "@plimsoll/core";
+import { type BuildFailure, type BuildLimits, DEFAULT_BUILD_DISK, formatBytes, memoryToRetry, typedBytes } from "@plimsoll/core";
 import type { IgnoreRules } from "../context/ignore.ts";
 import type { MissingSource } from "../context/select.ts";
 import type { WorkerFailure } from "../execute/protocol.ts";
@@ -27,7 +27,7 @@ function message({ label }: StepPlace, failure: WorkerFailure, limits: BuildLimi
     case "out_of_memory":
       return `${label} was killed: it needed more than the build's ${formatBytes(limits.memoryBytes)} of memory. ${moreMemory(limits, namespace)}`;
     case "out_of_disk":
-      return `${label} was stopped: ${failure.message.replace(/\.$/, "")}.${failure.message.startsWith("it ") ? OUT_OF_DISK_HINT : ""}`;
+      return `${label} was stopped: ${failure.message.replace(/\.$/, "")}.${failure.message.startsWith("it ") ? ` ${lessOrMoreDisk(limits, namespace)}` : ""}`;
     case "internal":
       return `${label} could not be executed: ${failure.message}. The platform's operator finds the reason in the agent's log; push again to repeat it.`;
     default:
@@ -35,8 +35,20 @@ function message({ label }: StepPlace, failure: WorkerFailure, limits: BuildLimi
   }
 }
 
-const OUT_OF_DISK_HINT =
-  " Write less, remove what is not needed in the RUN that makes it, or keep downloads in a cache mount; an owner of the team can give builds more.";
+function lessOrMoreDisk({ diskBytes, diskFiles }: BuildLimits, namespace: string | undefined): string {
+  const twice = {
+    disk: typedBytes(2 * (diskBytes ?? DEFAULT_BUILD_DISK.diskBytes)),
+    files: 2 * (diskFiles ?? DEFAULT_BUILD_DISK.diskFiles),
+  };
+  return (
+    "Write less, remove what is not needed in the RUN that makes it, or keep downloads in a cache mount; an owner of the team can give builds " +
+    `more: \`plim limits set${words(namespace)} disk=${twice.disk} files=${twice.files}\`.`
+  );
+}
+
+function words(namespace: string | undefined): string {
+  return namespace === undefined ? "" : ` ${namespace}`;
+}
 
 function hint(exitCode: number | undefined): string {
   if (exitCode === 127) return ": the shell did not find a program; install it in an earlier RUN, or check its name and PATH";
@@ -49,8 +61,7 @@ function moreMemory({ memoryBytes, mostMemoryBytes }: BuildLimits, namespace: st
   const { bytes, isAllowed } = memoryToRetry(memoryBytes, mostMemoryBytes);
   const write = `write \`build: { memory: ${typedBytes(bytes)} }\` into plimsoll.yaml and push again.`;
   if (isAllowed) return `To try it with ${formatBytes(bytes)}, ${write}`;
-  const its = namespace === undefined ? "" : ` ${namespace}`;
-  return `That is all that its namespace may give: an owner of the team raises that with \`plim quota set${its} memory=${typedBytes(bytes)}\`; then ${write}`;
+  return `That is all that its namespace may give: an owner of the team raises that with \`plim quota set${words(namespace)} memory=${typedBytes(bytes)}\`; then ${write}`;
 }
 
 /** A source that is not in the context: left out by a rule, or not committed. */
@@ -72,12 +83,13 @@ export function explainMissing(step: StepPlace, missing: MissingSource, rules: I
 }
 
 /** The failure of a build that took too long. */
-export function timedOut(limits: BuildLimits): BuildFailure {
+export function timedOut(limits: BuildLimits, namespace?: string): BuildFailure {
   const seconds = Math.round(limits.timeoutMs / 1_000);
   const text = seconds >= 120 ? `${Math.round(seconds / 60)} minutes` : `${seconds} s`;
+  const more = `plim limits set${words(namespace)} time=${Math.max(1, Math.round(seconds / 30))}m`;
   return {
     reason: "timeout",
-    message: `The build was stopped: it took longer than its limit of ${text}. Make it faster, or give builds more time.`,
+    message: `The build was stopped: it took longer than its limit of ${text}. Make it faster, or have an owner of the team give builds more: \`${more}\`.`,
   };
 }
 

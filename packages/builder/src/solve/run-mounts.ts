@@ -12,6 +12,7 @@ import type { WorkerClient } from "./worker-client.ts";
 
 export interface RunMountsOptions {
   readonly namespaceUid: string;
+  readonly appName: string | undefined;
   readonly cacheMounts: CacheMounts;
   /** By name. */
   readonly secrets: Readonly<Record<string, string>>;
@@ -112,15 +113,17 @@ export class RunMounts {
   }
 
   private secretOf(step: StepPlace, mount: SecretMount | SshMount): string | undefined {
-    const { secrets } = this.options;
+    const { secrets, appName = "APP" } = this.options;
     const spelled = mount.type === "ssh" ? sshSpellings(mount.id) : spellings(mount.id);
     const name = spelled.find((one) => Object.hasOwn(secrets, one));
     if (name !== undefined) return Buffer.from(secrets[name] ?? "").toString("base64");
     if (!mount.required) return undefined;
+    const what = `${mount.type === "ssh" ? "SSH key" : "secret"} ${mount.id.slice(0, 100)}`;
+    const command = `plim secrets set ${appName} ${spelled.at(-1)?.slice(0, 100)} --from FILE`;
     throw problemAt(
       step.at,
       "context",
-      `${step.label} needs the ${mount.type === "ssh" ? "SSH key" : "secret"} ${mount.id.slice(0, 100)}, which the app does not have; set it (plim secrets set APP ${spelled.at(-1)?.slice(0, 100)}) and push again.`,
+      `${step.label} needs the ${what}, which the app does not have. Set it, then push again: \`${command}\``,
     );
   }
 

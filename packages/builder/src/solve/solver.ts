@@ -53,6 +53,7 @@ export interface SolverOptions {
   readonly namespaceUid: string;
   /** For people. */
   readonly namespaceName: string | undefined;
+  readonly appName: string | undefined;
   readonly cacheMounts: CacheMounts;
   /** Where records of what COPY took are kept. */
   readonly copiesDir: string;

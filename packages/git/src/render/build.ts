@@ -1,10 +1,11 @@
 import type { BuildEvent, BuildFailure, BuildStep, BuildWarning, ExcerptLine } from "@plimsoll/core";
-import { cleanLine, cleanLines, formatDuration, formatSize, shorten } from "./text.ts";
+import { cleanLine, cleanLines, cleanText, formatDuration, formatSize, shorten } from "./text.ts";
 
 const LABEL_WIDTH = { min: 43, max: 64 };
 const STAGE_WIDTH_MAX = 20;
 const GAP = 3;
 const LOG_TAIL_LINES = 20;
+const SAID_WIDTH = 60;
 /** The rest is in the portal and in `plim describe build`. */
 const WARNINGS_SHOWN = 3;
 
@@ -77,9 +78,15 @@ export class BuildRenderer {
     }
   }
 
-  /** What runs now, for a person who has seen nothing for a while; empty when nothing does. */
-  running(): readonly string[] {
-    return this.#steps.filter((state) => state.startedAtMs !== undefined && state.ended === undefined).map((state) => label(state.step));
+  /** What runs now, since when, and what it wrote last, for a person who has seen nothing for a while; empty when nothing does. */
+  running(sinceToldMs: number): readonly string[] {
+    const nowMs = this.#lastAtMs + sinceToldMs;
+    return this.#steps.flatMap(({ step, startedAtMs, ended, log }) => {
+      if (startedAtMs === undefined || ended !== undefined) return [];
+      const wrote = log.findLast((line) => line !== "");
+      const said = wrote === undefined ? "" : `: ${shorten(wrote.trim(), SAID_WIDTH)}`;
+      return [`${shorten(label(step), LABEL_WIDTH.max - GAP)}, ${formatDuration(nowMs - startedAtMs)} so far${said}`];
+    });
   }
 
   #plan(event: Extract<BuildEvent, { type: "plan" }>): readonly string[] {
@@ -162,7 +169,7 @@ export class BuildRenderer {
       if (failure.excerpt !== undefined) lines.push("", ...excerptLines(failure.excerpt));
     }
     // Of a command that failed its own words are above; every other reason needs ours.
-    if (failure.reason !== "command" || broken === undefined) lines.push("", ...cleanLines(failure.message).map((text) => `  ${text}`));
+    if (failure.reason !== "command" || broken === undefined) lines.push("", ...cleanText(failure.message).map((text) => `  ${text}`));
     return lines;
   }
 }

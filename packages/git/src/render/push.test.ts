@@ -293,12 +293,12 @@ ${message}
   });
 
   it("tells the older of two pushes who took over, and a waiting one why, once", () => {
-    const waiting: PushProgress = { type: "waiting", reason: "2 of 2 builds of namespace store are running; this one is next." };
+    const waiting: PushProgress = { type: "waiting", reason: "Waits for a build slot: Namespace store builds 2 of 2 at the same time." };
     const by = { commit: `8d0e2f1${"0".repeat(33)}`, pusher: "Li" };
     expect(show(waiting, waiting, outcome({ ok: false, kind: "superseded", by }))).toBe(`
 Plimsoll · shop in acme/store · 4f2c1d9 "Free shipping above 50"
 
-Waiting: 2 of 2 builds of namespace store are running; this one is next.
+Waits for a build slot: Namespace store builds 2 of 2 at the same time.
 A newer push (8d0e2f1 by Li) took over; this one is not deployed.
 (superseded by a newer push)
 `);
@@ -318,13 +318,23 @@ A newer push (8d0e2f1 by Li) took over; this one is not deployed.
 
   it("says what is being done when nothing has happened for a while", () => {
     const renderer = new PushRenderer(heading);
-    expect(renderer.idle(15_000)).toEqual([]);
+    expect(renderer.idle({ silentMs: 15_000, sinceToldMs: 15_000 })).toEqual([]);
     renderer.next({ type: "build", event: plan });
     renderer.next({ type: "build", event: { type: "step-started", atMs: 0, step: 1 } });
-    expect(renderer.idle(30_000)).toEqual(["  … RUN npm ci, 30.0 s so far"]);
+    expect(renderer.idle({ silentMs: 30_000, sinceToldMs: 30_000 })).toEqual(["  … RUN npm ci, 30.0 s so far"]);
+    renderer.next({ type: "build", event: { type: "step-log", atMs: 40_000, step: 1, stream: "stdout", text: "added 71 packages\n\n" } });
+    expect(renderer.idle({ silentMs: 45_000, sinceToldMs: 5_000 })).toEqual(["  … RUN npm ci, 45.0 s so far: added 71 packages"]);
     renderer.next({ type: "build", event: { type: "step-done", atMs: 0, step: 1, outcome: "done", durationMs: 1 } });
     renderer.next({ type: "release", number: 1, processes: [{ name: "web", replicas: 2 }], changed: [] });
-    expect(renderer.idle(90_000)).toEqual(["  … 2 not ready yet, 1 min 30 s so far"]);
+    expect(renderer.idle({ silentMs: 90_000, sinceToldMs: 90_000 })).toEqual(["  … 2 not ready yet, 1 min 30 s so far"]);
+  });
+
+  it("shows our own sentences to their end, for there they say what to do", () => {
+    const renderer = new PushRenderer(heading);
+    renderer.next(build(plan));
+    const message = `RUN ${"x".repeat(280)} was stopped: it wrote too much. Write less.`;
+    const lines = renderer.next(build({ type: "failed", atMs: 1, failure: { reason: "out_of_disk", message } }));
+    expect(lines.at(-1)).toBe(`  ${message}`);
   });
 
   it("shows steps in the order of the Dockerfile although they end in another", () => {

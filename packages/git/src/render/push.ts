@@ -49,7 +49,7 @@ export class PushRenderer {
       case "waiting": {
         if (this.#waiting === progress.reason) return [];
         this.#waiting = progress.reason;
-        return [`Waiting: ${cleanLine(progress.reason)}`];
+        return [cleanLine(progress.reason)];
       }
       case "release": {
         const gap = this.#section === "heading" ? [] : [""];
@@ -79,11 +79,14 @@ export class PushRenderer {
     }
   }
 
-  /** For a person who has seen nothing for `silentMs`: what is being done; empty when that is not known. */
-  idle(silentMs: number): readonly string[] {
-    const busy = this.#build.running();
+  /**
+   * For a person who has seen nothing for `silentMs`: what is being done; empty when that is not known. `sinceToldMs`: since the last
+   * progress, be it one that shows nothing.
+   */
+  idle({ silentMs, sinceToldMs }: { readonly silentMs: number; readonly sinceToldMs: number }): readonly string[] {
+    const busy = this.#section === "build" ? this.#build.running(sinceToldMs) : [];
+    if (busy.length > 0) return busy.map((step) => `  … ${step}`);
     const soFar = `${formatDuration(silentMs)} so far`;
-    if (this.#section === "build" && busy.length > 0) return busy.map((step) => `  … ${step}, ${soFar}`);
     if (this.#command) return [`  … release command, ${soFar}`];
     if (this.#missing > 0) return [`  … ${this.#missing} not ready yet, ${soFar}`];
     return [];

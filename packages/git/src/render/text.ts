@@ -1,6 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 
 const MAX_LINE = 300;
+const MAX_SENTENCES = 2_000;
 /** Of a longer line only this much is looked at: its escape sequences must not cost time without end. */
 const MAX_RAW_LINE = 8_192;
 /** Control characters, line and paragraph separators, and the marks that turn the direction of text: a log must not paint a terminal. */
@@ -12,15 +13,27 @@ const UNPRINTABLE = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u200e\u200f\u2028-
  * control character, tabs as spaces, at most 300 characters. Of a line that was redrawn with carriage returns the last state stays.
  */
 export function cleanLine(text: string): string {
+  return shorten(printable(text), MAX_LINE).trimEnd();
+}
+
+function printable(text: string): string {
   const redrawn = text.replace(/[\r\n]+$/, "");
   const last = redrawn.slice(redrawn.lastIndexOf("\r") + 1).slice(0, MAX_RAW_LINE);
-  const plain = stripVTControlCharacters(last).replaceAll("\t", "    ").replace(UNPRINTABLE, "");
-  return shorten(plain, MAX_LINE).trimEnd();
+  return stripVTControlCharacters(last).replaceAll("\t", "    ").replace(UNPRINTABLE, "");
 }
 
 /** Foreign text of several lines, each cleaned; no empty line at either end. */
 export function cleanLines(text: string): readonly string[] {
-  const lines = text.split(/\r?\n/).map(cleanLine);
+  return cleanedLines(text, cleanLine);
+}
+
+/** Our own sentences with foreign words in them, each paragraph whole: what to do stands at their end. */
+export function cleanText(text: string): readonly string[] {
+  return cleanedLines(text, (line) => shorten(printable(line), MAX_SENTENCES).trimEnd());
+}
+
+function cleanedLines(text: string, clean: (line: string) => string): readonly string[] {
+  const lines = text.split(/\r?\n/).map(clean);
   while (lines.length > 0 && lines[0] === "") lines.shift();
   while (lines.length > 0 && lines.at(-1) === "") lines.pop();
   return lines;
