@@ -331,9 +331,9 @@ A newer push (8d0e2f1 by Li) took over; this one is not deployed.
 
   it("shows our own sentences to their end, for there they say what to do", () => {
     const renderer = new PushRenderer(heading);
-    renderer.next(build(plan));
+    renderer.next({ type: "build", event: plan });
     const message = `RUN ${"x".repeat(280)} was stopped: it wrote too much. Write less.`;
-    const lines = renderer.next(build({ type: "failed", atMs: 1, failure: { reason: "out_of_disk", message } }));
+    const lines = renderer.next({ type: "build", event: { type: "failed", atMs: 1, failure: { reason: "out_of_disk", message } } });
     expect(lines.at(-1)).toBe(`  ${message}`);
   });
 
