@@ -1,7 +1,7 @@
 import { type Resource, ZERO_QUOTA } from "@plimsoll/core";
 import { createTestDatabase, type TestDatabase } from "@plimsoll/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Database, openDatabase, PLATFORM, type Tx } from "./index.ts";
+import { type Database, openDatabase, PLATFORM, type TenantScope, type Tx } from "./index.ts";
 
 const KEY = Buffer.alloc(32, 7);
 const QUOTA = { cpuMillis: 1_000, memoryBytes: 2 ** 30, instances: 10, builds: 1 };
@@ -187,14 +187,82 @@ describe("quota books", () => {
       Array.from({ length: 30 }, (_, i) =>
         db.write({ scope: PLATFORM }, async (tx) => {
           await tx.quotas.lock(teamUid, namespaceUid);
-          const used = await tx.quotas.usedByNamespace(namespaceUid);
-          if (used.instances + 1 > 10) return false;
+          const used = await tx.quotas.used(teamUid, namespaceUid);
+          if (used.namespace.instances + 1 > 10) return false;
           await tx.quotas.charge(`owner-${i}`, teamUid, namespaceUid, { ...ZERO_QUOTA, instances: 1 });
           return true;
         }),
       ),
     );
     expect(admitted.filter(Boolean)).toHaveLength(10);
+    await db.write({ scope: PLATFORM }, (tx) => tx.quotas.charge("elsewhere", teamUid, "ns_other", { ...ZERO_QUOTA, instances: 5 }));
+    expect(await db.quotas.used(teamUid, namespaceUid)).toMatchObject({ team: { instances: 15 }, namespace: { instances: 10 } });
+    const [one = "", ...others] = Array.from({ length: 30 }, (_, i) => `owner-${i}`).filter((_, i) => admitted[i]);
+    expect(await db.quotas.used(teamUid, namespaceUid, one)).toMatchObject({
+      team: { instances: 14 },
+      namespace: { instances: others.length },
+    });
+  });
+
+  it("are held in one order: two that name them the other way round wait for each other, and none is locked out", async () => {
+    const { team, namespace } = await createNamespace("order");
+    let inside = 0;
+    const hold = (first: string, second: string) =>
+      db.write({ scope: PLATFORM }, async (tx) => {
+        await tx.quotas.lock(first, second);
+        inside++;
+        const most = inside;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        inside--;
+        return most;
+      });
+    const all = await Promise.all(Array.from({ length: 10 }, () => hold(team.metadata.uid, namespace.metadata.uid)));
+    expect(Math.max(...all)).toBe(1);
+  });
+});
+
+describe("rows that are locked", () => {
+  it("are read as the one before left them, by uid and by name", async () => {
+    const { team, namespace } = await createNamespace("locked");
+    await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        db.write({ scope: PLATFORM }, async (tx) => {
+          const { uid, name } = namespace.metadata;
+          const locked =
+            i % 2 === 0 ? await tx.objects.lock("Namespace", uid) : await tx.objects.lockByName("Namespace", team.metadata.uid, name);
+          const used = { ...locked.status.used, instances: locked.status.used.instances + 1 };
+          await tx.objects.updateStatus(locked, { ...locked.status, used });
+        }),
+      ),
+    );
+    const after = await db.objects(PLATFORM).get("Namespace", namespace.metadata.uid);
+    expect(after.status.used.instances).toBe(20);
+    // One statement reads as two did: every field, of the same type.
+    const both = await db.write({ scope: PLATFORM }, async (tx) => [
+      await tx.objects.lock("Namespace", namespace.metadata.uid),
+      await tx.objects.get("Namespace", namespace.metadata.uid),
+    ]);
+    expect(both[0]).toEqual(both[1]);
+  });
+
+  it("are another tenant's for nobody else, and of the kind that was asked for", async () => {
+    const { team, namespace } = await createNamespace("locked-mine");
+    const { team: other } = await createNamespace("locked-theirs");
+    const { uid, name } = namespace.metadata;
+    const inside = (scope: TenantScope, work: (objects: Tx["objects"]) => Promise<unknown>) =>
+      db.write({ scope }, (tx) => work(tx.objects));
+    const stranger = { kind: "teams", teamUids: [other.metadata.uid] } as const;
+    const member = { kind: "teams", teamUids: [other.metadata.uid, team.metadata.uid] } as const;
+    expect(await inside(stranger, (objects) => objects.lockIfThere("Namespace", uid))).toBeUndefined();
+    await expect(inside(stranger, (objects) => objects.lock("Namespace", uid))).rejects.toMatchObject({ code: "not_found" });
+    await expect(inside(stranger, (objects) => objects.lockByName("Namespace", team.metadata.uid, name))).rejects.toMatchObject({
+      code: "not_found",
+    });
+    await expect(inside({ kind: "teams", teamUids: [] }, (objects) => objects.lock("Namespace", uid))).rejects.toMatchObject({
+      code: "not_found",
+    });
+    expect(await inside(member, (objects) => objects.lock("Namespace", uid))).toMatchObject({ metadata: { uid } });
+    expect(await inside(member, (objects) => objects.lockIfThere("App", uid))).toBeUndefined();
   });
 });
 

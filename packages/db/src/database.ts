@@ -120,11 +120,12 @@ export function openDatabase(url: string, platformKey: Uint8Array, options: { re
     async relayOutbox(limit, deliver) {
       return prisma.$transaction(
         async (client) => {
-          const rows = await client.$queryRaw<{ id: bigint; job: string; key: string }[]>`
-            SELECT id, job, key FROM outbox ORDER BY id LIMIT ${limit} FOR UPDATE SKIP LOCKED`;
-          if (rows.length === 0) return 0;
-          await deliver(rows.map(({ job, key }) => ({ job: job as JobName, key })));
-          await client.outbox.deleteMany({ where: { id: { in: rows.map(({ id }) => id) } } });
+          const rows = await client.$queryRaw<{ job: string; key: string }[]>`
+            WITH taken AS (
+              DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT ${limit} FOR UPDATE SKIP LOCKED) RETURNING id, job, key
+            )
+            SELECT job, key FROM taken ORDER BY id`;
+          if (rows.length > 0) await deliver(rows.map(({ job, key }) => ({ job: job as JobName, key })));
           return rows.length;
         },
         { timeout: TRANSACTION_TIMEOUT_MS },

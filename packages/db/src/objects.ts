@@ -11,7 +11,7 @@ import {
   scopeLevel,
 } from "@plimsoll/core";
 import type { AnyClient } from "./client.ts";
-import type { Prisma, Object as Row } from "./generated/client.ts";
+import { type Prisma, type Object as Row, Prisma as Sql } from "./generated/client.ts";
 import { notFound, objectFilter, type TenantScope } from "./scope.ts";
 import type { Changes } from "./unit-of-work.ts";
 
@@ -148,8 +148,31 @@ export class ObjectRepository extends ObjectReader {
 
   /** As get, holding the row until the transaction ends: for read-modify-write. */
   async lock<K extends Kind>(kind: K, uid: string): Promise<Resource<K>> {
-    await this.client.$queryRaw`SELECT 1 FROM objects WHERE uid = ${uid} FOR UPDATE`;
-    return this.get(kind, uid);
+    const locked = await this.lockIfThere(kind, uid);
+    if (locked === undefined) throw notFound(kind, uid);
+    return locked;
+  }
+
+  /** As find, holding the row until the transaction ends. */
+  lockIfThere<K extends Kind>(kind: K, uid: string): Promise<Resource<K> | undefined> {
+    return this.#lockWhere(Sql.sql`kind = ${kind} AND uid = ${uid}`);
+  }
+
+  /** As getByName, holding the row until the transaction ends. */
+  async lockByName<K extends Kind>(kind: K, holderUid: string, name: string): Promise<Resource<K>> {
+    const locked = await this.#lockWhere<K>(Sql.sql`kind = ${kind} AND scope_uid = ${holderUid} AND name = ${name}`);
+    if (locked === undefined) throw notFound(kind, name);
+    return locked;
+  }
+
+  /** One statement: a row that somebody else holds is read as they leave it. */
+  async #lockWhere<K extends Kind>(condition: Prisma.Sql): Promise<Resource<K> | undefined> {
+    const visible = this.scope.kind === "platform" ? Sql.empty : Sql.sql`AND team_uid = ANY(${[...this.scope.teamUids]})`;
+    const [row] = await this.client.$queryRaw<Row[]>`
+      SELECT uid, kind, scope_uid AS "scopeUid", team_uid AS "teamUid", namespace_uid AS "namespaceUid", name, owner_uid AS "ownerUid",
+        host_uid AS "hostUid", phase, labels, spec, status, generation, version, finalizers, created_at AS "createdAt", deleted_at AS "deletedAt"
+      FROM objects WHERE ${condition} ${visible} FOR UPDATE`;
+    return row === undefined ? undefined : toResource<K>(row);
   }
 
   /** Creates an object; `conflict` when the name is taken in its scope. */
@@ -176,10 +199,9 @@ export class ObjectRepository extends ObjectReader {
       status: parse(wanted.kind, "status", wanted.status),
       finalizers: [...(wanted.finalizers ?? [])],
     };
-    const { count } = await this.client.object.createMany({ data: [data], skipDuplicates: true });
-    if (count === 0)
+    const [row] = await this.client.object.createManyAndReturn({ data: [data], skipDuplicates: true });
+    if (row === undefined)
       throw new AppError("conflict", `${wanted.kind} ${wanted.name} exists already; choose another name.`, { retry: "never" });
-    const row = await this.client.object.findUniqueOrThrow({ where: { uid } });
     const created = toResource<K>(row);
     this.#changes.record("created", scopeUid, created);
     return created;
@@ -222,12 +244,12 @@ export class ObjectRepository extends ObjectReader {
   /** Writes only what the caller has seen: `conflict` when the row moved on since it was read. */
   async #update<K extends Kind>(object: Resource<K>, data: Prisma.ObjectUpdateManyMutationInput): Promise<Resource<K>> {
     const { uid, kind, name, generation } = object.metadata;
-    const { count } = await this.client.object.updateMany({
+    const [row] = await this.client.object.updateManyAndReturn({
       where: { ...objectFilter(this.scope), uid, version: object.metadata.version, generation },
       data,
     });
-    if (count === 0) throw new AppError("conflict", `${kind} ${name} changed meanwhile; read it again and repeat.`, { details: { uid } });
-    const row = await this.client.object.findUniqueOrThrow({ where: { uid } });
+    if (row === undefined)
+      throw new AppError("conflict", `${kind} ${name} changed meanwhile; read it again and repeat.`, { details: { uid } });
     const updated = toResource<K>(row);
     this.#changes.record("updated", row.scopeUid, updated);
     return updated;

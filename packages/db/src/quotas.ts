@@ -4,6 +4,8 @@ import type { AnyClient } from "./client.ts";
 /** What apps and builds take of their namespace's and team's quota. The decision is core's; this keeps the books exact. */
 export class Quotas {
   readonly #client: AnyClient;
+  /** Of a transaction: the books that it holds. */
+  readonly #locked = new Set<string>();
 
   constructor(client: AnyClient) {
     this.#client = client;
@@ -14,18 +16,24 @@ export class Quotas {
    * concurrency. Team first, always: two transactions cannot lock each other out.
    */
   async lock(teamUid: string, namespaceUid: string): Promise<void> {
-    for (const uid of [teamUid, namespaceUid])
-      await this.#client.$queryRaw`SELECT 1 FROM (SELECT pg_advisory_xact_lock(hashtextextended(${`quota/${uid}`}, 0))) AS held`;
+    const keys = [teamUid, namespaceUid].map((uid) => `quota/${uid}`);
+    if (keys.every((key) => this.#locked.has(key))) return;
+    await this.#client.$queryRaw`
+      SELECT count(*) FROM (
+        SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(${keys}::text[]) WITH ORDINALITY AS wanted (key, place) ORDER BY place
+      ) AS held`;
+    for (const key of keys) this.#locked.add(key);
   }
 
-  /** What everything but `exceptOwner` takes in a namespace. */
-  async usedByNamespace(namespaceUid: string, exceptOwner?: string): Promise<QuotaVector> {
-    return sum(await this.#client.quotaCharge.findMany({ where: { namespaceUid, ...except(exceptOwner) } }));
-  }
-
-  /** What everything but `exceptOwner` takes in a team. */
-  async usedByTeam(teamUid: string, exceptOwner?: string): Promise<QuotaVector> {
-    return sum(await this.#client.quotaCharge.findMany({ where: { teamUid, ...except(exceptOwner) } }));
+  /** What everything but `exceptOwner` takes in a team, and of it in one of its namespaces. */
+  async used(
+    teamUid: string,
+    namespaceUid: string,
+    exceptOwner?: string,
+  ): Promise<{ readonly team: QuotaVector; readonly namespace: QuotaVector }> {
+    const where = { teamUid, ...(exceptOwner === undefined ? {} : { NOT: { ownerUid: exceptOwner } }) };
+    const charges = await this.#client.quotaCharge.findMany({ where });
+    return { team: sum(charges), namespace: sum(charges.filter((charge) => charge.namespaceUid === namespaceUid)) };
   }
 
   async charged(ownerUid: string): Promise<QuotaVector> {
@@ -49,10 +57,6 @@ export class Quotas {
   async release(ownerUid: string): Promise<void> {
     await this.#client.quotaCharge.deleteMany({ where: { ownerUid } });
   }
-}
-
-function except(ownerUid: string | undefined) {
-  return ownerUid === undefined ? {} : { NOT: { ownerUid } };
 }
 
 function sum(rows: readonly { cpuMillis: bigint; memoryBytes: bigint; instances: bigint; builds: bigint }[]): QuotaVector {

@@ -86,7 +86,7 @@ export class Tx {
     this.#atEnd.set(key, work);
   }
 
-  /** The last statements: audit, outbox, fence, and then the versions (whose row lock is held shortest so). For Database only. */
+  /** The last statements: audit, and then in one outbox, fence and versions, whose row lock is held shortest so. For Database only. */
   async finish(fence: Fence | undefined): Promise<ReadonlyMap<string, number>> {
     for (const work of this.#atEnd.values()) await work();
     if (this.#audits.length > 0)
@@ -100,17 +100,19 @@ export class Tx {
           details: JSON.parse(JSON.stringify(entry.details ?? {})),
         })),
       });
-    if (this.#wakes.size > 0) {
-      await this.#client.outbox.createMany({ data: [...this.#wakes.values()] });
-      await this.#client.$queryRaw`SELECT 1 FROM pg_notify('plimsoll_outbox', '')`;
-    }
-    if (fence !== undefined) await assertFence(this.#client, fence);
-    return this.#changes.flush(this.#client);
+    const wakes = [...this.#wakes.values()];
+    const { all: changes } = this.#changes;
+    if (wakes.length === 0 && fence === undefined && changes.length === 0) return new Map();
+    const [end] = await this.#client.$queryRaw<{ fenced: boolean; versions: Record<string, number> }[]>`
+      WITH fence AS MATERIALIZED (SELECT key FROM leases WHERE key = ${fence?.key ?? ""} AND epoch = ${fence?.epoch ?? 0} FOR SHARE),
+        wakes AS (
+          INSERT INTO outbox (job, key) SELECT job, key FROM jsonb_to_recordset(${JSON.stringify(wakes)}::jsonb) AS wake (job text, key text)
+          RETURNING id
+        ),
+        told AS MATERIALIZED (SELECT pg_notify('plimsoll_outbox', '') FROM (SELECT count(*) AS number FROM wakes) AS written WHERE number > 0)
+      SELECT EXISTS (SELECT FROM fence) AS fenced, (SELECT count(*) FROM told) AS told, commit_changes(${JSON.stringify(changes)}::jsonb) AS versions`;
+    if (fence !== undefined && end?.fenced !== true)
+      throw new AppError("stale_lease", `Another worker took over ${fence.key}; this one stops.`, { details: { key: fence.key } });
+    return new Map(Object.entries(end?.versions ?? {}));
   }
-}
-
-async function assertFence(client: TxClient, fence: Fence): Promise<void> {
-  const rows = await client.$queryRaw<unknown[]>`SELECT 1 FROM leases WHERE key = ${fence.key} AND epoch = ${fence.epoch} FOR SHARE`;
-  if (rows.length === 0)
-    throw new AppError("stale_lease", `Another worker took over ${fence.key}; this one stops.`, { details: { key: fence.key } });
 }

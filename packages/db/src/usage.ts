@@ -30,10 +30,11 @@ export async function givenByTeam(tx: Tx, teamUid: string, exceptNamespaceUid?: 
 }
 
 async function showUse(tx: Tx, teamUid: string, namespaceUid: string): Promise<void> {
+  const used = await tx.quotas.used(teamUid, namespaceUid);
   const team = await tx.objects.lock("Team", teamUid);
-  await tx.objects.updateStatus(team, { ...team.status, used: await tx.quotas.usedByTeam(teamUid) });
+  await tx.objects.updateStatus(team, { ...team.status, used: used.team });
   const namespace = await tx.objects.lock("Namespace", namespaceUid);
-  await tx.objects.updateStatus(namespace, { ...namespace.status, used: await tx.quotas.usedByNamespace(namespaceUid) });
+  await tx.objects.updateStatus(namespace, { ...namespace.status, used: used.namespace });
 }
 
 function holders(namespace: Resource<"Namespace">): { readonly uid: string; readonly teamUid: string } {

@@ -13,7 +13,7 @@ const GIT_TOKEN_EXTRA_MS = 5 * 60_000;
  * cancelled or another's.
  */
 export async function claimBuild(db: Database, hostUid: string, buildUid: string): Promise<BuildClaim> {
-  const [sealedSecrets, sealedRegistries] = await Promise.all([sealSecrets(db, hostUid, buildUid), sealRegistries(db, hostUid, buildUid)]);
+  const { sealedSecrets, sealedRegistries } = await sealForBuild(db, hostUid, buildUid);
   return db.write({ scope: PLATFORM }, async (tx) => {
     const build = await lockPlaced(tx, hostUid, buildUid);
     if (isBuildOver(build.status.phase) || build.status.phase === "pending" || build.spec.cancelled)
@@ -40,29 +40,31 @@ export async function claimBuild(db: Database, hostUid: string, buildUid: string
   });
 }
 
-/** The app's secrets as they are now, for the host that the build was placed on and no other. */
-async function sealSecrets(db: Database, hostUid: string, buildUid: string): Promise<string | undefined> {
+/** The app's secrets as they are now and what its namespace has for registries, for the host that the build was placed on and no other. */
+async function sealForBuild(
+  db: Database,
+  hostUid: string,
+  buildUid: string,
+): Promise<{ readonly sealedSecrets?: string; readonly sealedRegistries?: string }> {
   const objects = db.objects(PLATFORM);
   const build = await objects.find("Build", buildUid);
-  if (build === undefined || build.status.hostUid !== hostUid) return undefined;
+  if (build === undefined || build.status.hostUid !== hostUid) return {};
   const { ownerUid = "", namespaceUid = "" } = build.metadata;
-  const [app, host] = await Promise.all([objects.find("App", ownerUid), objects.find("Host", hostUid)]);
-  if (app === undefined || host === undefined || Object.keys(app.spec.secrets).length === 0) return undefined;
-  return sealBox(JSON.stringify(await db.secrets.open(namespaceUid, ownerUid, app.spec.secrets)), host.spec.publicKey);
-}
-
-/** What the build's namespace has for registries, for the host that the build was placed on and no other. */
-async function sealRegistries(db: Database, hostUid: string, buildUid: string): Promise<string | undefined> {
-  const objects = db.objects(PLATFORM);
-  const build = await objects.find("Build", buildUid);
-  if (build === undefined || build.status.hostUid !== hostUid) return undefined;
-  const host = await objects.find("Host", hostUid);
-  const all = await db.registries.open(build.metadata.namespaceUid ?? "");
+  const [app, host, all] = await Promise.all([
+    objects.find("App", ownerUid),
+    objects.find("Host", hostUid),
+    db.registries.open(namespaceUid),
+  ]);
+  if (host === undefined) return {};
+  const seal = (value: object) => sealBox(JSON.stringify(value), host.spec.publicKey);
   const { source } = build.spec;
   // What a Dockerfile names is known to its builder alone.
   const access = source.kind === "image" ? accessFor(source.reference, all) : all;
-  if (host === undefined || Object.keys(access).length === 0) return undefined;
-  return sealBox(JSON.stringify(access), host.spec.publicKey);
+  const secrets = app?.spec.secrets ?? {};
+  return {
+    ...(Object.keys(secrets).length === 0 ? {} : { sealedSecrets: seal(await db.secrets.open(namespaceUid, ownerUid, secrets)) }),
+    ...(Object.keys(access).length === 0 ? {} : { sealedRegistries: seal(access) }),
+  };
 }
 
 /** Appends progress under the epoch and prolongs the lease; `stale_lease` when the build is another's by now. Repeats are ignored. */
@@ -90,8 +92,8 @@ export async function takeResult(
   { epoch, result, entries }: { readonly epoch: number; readonly result: BuildResult; readonly entries: readonly BuildProgress[] },
 ): Promise<void> {
   await db.write({ scope: PLATFORM }, async (tx) => {
-    if ((await tx.objects.find("Build", buildUid))?.status.hostUid !== hostUid) throw leaseLost();
-    const build = await tx.objects.lock("Build", buildUid);
+    const build = await tx.objects.lockIfThere("Build", buildUid);
+    if (build?.status.hostUid !== hostUid) throw leaseLost();
     if (isBuildOver(build.status.phase)) return;
     const lease = leaseOf(hostUid, buildUid, epoch);
     await renew(tx, lease);
@@ -126,8 +128,7 @@ function leaseLost(): AppError {
 
 /** A build that is placed on this host; for every other host it does not exist. */
 async function lockPlaced(tx: Tx, hostUid: string, buildUid: string): Promise<Resource<"Build">> {
-  const found = await tx.objects.find("Build", buildUid);
-  const build = found === undefined ? undefined : await tx.objects.lock("Build", buildUid);
+  const build = await tx.objects.lockIfThere("Build", buildUid);
   if (build?.status.hostUid !== hostUid) throw new AppError("not_found", "No such build is placed on this host.");
   return build;
 }

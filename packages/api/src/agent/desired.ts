@@ -14,14 +14,23 @@ import { assembleRouting } from "./routing.ts";
 export async function desiredState(api: Api, hostUid: string): Promise<DesiredState> {
   const { db, sealing, settings } = api;
   const objects = db.objects(PLATFORM);
-  const host = await objects.find("Host", hostUid);
+  // Each on its own and side by side: what changes meanwhile wakes the host once more.
+  const [hosts, bound, builds, released, cleanings] = await Promise.all([
+    objects.list("Host"),
+    objects.list("Instance", { hostUid }),
+    objects.list("Build", { hostUid, phases: ["placed", "running"] }),
+    db.platform.releasedImages(RELEASES_KEPT),
+    db.disks.cleanings(CLEANING_MS),
+  ]);
+  const host = hosts.find(({ metadata }) => metadata.uid === hostUid);
   if (host === undefined) throw new AppError("unauthenticated", "This host was removed from the platform; enroll it again.");
   const { index, underlay, roles, publicKey } = host.spec;
-  const routing = roles.includes("ingress") ? await readRouting(api, objects) : undefined;
-  const instances = (await objects.list("Instance", { hostUid })).filter(isWanted);
-  const builds = await objects.list("Build", { hostUid, phases: ["placed", "running"] });
-  const namespaces = await namespacesOf(objects, [...instances, ...builds]);
-  const releases = await releasesOf(objects, instances);
+  const instances = bound.filter(isWanted);
+  const [routing, namespaces, releases] = await Promise.all([
+    roles.includes("ingress") ? readRouting(api, objects) : undefined,
+    namespacesOf(objects, [...instances, ...builds]),
+    releasesOf(objects, instances),
+  ]);
   const assignments: InstanceAssignment[] = [];
   for (const instance of instances) {
     const release = releases.get(releaseKey(instance));
@@ -39,13 +48,13 @@ export async function desiredState(api: Api, hostUid: string): Promise<DesiredSt
       platformDomain: settings.platformDomain,
       ...(api.registry === undefined ? {} : { registry: registryHost(settings.platformOrigin) }),
     },
-    peers: (await objects.list("Host")).filter(({ metadata }) => metadata.uid !== hostUid).map(peerOf),
+    peers: hosts.filter(({ metadata }) => metadata.uid !== hostUid).map(peerOf),
     namespaces: namespaces.map(assignNamespace),
     instances: assignments,
     builds: builds.map(assignBuild),
-    keepImages: [...new Set([...(await db.platform.releasedImages(RELEASES_KEPT)), ...assignments.map(({ image }) => image.digest)])],
+    keepImages: [...new Set([...released, ...assignments.map(({ image }) => image.digest)])],
     ...(routing === undefined ? {} : { routing }),
-    cleanCaches: (await db.disks.cleanings(CLEANING_MS)).map(({ namespaceUid, stamp }) => ({ namespaceUid, stamp })),
+    cleanCaches: cleanings.map(({ namespaceUid, stamp }) => ({ namespaceUid, stamp })),
     streams: [...api.streams.pending(hostUid)],
   };
 }

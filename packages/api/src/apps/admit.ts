@@ -34,8 +34,9 @@ export async function assertQuota(context: QuotaContext, admission: AppAdmission
   const asked = totalCharge(charges);
   const before = await tx.quotas.charged(app.metadata.uid);
   const grows = ({ dimension }: QuotaExcess) => asked[dimension] > before[dimension];
-  const inNamespace = quotaExcess(await tx.quotas.usedByNamespace(namespaceUid, app.metadata.uid), asked, namespace.spec.quota);
-  const inTeam = quotaExcess(await tx.quotas.usedByTeam(teamUid, app.metadata.uid), asked, team.spec.quota);
+  const used = await tx.quotas.used(teamUid, namespaceUid, app.metadata.uid);
+  const inNamespace = quotaExcess(used.namespace, asked, namespace.spec.quota);
+  const inTeam = quotaExcess(used.team, asked, team.spec.quota);
   const excess = [...inNamespace, ...inTeam].find(grows);
   if (excess !== undefined)
     throw quotaRefusal({

@@ -13,8 +13,7 @@ export interface OpenApp {
 export async function openApp({ tx }: Context, namespace: Resource<"Namespace">, name: string): Promise<OpenApp> {
   const { uid, teamUid = "" } = namespace.metadata;
   await tx.quotas.lock(teamUid, uid);
-  const found = await tx.objects.getByName("App", uid, name);
-  const app = await tx.objects.lock("App", found.metadata.uid);
+  const app = await tx.objects.lockByName("App", uid, name);
   if (app.metadata.deletedAt !== undefined)
     throw new AppError("conflict", `App ${name} is being deleted; wait until it is gone.`, { retry: "never" });
   return { namespace: await tx.objects.get("Namespace", uid), app };

@@ -56,6 +56,7 @@ export async function* followBuildLog(
         if (newest === undefined) break;
         last = positionOf(newest);
         yield entries.map((entry) => sseEvent({ id: idOf(positionOf(entry)), data: entry })).join("");
+        if (entries.length < BATCH) break;
       }
       if (phase === undefined || isBuildOver(phase)) return yield sseEvent({ event: "end", data: { phase: phase ?? "deleted" } });
       if (!(await subscription.wait(HEARTBEAT_MS, signal))) yield HEARTBEAT;

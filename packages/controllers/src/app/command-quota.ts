@@ -17,11 +17,12 @@ export async function commandShortage(
   const { uid } = deployment.metadata;
   const asked = commandCharge(release);
   const [namespace, team] = [await tx.objects.get("Namespace", namespaceUid), await tx.objects.get("Team", teamUid)];
-  for (const [holder, used, limit] of [
-    [`namespace ${namespace.metadata.name}`, await tx.quotas.usedByNamespace(namespaceUid, uid), namespace.spec.quota],
-    [`team ${team.metadata.name}`, await tx.quotas.usedByTeam(teamUid, uid), team.spec.quota],
+  const used = await tx.quotas.used(teamUid, namespaceUid, uid);
+  for (const [holder, taken, limit] of [
+    [`namespace ${namespace.metadata.name}`, used.namespace, namespace.spec.quota],
+    [`team ${team.metadata.name}`, used.team, team.spec.quota],
   ] as const) {
-    const [excess] = quotaExcess(used, asked, limit);
+    const [excess] = quotaExcess(taken, asked, limit);
     if (excess === undefined) continue;
     const amount = (value: number) => formatQuantity(excess.dimension, value);
     const left = amount(Math.max(0, excess.limit - excess.used));

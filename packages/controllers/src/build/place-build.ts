@@ -18,7 +18,8 @@ export async function placePending(
 ): Promise<boolean> {
   const { namespaceUid = "", teamUid = "" } = build.metadata;
   await tx.quotas.lock(teamUid, namespaceUid);
-  const [namespace, team] = [await tx.objects.get("Namespace", namespaceUid), await tx.objects.get("Team", teamUid)];
+  const namespace = await tx.objects.get("Namespace", namespaceUid);
+  const team = await tx.objects.get("Team", teamUid);
   const shortage = await quotaShortage(tx, build, namespace, team);
   if (shortage !== undefined) return waits(tx, build, shortage);
   await tx.platform.lockPlacement();
@@ -51,8 +52,7 @@ async function quotaShortage(
   namespace: Resource<"Namespace">,
   team: Resource<"Team">,
 ): Promise<string | undefined> {
-  const inNamespace = await tx.quotas.usedByNamespace(namespace.metadata.uid, uid);
-  const inTeam = await tx.quotas.usedByTeam(team.metadata.uid, uid);
+  const { namespace: inNamespace, team: inTeam } = await tx.quotas.used(team.metadata.uid, namespace.metadata.uid, uid);
   for (const [holder, used, limit] of [
     [`Namespace ${namespace.metadata.name}`, inNamespace.builds, namespace.spec.quota.builds],
     [`Team ${team.metadata.name}`, inTeam.builds, team.spec.quota.builds],

@@ -72,11 +72,12 @@ async function chargeNew(tx: Tx, namespace: Resource<"Namespace">, app: Resource
   const { uid, teamUid = "" } = namespace.metadata;
   const asked = totalCharge(appCharges(spec));
   const [before, team] = [await tx.quotas.charged(app.metadata.uid), await tx.objects.get("Team", teamUid)];
-  for (const [holder, used, limit] of [
-    [`Namespace ${namespace.metadata.name}`, await tx.quotas.usedByNamespace(uid, app.metadata.uid), namespace.spec.quota],
-    [`Team ${team.metadata.name}`, await tx.quotas.usedByTeam(teamUid, app.metadata.uid), team.spec.quota],
+  const used = await tx.quotas.used(teamUid, uid, app.metadata.uid);
+  for (const [holder, taken, limit] of [
+    [`Namespace ${namespace.metadata.name}`, used.namespace, namespace.spec.quota],
+    [`Team ${team.metadata.name}`, used.team, team.spec.quota],
   ] as const) {
-    const excess = quotaExcess(used, asked, limit).find(({ dimension }) => asked[dimension] > before[dimension]);
+    const excess = quotaExcess(taken, asked, limit).find(({ dimension }) => asked[dimension] > before[dimension]);
     if (excess !== undefined) return noRoom(holder, app, excess);
   }
   await chargeQuota(tx, namespace, app.metadata.uid, asked);
