@@ -292,8 +292,11 @@ RUN id -u && id -g && echo x > /tmp/of-app
       { Dockerfile: "FROM busybox\nRUN f() { f | f & }; f; sleep 1; exit 5\n" },
       { request: { limits: { ...LIMITS, pids: 60 } } },
     );
-    expect(bomb.outcome.kind).toBe("failure");
+    expect(failureOf(bomb).message).toMatch(
+      /failed with exit code 5\. It had all of the build's 60 processes and threads, and was refused another [\d,]+ times\. .*pids=120`\.$/,
+    );
     imageOf(await host.build({ Dockerfile: "FROM busybox\nRUN echo fine\n" }));
+    expect(failureOf(await host.build({ Dockerfile: "FROM busybox\nRUN exit 5\n" })).message).toBe("RUN exit 5 failed with exit code 5.");
   });
 
   it("executes an equal step once for two builds at one time", async () => {

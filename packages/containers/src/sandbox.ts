@@ -65,6 +65,8 @@ export interface SandboxResult {
   readonly signal?: string;
   /** The kernel killed a process of it at the build's memory limit. */
   readonly outOfMemory: boolean;
+  /** How often the command was refused another process, for the build had all that it may have; only of one that failed. */
+  readonly startsRefused: number;
   readonly timedOut: boolean;
   readonly cancelled: boolean;
   readonly usage: CgroupUsage;
@@ -145,6 +147,8 @@ async function runIn(request: SandboxRequest, cgroup: string, bundleDir: string)
     exitCode,
     ...(signal === undefined ? {} : { signal }),
     outOfMemory: exitCode !== 0 && usage.oomKills > 0,
+    // cgroup v1 counts where the command is, v2 where the limit is.
+    startsRefused: exitCode === 0 ? 0 : Math.max(usage.startsRefused, cgroups.usage(request.cgroupPath).startsRefused),
     timedOut: stopped === "timedOut",
     cancelled: stopped === "cancelled",
     usage,

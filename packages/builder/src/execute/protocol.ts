@@ -145,7 +145,10 @@ export interface WorkerResult {
 }
 
 /** A failure without its place, which the agent knows. */
-export type WorkerFailure = Pick<BuildFailure, "reason" | "message" | "exitCode" | "logTail">;
+export type WorkerFailure = Pick<BuildFailure, "reason" | "message" | "exitCode" | "logTail"> & {
+  /** How often a command was refused another process. */
+  readonly startsRefused?: number;
+};
 
 export type WorkerMessage =
   | { readonly type: "ready" }

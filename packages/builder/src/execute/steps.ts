@@ -1,5 +1,5 @@
 import { type BigIntStats, chmodSync, chownSync, readdirSync, statSync } from "node:fs";
-import { type LayerContents, LayerStore, type SandboxMount } from "@plimsoll/containers";
+import { type LayerContents, LayerStore, type SandboxMount, type SandboxResult } from "@plimsoll/containers";
 import { AppError, type Digest, type LayerRef } from "@plimsoll/core";
 import { type CgroupDriver, cgroupDriver, RootedTree } from "@plimsoll/host";
 import { FirstSeen } from "../cache/first-seen.ts";
@@ -29,12 +29,15 @@ import { startSshAgent } from "./ssh-agent.ts";
 export class CommandFailed extends Error {
   readonly exitCode: number;
   readonly outOfMemory: boolean;
+  /** How often it was refused another process. */
+  readonly startsRefused: number;
   readonly logTail: readonly string[];
 
-  constructor(exitCode: number, outOfMemory: boolean, logTail: readonly string[]) {
+  constructor({ exitCode, outOfMemory, startsRefused }: SandboxResult, logTail: readonly string[]) {
     super(`exit code ${exitCode}`);
     this.exitCode = exitCode;
     this.outOfMemory = outOfMemory;
+    this.startsRefused = startsRefused;
     this.logTail = logTail;
   }
 }
@@ -173,7 +176,7 @@ export class StepExecutor implements AsyncDisposable {
       })
       .finally(() => output.end());
     if (metFileLimit(result.exitCode, output.tail())) throw new OutOfDisk("bytes", this.disk.limit.bytes, "a single file", output.tail());
-    if (result.exitCode !== 0) throw new CommandFailed(result.exitCode, result.outOfMemory, output.tail());
+    if (result.exitCode !== 0) throw new CommandFailed(result, output.tail());
   }
 
   /** What a command brings along, by its action and what the mounts are made of. What it writes into bind mounts goes with disposal. */

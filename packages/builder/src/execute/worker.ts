@@ -49,8 +49,9 @@ async function answer(request: WorkerRequest): Promise<void> {
 
 function describe(error: unknown): WorkerFailure {
   if (error instanceof CommandFailed) {
-    const { exitCode, logTail } = error;
-    return { reason: error.outOfMemory ? "out_of_memory" : "command", message: `exit code ${exitCode}`, exitCode, logTail };
+    const { exitCode, logTail, startsRefused } = error;
+    const reason = error.outOfMemory ? "out_of_memory" : "command";
+    return { reason, message: `exit code ${exitCode}`, exitCode, logTail, ...(startsRefused > 0 ? { startsRefused } : {}) };
   }
   if (error instanceof OutOfDisk) return { reason: "out_of_disk", message: outOfDiskText(error), logTail: error.logTail };
   if (error instanceof HostOutOfDisk) {

@@ -23,7 +23,7 @@ function message({ label }: StepPlace, failure: WorkerFailure, limits: BuildLimi
   switch (failure.reason) {
     case "command":
       if (failure.exitCode === undefined) return `${label} could not be started: ${failure.message.replace(/\.$/, "")}.`;
-      return `${label} failed with exit code ${failure.exitCode}${hint(failure.exitCode)}.`;
+      return `${label} failed with exit code ${failure.exitCode}${hint(failure.exitCode)}.${moreProcesses(failure, limits, namespace)}`;
     case "out_of_memory":
       return `${label} was killed: it needed more than the build's ${formatBytes(limits.memoryBytes)} of memory. ${moreMemory(limits, namespace)}`;
     case "out_of_disk":
@@ -54,6 +54,16 @@ function hint(exitCode: number | undefined): string {
   if (exitCode === 127) return ": the shell did not find a program; install it in an earlier RUN, or check its name and PATH";
   if (exitCode === 126) return ": a file was found but could not be executed; check its mode and its #! line";
   return "";
+}
+
+/** For a command that failed after it could start no more processes; whether it failed for that, only its output says. */
+function moreProcesses({ startsRefused }: WorkerFailure, { pids }: BuildLimits, namespace: string | undefined): string {
+  if (startsRefused === undefined) return "";
+  const times = startsRefused === 1 ? "once" : `${startsRefused.toLocaleString("en")} times`;
+  return (
+    ` It had all of the build's ${pids} processes and threads, and was refused another ${times}. Start fewer side by side (make -j2); an owner ` +
+    `of the team can give builds more: \`plim limits set${words(namespace)} pids=${2 * pids}\`.`
+  );
 }
 
 /** What to write where, so that the next build has more. */

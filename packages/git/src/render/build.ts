@@ -6,6 +6,8 @@ const STAGE_WIDTH_MAX = 20;
 const GAP = 3;
 const LOG_TAIL_LINES = 20;
 const SAID_WIDTH = 60;
+/** What the builder says of a command when it knows more than how it ended. */
+const MORE_THAN_THE_CODE = /failed with exit code \d+[:.] \S/;
 /** The rest is in the portal and in `plim describe build`. */
 const WARNINGS_SHOWN = 3;
 
@@ -168,8 +170,9 @@ export class BuildRenderer {
       lines.push("", `  ${place}    ${cleanLine(failure.instruction ?? (broken === undefined ? "" : broken.step.label))}`.trimEnd());
       if (failure.excerpt !== undefined) lines.push("", ...excerptLines(failure.excerpt));
     }
-    // Of a command that failed its own words are above; every other reason needs ours.
-    if (failure.reason !== "command" || broken === undefined) lines.push("", ...cleanText(failure.message).map((text) => `  ${text}`));
+    // Of a command that failed its own words are above; what they do not say needs ours, and so does every other reason.
+    if (failure.reason !== "command" || broken === undefined || MORE_THAN_THE_CODE.test(failure.message))
+      lines.push("", ...cleanText(failure.message).map((text) => `  ${text}`));
     return lines;
   }
 }

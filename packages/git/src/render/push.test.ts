@@ -329,6 +329,18 @@ A newer push (8d0e2f1 by Li) took over; this one is not deployed.
     expect(renderer.idle({ silentMs: 90_000, sinceToldMs: 90_000 })).toEqual(["  … 2 not ready yet, 1 min 30 s so far"]);
   });
 
+  it("says of a failed command what its own words do not", () => {
+    const renderer = new PushRenderer(heading);
+    renderer.next({ type: "build", event: plan });
+    const failing = (message: string) => {
+      renderer.next({ type: "build", event: { type: "step-done", atMs: 1, step: 1, outcome: "failed", durationMs: 1 } });
+      return renderer.next({ type: "build", event: { type: "failed", atMs: 1, failure: { reason: "command", message, exitCode: 127 } } });
+    };
+    const known = "RUN npm ci failed with exit code 127: the shell did not find a program; install it in an earlier RUN.";
+    expect(failing(known).at(-1)).toBe(`  ${known}`);
+    expect(failing("RUN npm ci failed with exit code 127.").join()).not.toContain("failed with exit code");
+  });
+
   it("shows our own sentences to their end, for there they say what to do", () => {
     const renderer = new PushRenderer(heading);
     renderer.next({ type: "build", event: plan });
