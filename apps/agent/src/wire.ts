@@ -87,9 +87,10 @@ export class AgentWire implements InstanceWire {
   async attach(instanceUid: string, namespaceUid: string): Promise<{ readonly netnsPath: string; readonly address: string }> {
     const { vni } = this.#namespace(namespaceUid);
     const { path } = await this.userNamespace(namespaceUid);
-    const netnsPath = await ensureNetworkNamespace(this.#layout, instanceUid, path);
-    const address = await this.#claimed(this.addressOf(instanceUid), (wanted) =>
-      attachInstance(this.#network(), { vni, instanceId: instanceUid, netnsPath, address: wanted }),
+    const [netnsPath, address] = await this.#linked(
+      this.addressOf(instanceUid),
+      ensureNetworkNamespace(this.#layout, instanceUid, path),
+      (netnsPath, wanted) => attachInstance(this.#network(), { vni, instanceId: instanceUid, netnsPath, address: wanted }),
     );
     writeFileSync(this.#addressFile(instanceUid), address);
     return { netnsPath, address };
@@ -114,8 +115,10 @@ export class AgentWire implements InstanceWire {
 
   /** A network of its own for a build, owned by its tenant's user namespace: out to the world and to nothing of the platform. */
   async acquireBuild(buildUid: string, usernsPath: string): Promise<{ readonly path: string; readonly nameservers: readonly string[] }> {
-    const path = await ensureNetworkNamespace(this.#layout, `b-${buildUid}`, usernsPath);
-    await this.#claimed(undefined, (address) => attachBuild(this.#network(), { buildId: buildUid, netnsPath: path, address }));
+    const making = ensureNetworkNamespace(this.#layout, `b-${buildUid}`, usernsPath);
+    const [path] = await this.#linked(undefined, making, (netnsPath, address) =>
+      attachBuild(this.#network(), { buildId: buildUid, netnsPath, address }),
+    );
     return { path, nameservers: this.#resolvers };
   }
 
@@ -140,10 +143,11 @@ export class AgentWire implements InstanceWire {
   }
 
   async #ensureOutward(): Promise<{ readonly path: string; readonly nameservers: readonly string[] }> {
-    const path = await ensureNetworkNamespace(this.#layout, `b-${OUTWARD}`);
-    this.#outwardAddress = await this.#claimed(this.#outwardAddress, (address) =>
-      attachBuild(this.#network(), { buildId: OUTWARD, netnsPath: path, address }),
+    const making = ensureNetworkNamespace(this.#layout, `b-${OUTWARD}`);
+    const [path, address] = await this.#linked(this.#outwardAddress, making, (netnsPath, wanted) =>
+      attachBuild(this.#network(), { buildId: OUTWARD, netnsPath, address: wanted }),
     );
+    this.#outwardAddress = address;
     return { path, nameservers: this.#resolvers };
   }
 
@@ -156,6 +160,17 @@ export class AgentWire implements InstanceWire {
     const namespace = this.#namespaces.get(uid);
     if (namespace === undefined) throw new AppError("unavailable", `Namespace ${uid} is not known on this host yet; it is tried again.`);
     return namespace;
+  }
+
+  /** A network namespace that is being made and an address, which is chosen meanwhile, brought together by `link`. */
+  async #linked(
+    kept: string | undefined,
+    making: Promise<string>,
+    link: (netnsPath: string, address: string) => Promise<unknown>,
+  ): Promise<readonly [netnsPath: string, address: string]> {
+    making.catch(() => undefined); // Awaited below, where an address is not missing already.
+    const address = await this.#claimed(kept, async (wanted) => link(await making, wanted));
+    return [await making, address];
   }
 
   /** Runs `use` with the address that was kept, or with free ones until one is taken; one choice at a time. */
