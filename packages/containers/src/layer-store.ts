@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   statSync,
   utimesSync,
   writeFileSync,
@@ -131,7 +132,9 @@ export class LayerStore {
     mkdirSync(dir, { mode: 0o700 });
     mkdirSync(upperDir, { mode: 0o755 });
     mkdirSync(workDir, { mode: 0o700 });
-    return { dir, upperDir, workDir, discard: () => removeTree(dir) };
+    // What is left of one that was sealed: overlayfs makes directories in its work directory, some for a volatile mount only.
+    const remains = [...["work/incompat/volatile", "work/incompat", "work"].map((name) => join(workDir, name)), workDir, dir];
+    return { dir, upperDir, workDir, discard: async () => (removeEmpty(remains) ? undefined : removeTree(dir)) };
   }
 
   /**
@@ -324,6 +327,17 @@ function unpack(archive: Readable, mediaType: string): AsyncIterable<Uint8Array>
   // Errors of either end reach the reader of the last stream.
   pipeline(archive, unpacker, () => undefined);
   return unpacker;
+}
+
+/** Whether all of these directories are gone now, in this order; a program that removes them takes longer than most steps. */
+function removeEmpty(directories: readonly string[]): boolean {
+  try {
+    for (const directory of directories) if (existsSync(directory)) rmdirSync(directory);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOTEMPTY" || errorCode(error) === "EEXIST") return false;
+    throw error;
+  }
 }
 
 /** rm walks by descriptors and follows nothing (fts), in another process: a tree of 20,000 files would hold up ours. */

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { AppError, ifThere } from "@plimsoll/core";
@@ -66,12 +66,12 @@ export class GitMirrors {
       await git(["init", "--quiet", "--bare", repository]);
     await writeFile(join(repository, USED), "");
     const ref = `${BUILD_REFS}/${commit}`;
-    // The ref is written after its objects: where it is, they are whole.
-    if (existsSync(join(repository, ref))) return;
+    // The ref is written after its objects: where it is, they are whole. One that a power cut has torn is none.
+    if ((await ifThere(readFile(join(repository, ref), "utf8"))) === `${commit}\n`) return;
     const haves = await newestCommits(join(repository, BUILD_REFS));
     const pack = await afterNegotiation(await uploadPack(negotiation(commit, haves)));
     await this.#store(repository, pack);
-    await git(["-C", repository, "update-ref", ref, commit]);
+    await writeRef(join(repository, ref), commit);
   }
 
   async #store(repository: string, pack: Readable): Promise<void> {
@@ -90,6 +90,13 @@ export class GitMirrors {
     const [code] = await ended;
     if (code !== 0) throw new AppError("unavailable", "The repository could not be fetched whole; the build is tried again.");
   }
+}
+
+/** As git itself does, less its program: beside and renamed (gitrepository-layout, loose refs). Nobody else writes in a mirror. */
+async function writeRef(path: string, commit: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(`${path}.lock`, `${commit}\n`);
+  await rename(`${path}.lock`, path);
 }
 
 /** The commits that were fetched last, newest first. */
