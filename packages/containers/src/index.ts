@@ -16,4 +16,5 @@ export type { BindMount } from "./oci-spec.ts";
 export { DEFAULT_RESTART_POLICY, planRestart, type RestartPlan, type RestartPolicy } from "./restart.ts";
 export { collectSandboxes, runSandbox, type SandboxRequest, type SandboxResult } from "./sandbox.ts";
 export { MissingMountSource, type SandboxMount } from "./sandbox-mounts.ts";
+export { listImagePackages } from "./sbom/list-image-packages.ts";
 export { TarReader } from "./tar.ts";

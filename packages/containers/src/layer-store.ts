@@ -51,6 +51,7 @@ const DEFAULT_MAX_ENTRIES = 2_000_000;
  *     <hex>/fs           the layer, as overlay takes it
  *     <hex>/layer.json   digest, size, the boot it landed in
  *     <hex>/durable      it is on the disk for good
+ *     <hex>/packages-*   what was read of the packages in it (sbom/)
  *     tmp/<pid>-<start>-<random>/   half-made; collected when that process is gone
  *
  * Layers land by rename, whole or not at all. Instead of an fsync per file, which every build would wait for, the file system is
@@ -80,6 +81,11 @@ export class LayerStore {
   dirOf(digest: Digest): string {
     if (!this.has(digest)) throw new AppError("not_found", `This host does not have the layer ${digest}.`);
     return join(this.#dir(digest), "fs");
+  }
+
+  /** Where something that was found out about a layer is kept beside it: it goes when the layer goes. Throws AppError `not_found`. */
+  noteOf(digest: Digest, name: string): string {
+    return join(this.dirOf(digest), "..", name);
   }
 
   /** Throws AppError `not_found`. */

@@ -16,6 +16,16 @@ export { appCharges, type ProcessCharge, totalCharge } from "./charge.ts";
 export { AppError, type AppErrorOptions, type ErrorCode, errorText, ifThere, type Retry, toAppError } from "./errors.ts";
 export { NAME_PATTERN, newSecret, newUid, type Uid } from "./ids.ts";
 export { type Digest, type Healthcheck, type HistoryEntry, type Image, type ImageConfig, isDigest, type LayerRef } from "./image.ts";
+export {
+  ImagePackage,
+  MOST_PACKAGE_NOTES,
+  MOST_PACKAGE_PATHS,
+  MOST_PACKAGES,
+  PACKAGE_SOURCES,
+  PACKAGE_TYPES,
+  PackageList,
+  type PackageType,
+} from "./packages.ts";
 export { PERMISSIONS, type Permission, ROLE_PERMISSIONS, ROLES, type Role, roleAllows } from "./permissions.ts";
 export {
   BUILD_PHASES,

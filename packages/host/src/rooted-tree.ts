@@ -269,25 +269,26 @@ export class RootedTree implements Disposable {
 
   /**
    * Everything in the tree, the root first, directories before what is in them, names sorted by bytes; nothing is followed. For trees
-   * at rest. ELOOP where it is nested deeper than 1000 levels. The caller may change attributes of the entry it was given, and remove it.
+   * at rest. ELOOP where it is nested deeper than 1000 levels, unless `enter` says for a depth (1: what is in the root) to stay out.
+   * The caller may change attributes of the entry it was given, and remove it.
    */
-  *walk(): Generator<TreeEntry, void, undefined> {
+  *walk({ enter = () => true }: { readonly enter?: (depth: number) => boolean } = {}): Generator<TreeEntry, void, undefined> {
     const at = Buffer.from(`/proc/self/fd/${this.#root}/.`);
     yield { path: Buffer.alloc(0), stats: lstatSync(at, { bigint: true }), at };
-    yield* this.#walkIn(this.#root, Buffer.alloc(0), 0);
+    yield* this.#walkIn(this.#root, Buffer.alloc(0), 0, enter);
   }
 
-  *#walkIn(directory: number, path: Buffer, depth: number): Generator<TreeEntry, void, undefined> {
+  *#walkIn(directory: number, path: Buffer, depth: number, enter: (depth: number) => boolean): Generator<TreeEntry, void, undefined> {
     if (depth > 1_000) throw new SyscallError("walk", 40, "nested too deep");
     for (const name of readdirSync(`/proc/self/fd/${directory}`, { encoding: "buffer" }).sort(Buffer.compare)) {
       const at = entryOf(directory, name);
       const below = path.length === 0 ? name : Buffer.concat([path, Buffer.from("/"), name]);
       const stats = lstatSync(at, { bigint: true });
       yield { path: below, stats, at };
-      if (!stats.isDirectory()) continue;
+      if (!stats.isDirectory() || !enter(depth + 1)) continue;
       const fd = openat2(directory, name, DIRECTORY | constants.O_NOFOLLOW, RESOLVE.beneath | RESOLVE.noSymlinks);
       try {
-        yield* this.#walkIn(fd, below, depth + 1);
+        yield* this.#walkIn(fd, below, depth + 1, enter);
       } finally {
         closeSync(fd);
       }
