@@ -19,6 +19,7 @@ import { HostIngress } from "./host-ingress.ts";
 import { imageFetcher } from "./images.ts";
 import { Instances } from "./instances/instances.ts";
 import { Loop } from "./loop.ts";
+import { PackageLister } from "./package-lister.ts";
 import { ServerRegistry } from "./platform-registry.ts";
 import { Reporter } from "./reporter.ts";
 import type { Settings } from "./settings.ts";
@@ -126,6 +127,7 @@ class Agent implements RunningAgent {
   readonly #ingress: HostIngress;
   readonly #sync: Loop;
   readonly #books: DiskBooks;
+  readonly #packages: PackageLister;
   readonly #timers: NodeJS.Timeout[] = [];
   #desired: DesiredState | undefined;
   /** What the server said last; what was kept from before our start is none of that. */
@@ -185,6 +187,7 @@ class Agent implements RunningAgent {
     this.#streams = new StreamAnswers({ api: this.#api, runtime, layers, log });
     this.#ingress = new HostIngress(settings, layout, log);
     this.#books = new DiskBooks({ ...parts, api: this.#api });
+    this.#packages = new PackageLister({ ...parts, api: this.#api });
     this.#sync = new Loop(
       () => this.#pass(),
       (error) => log.error("sync failed", { error }),
@@ -213,6 +216,7 @@ class Agent implements RunningAgent {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#sync.stop();
     await this.#books.close();
+    await this.#packages.close();
     await this.#queue?.close();
     await this.#tunnel?.close();
     await this.#builds.close();
@@ -262,6 +266,7 @@ class Agent implements RunningAgent {
     await this.#part("cache", () => this.#cache.store(desired));
     await this.#apply(desired);
     await this.#part("streams", () => this.#streams.apply(desired.streams));
+    await this.#part("packages", () => this.#packages.apply(desired.listPackages));
     await this.#cleanCaches(desired);
   }
 

@@ -11,7 +11,7 @@ import {
   type HostUpdate,
   Problem,
 } from "@plimsoll/contracts";
-import { AppError, type ErrorCode } from "@plimsoll/core";
+import { AppError, type ErrorCode, type PackageList } from "@plimsoll/core";
 import { Agent as Dispatcher, request } from "undici";
 import type { Identity } from "./identity.ts";
 
@@ -24,6 +24,8 @@ export interface ServerApi {
   report(report: HostReport): Promise<void>;
   /** The disk ledger, in place of the one before. */
   disk(report: DiskReport): Promise<void>;
+  /** What is in an image that was to be listed. */
+  packages(image: string, list: PackageList): Promise<void>;
   claimBuild(uid: string): Promise<BuildClaim>;
   buildProgress(uid: string, epoch: number, entries: readonly BuildProgress[]): Promise<void>;
   /** With the last of its progress. */
@@ -93,6 +95,7 @@ export function createServerApi(api: string, identity: Identity): ServerApi {
     desired: async () => DesiredState.parse(await json("GET", "/desired")),
     disk: async (report) => void (await json("PUT", "/disk", report)),
     report: async (report) => void (await json("POST", "/report", report)),
+    packages: async (image, list) => void (await json("PUT", `/images/${image}/packages`, { list })),
     claimBuild: async (uid) => BuildClaim.parse(await json("POST", `/builds/${uid}/claim`)),
     buildProgress: async (uid, epoch, entries) => void (await json("POST", `/builds/${uid}/progress`, { epoch, entries })),
     buildResult: async (uid, epoch, result, lastWords) =>

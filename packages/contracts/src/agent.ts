@@ -157,6 +157,8 @@ export const DesiredState = z.object({
   routing: Routing.optional(),
   /** Namespaces whose build cache somebody wants gone: a host removes it once for each stamp. */
   cleanCaches: z.array(z.object({ namespaceUid: z.string(), stamp: z.string() })).optional(),
+  /** Digests of images here whose packages are to be listed, the most urgent first. */
+  listPackages: z.array(z.string()).optional(),
   streams: z.array(StreamRequest),
 });
 export type DesiredState = z.infer<typeof DesiredState>;

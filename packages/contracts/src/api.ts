@@ -19,6 +19,7 @@ import { HOST_ROLES } from "./agent.ts";
 /** Bodies and answers of the public HTTP API (/api/v1). Paths and permissions are in packages/api's routes. */
 export * from "./disk.ts";
 export * from "./host-load.ts";
+export * from "./packages.ts";
 
 export const ClaimRequest = z.object({
   code: z.string().describe("the one-time code that `npm start` printed"),

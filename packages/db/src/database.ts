@@ -6,6 +6,7 @@ import { Disks } from "./disks.ts";
 import { HostAdmissions } from "./host-admissions.ts";
 import { HostLoads } from "./host-loads.ts";
 import { Identities } from "./identities.ts";
+import { ImagePackageLists } from "./image-packages.ts";
 import { Keyring } from "./keyring.ts";
 import { LeaseStore } from "./leases.ts";
 import { listen } from "./listen.ts";
@@ -49,6 +50,7 @@ export interface Database {
   readonly leases: LeaseStore;
   readonly hosts: HostAdmissions;
   readonly disks: Disks;
+  readonly packages: ImagePackageLists;
   readonly loads: HostLoads;
   /** Changes of a scope after a version, oldest first. AppError `gone` when the log no longer reaches back that far. */
   changes(scope: string, after: number, limit: number): Promise<readonly ChangeRow[]>;
@@ -101,6 +103,7 @@ export function openDatabase(url: string, platformKey: Uint8Array, options: { re
     leases: new LeaseStore(prisma),
     hosts: new HostAdmissions(prisma),
     disks: new Disks(prisma),
+    packages: new ImagePackageLists(prisma),
     loads: new HostLoads(prisma),
     async changes(scope, after, limit) {
       // The counter first: what it counts is visible to the read that follows, so a version without its row was pruned.

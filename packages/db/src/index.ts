@@ -4,6 +4,7 @@ export type { DiskHolder, DiskUseRecord, HostDiskRecord } from "./disks.ts";
 export { type EventNote, recordEvent } from "./events.ts";
 export type { HostAdmissions, HostRole } from "./host-admissions.ts";
 export { type DeployKeyRecord, hashToken, type Identities, type TokenKind, type TokenRecord, type UserRecord } from "./identities.ts";
+export type { ImagePackagesRecord } from "./image-packages.ts";
 export { applyInstanceReport, reportedStatus } from "./instance-reports.ts";
 export type { Lease, LeaseStore } from "./leases.ts";
 export type { ListOptions, NamespaceRef, NewObject, ObjectReader, ObjectRepository } from "./objects.ts";

@@ -33,6 +33,7 @@ export async function prune(prisma: PrismaClient, keep: Retention): Promise<void
     pruneHosts,
     pruneSeries,
     pruneBuildLogs,
+    prunePackages,
   ];
   for (const step of steps)
     await prisma.$transaction(
@@ -148,4 +149,12 @@ async function pruneSeries(client: TxClient): Promise<void> {
   await client.$executeRaw`
     DELETE FROM counters k WHERE k.scope LIKE 'series/%/%'
       AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.uid = split_part(k.scope, '/', 3))`;
+}
+
+/** Of images that neither a build nor a release names any more. One that a build has just made is named by it since the same transaction. */
+async function prunePackages(client: TxClient): Promise<void> {
+  await client.$executeRaw`
+    DELETE FROM image_packages p
+    WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.kind = 'Release' AND o.spec -> 'image' ->> 'digest' = p.image)
+      AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.kind = 'Build' AND o.status -> 'image' ->> 'digest' = p.image)`;
 }

@@ -5,6 +5,7 @@ import { Connections } from "./connections.ts";
 import { Disks } from "./disks.ts";
 import { HostAdmissions } from "./host-admissions.ts";
 import { Identities } from "./identities.ts";
+import { ImagePackageLists } from "./image-packages.ts";
 import type { Keyring } from "./keyring.ts";
 import { LeaseStore } from "./leases.ts";
 import { ObjectRepository } from "./objects.ts";
@@ -48,6 +49,7 @@ export class Tx {
   readonly leases: LeaseStore;
   readonly hosts: HostAdmissions;
   readonly disks: Disks;
+  readonly packages: ImagePackageLists;
   readonly #client: TxClient;
   readonly #changes = new Changes();
   readonly #wakes = new Map<string, { job: string; key: string }>();
@@ -67,6 +69,7 @@ export class Tx {
     this.leases = new LeaseStore(client);
     this.hosts = new HostAdmissions(client);
     this.disks = new Disks(client);
+    this.packages = new ImagePackageLists(client);
   }
 
   /** Wakes a reconciler once this has committed. */

@@ -99,6 +99,7 @@ export async function takeResult(
     await renew(tx, lease);
     if (entries.length > 0) await tx.platform.appendBuildLog(buildUid, entries);
     await tx.objects.updateStatus(build, statusAfter(build, result));
+    if (result.outcome === "succeeded") await tx.packages.want(result.image.digest, hostUid);
     await tx.identities.removeTokensNamed("build", buildUid);
     await tx.leases.release(lease);
     tx.wake("build", buildUid);

@@ -3,6 +3,7 @@ import { AppError, isInstanceGone, type Resource } from "@plimsoll/core";
 import { type ObjectReader, PLATFORM } from "@plimsoll/db";
 import type { Api } from "../context.ts";
 import { CLEANING_MS } from "../disk/disk.ts";
+import { MOST_LISTS } from "../packages/packages.ts";
 import { RELEASES_KEPT } from "../registry/release-images.ts";
 import { registryHost } from "../registry/repository.ts";
 import { assembleRouting } from "./routing.ts";
@@ -15,12 +16,13 @@ export async function desiredState(api: Api, hostUid: string): Promise<DesiredSt
   const { db, sealing, settings } = api;
   const objects = db.objects(PLATFORM);
   // Each on its own and side by side: what changes meanwhile wakes the host once more.
-  const [hosts, bound, builds, released, cleanings] = await Promise.all([
+  const [hosts, bound, builds, released, cleanings, unlisted] = await Promise.all([
     objects.list("Host"),
     objects.list("Instance", { hostUid }),
     objects.list("Build", { hostUid, phases: ["placed", "running"] }),
     db.platform.releasedImages(RELEASES_KEPT),
     db.disks.cleanings(CLEANING_MS),
+    db.packages.wantedOf(hostUid, MOST_LISTS),
   ]);
   const host = hosts.find(({ metadata }) => metadata.uid === hostUid);
   if (host === undefined) throw new AppError("unauthenticated", "This host was removed from the platform; enroll it again.");
@@ -55,6 +57,7 @@ export async function desiredState(api: Api, hostUid: string): Promise<DesiredSt
     keepImages: [...new Set([...released, ...assignments.map(({ image }) => image.digest)])],
     ...(routing === undefined ? {} : { routing }),
     cleanCaches: cleanings.map(({ namespaceUid, stamp }) => ({ namespaceUid, stamp })),
+    listPackages: [...unlisted],
     streams: [...api.streams.pending(hostUid)],
   };
 }

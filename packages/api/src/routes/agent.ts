@@ -8,6 +8,7 @@ import {
   EnrollResponse,
   HostReport,
   HostUpdate,
+  PackageReport,
   Problem,
 } from "@plimsoll/contracts";
 import { AppError, type ErrorCode } from "@plimsoll/core";
@@ -20,6 +21,7 @@ import { takeReport } from "../agent/report.ts";
 import { takeDisk } from "../disk/disk.ts";
 import { readJson } from "../http/body.ts";
 import { route } from "../http/route.ts";
+import { takePackages } from "../packages/packages.ts";
 import { blobForBuild, manifestForBuild } from "../registry/for-builds.ts";
 
 /** The boundary to agents (contracts/agent.ts): a host's credential works here and nowhere else, and no other works here. */
@@ -87,6 +89,21 @@ export const disk = route({
   errors: [],
   handler: async ({ api, hostUid, body }) => {
     await takeDisk(api.db, hostUid, body);
+    return null;
+  },
+});
+
+export const packages = route({
+  method: "PUT",
+  path: "/api/agent/v1/images/:digest/packages",
+  permission: "host",
+  summary: "The packages of an image that this host was to list; said twice or too late, it changes nothing",
+  body: PackageReport,
+  bodyLimitBytes: 32 * MEGABYTE,
+  responses: { 204: null },
+  errors: [],
+  handler: async ({ api, hostUid, params, body }) => {
+    await takePackages(api.db, hostUid, params.digest, body.list);
     return null;
   },
 });

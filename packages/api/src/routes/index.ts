@@ -10,6 +10,7 @@ import * as hosts from "./hosts.ts";
 import * as images from "./images.ts";
 import * as instances from "./instances.ts";
 import { objectRoutes } from "./objects.ts";
+import * as packages from "./packages.ts";
 import * as platform from "./platform.ts";
 import * as registries from "./registries.ts";
 import * as secrets from "./secrets.ts";
@@ -33,6 +34,7 @@ export const PUBLIC_ROUTES: readonly Route[] = [
   watch,
   hosts,
   disk,
+  packages,
   platform,
 ]
   .flatMap((group) => Object.values(group))

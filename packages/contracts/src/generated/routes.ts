@@ -39,6 +39,7 @@ export interface ApiRoutes {
   "GET /api/v1/namespaces/:team/:namespace/builds": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Build"> };
   "GET /api/v1/namespaces/:team/:namespace/builds/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Build"> };
   "GET /api/v1/namespaces/:team/:namespace/builds/:name/log": { params: { team: string; namespace: string; name: string }; answer: Response };
+  "GET /api/v1/namespaces/:team/:namespace/builds/:name/packages": { params: { team: string; namespace: string; name: string }; query?: Query<"format">; answer: Out<typeof api.ImagePackages> };
   "GET /api/v1/namespaces/:team/:namespace/deployments": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Deployment"> };
   "GET /api/v1/namespaces/:team/:namespace/deployments/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Deployment"> };
   "GET /api/v1/namespaces/:team/:namespace/disk": { params: { team: string; namespace: string }; answer: Out<typeof api.NamespaceDisk> };
@@ -51,6 +52,7 @@ export interface ApiRoutes {
   "GET /api/v1/namespaces/:team/:namespace/registries": { params: { team: string; namespace: string }; answer: Out<typeof api.RegistryList> };
   "GET /api/v1/namespaces/:team/:namespace/releases": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Release"> };
   "GET /api/v1/namespaces/:team/:namespace/releases/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Release"> };
+  "GET /api/v1/namespaces/:team/:namespace/releases/:name/packages": { params: { team: string; namespace: string; name: string }; query?: Query<"format">; answer: Out<typeof api.ImagePackages> };
   "GET /api/v1/namespaces/:team/:namespace/routes": { params: { team: string; namespace: string }; query?: Query<"labels" | "limit" | "continue" | "app">; answer: List<"Route"> };
   "GET /api/v1/namespaces/:team/:namespace/routes/:name": { params: { team: string; namespace: string; name: string }; answer: Resource<"Route"> };
   "GET /api/v1/registry/token": { query?: Query<"service" | "scope" | "account" | "client_id" | "offline_token">; answer: Response };
