@@ -298,6 +298,25 @@ export const COMMANDS: readonly CommandSpec[] = [
     load: () => import("./commands/describe.ts").then(({ describeInstance }) => describeInstance),
   },
   {
+    name: "sbom",
+    group: "What happens",
+    about: "list the packages in a release's image, with versions and licences (SBOM)",
+    takes: "[release]",
+    notes: [
+      "Without a release it is the live one. The packages of the system and of languages are listed once an image is built; where that is under way, it waits.",
+    ],
+    options: [
+      { name: "build", value: "number", about: "of the image that this build made instead" },
+      { name: "type", value: "kind", about: "only of this kind, like deb, npm or pypi" },
+      { name: "json", about: "the list as JSON" },
+      { name: "cyclonedx", about: "a CycloneDX 1.6 document, for scanners" },
+      APP,
+      NAMESPACE,
+    ],
+    examples: ["plim sbom", "plim sbom v14 -a shop --cyclonedx > shop.cdx.json"],
+    load: () => import("./commands/sbom.ts").then(({ sbom }) => sbom),
+  },
+  {
     name: "logs",
     group: "What happens",
     about: "show what an app's instances, or a build, wrote",
