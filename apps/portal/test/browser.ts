@@ -10,8 +10,8 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: process.env.PLIMSOLL_CHROMIUM ?? "/usr/bin/chromium", args: ARGUMENTS });
+export function launch(program = process.env.PLIMSOLL_CHROMIUM ?? "/usr/bin/chromium"): Promise<Browser> {
+  return chromium.launch({ executablePath: program, args: ARGUMENTS });
 }
 
 export interface Watched {

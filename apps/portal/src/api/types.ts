@@ -8,6 +8,7 @@ import type {
   HostLoadDetail as HostLoadDetailSchema,
   HostLoad as HostLoadSchema,
   HostToken as HostTokenSchema,
+  ImagePackages as ImagePackagesSchema,
   NamespaceDisk as NamespaceDiskSchema,
   RegistryEntry as RegistryEntrySchema,
   RegistryImageList as RegistryImageListSchema,
@@ -27,6 +28,7 @@ export type HostDisk = Output<typeof HostDiskSchema>;
 export type NamespaceDisk = Output<typeof NamespaceDiskSchema>;
 export type RegistryEntry = Output<typeof RegistryEntrySchema>;
 export type RegistryImageList = Output<typeof RegistryImageListSchema>;
+export type ImagePackages = Output<typeof ImagePackagesSchema>;
 export type CreatedToken = Output<typeof CreatedTokenSchema>;
 export type DeployKey = Output<typeof DeployKeySchema>;
 export type Connection = Output<typeof ConnectionSchema>;

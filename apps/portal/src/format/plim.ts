@@ -30,6 +30,8 @@ export function plimLines(namespace?: string) {
     rollback: (app: string, release: number | undefined) => line("rollback", app, ...(release === undefined ? [] : [`v${release}`])),
     logs: (app: string) => line("logs", app, "-f"),
     waterfall: (app: string, build: number) => line("describe", "build", `${build}`, "-a", app, "--waterfall"),
+    sbom: (app: string, release: string) => line("sbom", `v${release}`, "-a", app),
+    sbomOfBuild: (app: string, build: string) => line("sbom", "--build", build, "-a", app),
     buildLog: (app: string, build: number) => line("logs", app, "--build", `${build}`),
     /** An empty value removes the variable. */
     env: (app: string, name: string, value: string) => line("env", app, `${name}=${value}`),

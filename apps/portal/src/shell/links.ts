@@ -14,6 +14,9 @@ export const to = {
   deployments: (team: string, namespace: string, app: string) => `/${team}/${namespace}/apps/${app}/deployments`,
   deployment: (team: string, namespace: string, app: string, name: string) => `/${team}/${namespace}/apps/${app}/deployments/${name}`,
   build: (team: string, namespace: string, app: string, name: string) => `/${team}/${namespace}/apps/${app}/builds/${name}`,
+  /** Of a release or a build, by its name. */
+  packages: (team: string, namespace: string, app: string, of: "releases" | "builds", name: string) =>
+    `/${team}/${namespace}/apps/${app}/${of}/${name}/packages`,
   instance: (team: string, namespace: string, app: string, name: string) => `/${team}/${namespace}/apps/${app}/instances/${name}`,
   repository: (team: string, namespace: string, app: string) => `/${team}/${namespace}/apps/${app}/repository`,
   appSettings: (team: string, namespace: string, app: string) => `/${team}/${namespace}/apps/${app}/settings`,

@@ -12,6 +12,7 @@ import { useBuildLog } from "#log/use-build-log.ts";
 import { useSession } from "#session/session.tsx";
 import { usePlim } from "#session/use-plim.ts";
 import { to } from "#shell/links.ts";
+import { AppLink } from "#ui/app-link.tsx";
 import { Fact, Page } from "#ui/page.tsx";
 import { Panel } from "#ui/panel.tsx";
 import { PlimLine } from "#ui/plim-line.tsx";
@@ -78,7 +79,12 @@ export function RolloutView(props: RolloutViewProps) {
         </>
       }
       facts={<Facts {...props} />}
-      actions={<Actions {...props} app={app} />}
+      actions={
+        <>
+          <PackagesLink {...props} />
+          <Actions {...props} app={app} />
+        </>
+      }
     >
       <Outcome {...props} />
       <div className={classes.split}>
@@ -224,6 +230,18 @@ function Outcome({ at, build, deployment }: RolloutViewProps) {
   }
   const message: ReactNode = deployment?.status.message ?? (build && build.status.phase !== "succeeded" ? build.status.message : undefined);
   return message ? <p className={classes.message}>{message}</p> : null;
+}
+
+/** To what the image holds: of the release, or of a build that made none. */
+function PackagesLink({ at, build, release }: RolloutViewProps) {
+  const t = useTranslations("deployment");
+  const name = release?.metadata.name ?? (build?.status.image === undefined ? undefined : build.metadata.name);
+  if (name === undefined) return null;
+  return (
+    <Button component={AppLink} href={to.packages(at.team, at.namespace, at.app, release ? "releases" : "builds", name)} variant="default">
+      {t("packages")}
+    </Button>
+  );
 }
 
 function Actions({ at, build, deployment, app }: RolloutViewProps & { readonly app: Resource<"App"> | undefined }) {
