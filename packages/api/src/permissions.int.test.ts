@@ -142,6 +142,8 @@ const TABLE: Record<string, Row> = {
   // Nobody's git is behind this API: members get past the door, and are told that the commit is not there.
   // Without a registry, whoever may ask is told so. The token service reads HTTP Basic alone.
   "GET /api/v1/registry/token": { path: "/api/v1/registry/token", statuses: ANYBODY(503) },
+  "GET /api/v1/namespaces/:team/:namespace/builds/:name/packages": { path: `${NS}/builds/shop-b1/packages`, statuses: READ },
+  "GET /api/v1/namespaces/:team/:namespace/releases/:name/packages": { path: `${NS}/releases/shop-v1/packages`, statuses: READ },
   "GET /api/v1/images": { path: "/api/v1/images", statuses: SELF(503) },
   "GET /api/v1/namespaces/:team/:namespace/images": { path: `${NS}/images`, statuses: MEMBERS(503) },
   "DELETE /api/v1/namespaces/:team/:namespace/apps/:app/images/:reference": { path: `${APP}/images/v9`, statuses: MEMBERS(503) },
@@ -219,6 +221,11 @@ const TABLE: Record<string, Row> = {
   "PUT /api/agent/v1/disk": {
     path: "/api/agent/v1/disk",
     body: () => ({ sizeBytes: 1, freeBytes: 1, cacheBytes: 1, cacheNamespaceBytes: 1, entries: [] }),
+    statuses: HOSTS(204),
+  },
+  "PUT /api/agent/v1/images/:digest/packages": {
+    path: "/api/agent/v1/images/none/packages",
+    body: () => ({ list: { packages: [], notes: [] } }),
     statuses: HOSTS(204),
   },
   "POST /api/agent/v1/builds/:uid/claim": { path: "/api/agent/v1/builds/none/claim", statuses: HOSTS(404) },

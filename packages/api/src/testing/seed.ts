@@ -49,7 +49,7 @@ export async function releaseApp(fixture: Fixture, namespace: Resource<"Namespac
     const started = await createDeployment(tx, { namespace, app, release, reason: "push", createdBy: "Ana" });
     const now = new Date().toISOString();
     const deployment = await tx.objects.updateStatus(started, { ...started.status, phase: "complete", readyAt: now, finishedAt: now });
-    await tx.objects.updateStatus(build, { ...build.status, phase: "succeeded", release: release.spec.number });
+    await tx.objects.updateStatus(build, { ...build.status, phase: "succeeded", image: testImage(image), release: release.spec.number });
     const live = await tx.objects.updateStatus(app, { ...app.status, phase: "live", release: release.spec.number });
     return { app: live, build, release, deployment };
   });
