@@ -203,7 +203,7 @@ describe("a repository without a Dockerfile", () => {
     for (const files of nothing) {
       const pushed = await app.push(files);
       expect(pushed.code).toBe(1);
-      expect(said(pushed)).toMatch(/Looked for: go\.mod \(Go\);\s+requirements\.txt[\s\S]*Add a Dockerfile/);
+      expect(said(pushed)).toMatch(/Looked for: go\.mod,\s+requirements\.txt[\s\S]*Add a Dockerfile/);
     }
   });
 });

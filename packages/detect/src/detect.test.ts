@@ -1,19 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { detect } from "./detect.ts";
-import { memoryFiles } from "./testing/memory-files.ts";
-
-type Files = Readonly<Record<string, string>>;
-
-async function recipe(files: Files) {
-  const detection = await detect(memoryFiles(files));
-  if (detection.kind !== "recipe") throw new Error(detection.message);
-  return detection.recipe;
-}
-
-async function refusal(files: Files): Promise<string> {
-  const detection = await detect(memoryFiles(files));
-  return detection.kind === "none" ? detection.message : `${detection.recipe.what}\n${detection.recipe.dockerfile}`;
-}
+import { type Files, recipeOf, refusalOf } from "./testing/recipe-of.ts";
 
 const json = (value: unknown) => JSON.stringify(value);
 const NPM = { "package-lock.json": "{}" };
@@ -168,7 +154,7 @@ describe("what a repository without a Dockerfile is", () => {
         "shop/wsgi.py": "",
       },
       "a Django app",
-      ["FROM python:3.11-slim AS packages", "pip install -r requirements.txt", "pip install gunicorn", "collectstatic", '"shop.wsgi"'],
+      ["FROM python:3.11-slim AS packages", "pip install -r requirements.txt gunicorn", "collectstatic", '"shop.wsgi"'],
     ],
     [
       "Flask with Poetry",
@@ -198,7 +184,7 @@ describe("what a repository without a Dockerfile is", () => {
         "app.py": "app = Flask(__name__)",
       },
       "a Flask app",
-      ["COPY . .\nRUN --mount=type=cache,target=/root/.cache pip install -r requirements.txt"],
+      ["COPY . .\nRUN --mount=type=cache,target=/root/.cache", "pip install -r requirements.txt"],
     ],
     [
       "packages that are directories of the repository",
@@ -209,6 +195,38 @@ describe("what a repository without a Dockerfile is", () => {
       },
       "a FastAPI app",
       ["COPY . .\nENV UV_PROJECT_ENVIRONMENT=/venv"],
+    ],
+    [
+      "a list of packages in pyproject.toml, which says of nothing how it is built",
+      {
+        "pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.12"\ndependencies = ["fastapi"]\n',
+        "main.py": "app = FastAPI()\n",
+        "migrations/a.py": "",
+      },
+      "a FastAPI app",
+      ["FROM python:3.12-slim", "COPY pyproject.toml ./\nRUN python -c", "pip install -r /tmp/requirements.txt uvicorn"],
+    ],
+    [
+      "a project that pyproject.toml builds",
+      {
+        "pyproject.toml": '[build-system]\nrequires = ["hatchling"]\n[project]\nname = "x"\ndependencies = ["flask"]\n',
+        "app.py": "app = Flask(__name__)",
+        ".tool-versions": "nodejs 22.1.0\npython 3.13.2\n",
+      },
+      "a Flask app",
+      ["FROM python:3.13-slim", "COPY . .\nRUN --mount", "pip install . gunicorn"],
+    ],
+    [
+      "Django with a directory of settings",
+      {
+        "requirements.txt": "django",
+        "manage.py": "",
+        "site/wsgi.py": "",
+        "site/settings/base.py": "STATIC_ROOT = 1\n",
+        "site/settings/production.py": "",
+      },
+      "a Django app",
+      ["collectstatic"],
     ],
     ["a Python script", { "requirements.txt": "", "main.py": "" }, "a Python program", ['CMD ["python", "main.py"]']],
     [
@@ -266,7 +284,7 @@ describe("what a repository without a Dockerfile is", () => {
       ['"app:app"'],
     ],
   ])("%s", async (_name, files, what, lines) => {
-    const found = await recipe(files);
+    const found = await recipeOf(files);
     expect(found.what).toBe(what);
     for (const line of lines) expect(found.dockerfile).toContain(line);
     expect(found.dockerignore).toContain(".git\n");
@@ -277,10 +295,10 @@ describe("what a repository without a Dockerfile is", () => {
   it.each<[Files, string]>([
     [
       { "README.md": "" },
-      "Looked for: go.mod (Go); requirements.txt, pyproject.toml (Python); Cargo.toml (Rust); deno.json (Deno); package.json (Node, Bun); index.html",
+      "Looked for: go.mod, requirements.txt, pyproject.toml, Cargo.toml, Gemfile, composer.json, index.php, pom.xml, build.gradle, deno.json, package.json, index.html.",
     ],
     [{ "services/api/package.json": "{}" }, "plim init --directory"],
-    [{ Gemfile: "" }, "none is written yet for Ruby, which Gemfile tells of"],
+    [{ "mix.exs": "" }, "none is written yet for Elixir, which mix.exs tells of"],
     [{ "package.json": "{}" }, 'looks like a Node program, but how it is run is not to be seen: package.json has no "start" script'],
     [{ "requirements.txt": "flask\n" }, "no app = Flask(…) in app.py"],
     [{ "go.mod": "module x", "cmd/a/main.go": "", "cmd/b/main.go": "" }, "which of cmd/a, cmd/b it is"],
@@ -289,8 +307,8 @@ describe("what a repository without a Dockerfile is", () => {
     [{ "Cargo.toml": "[package]\nname = 'a'\n", "src/lib.rs": "" }, "no src/main.rs, and no [[bin]]"],
     [{ "package.json": "{ broken", "index.html": "" }, "a site of files"],
   ])("says what was looked for, or what is missing: %j", async (files, message) => {
-    expect(await refusal(files)).toContain(message);
+    expect(await refusalOf(files)).toContain(message);
     // A line of a push is cut beyond.
-    expect((await refusal(files)).split("\n")[0]?.length).toBeLessThan(298);
+    expect((await refusalOf(files)).split("\n")[0]?.length).toBeLessThan(298);
   });
 });

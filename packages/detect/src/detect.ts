@@ -3,9 +3,12 @@ import { detectGo } from "./detect-go.ts";
 import { detectRust } from "./detect-rust.ts";
 import { detectStatic } from "./detect-static.ts";
 import type { ProjectFiles } from "./files.ts";
+import { detectJava } from "./java/detect-java.ts";
 import { detectNode } from "./node/detect-node.ts";
+import { detectPhp } from "./php/detect-php.ts";
 import { detectPython } from "./python/detect-python.ts";
 import type { DetectedRecipe, Finding } from "./recipe.ts";
+import { detectRuby } from "./ruby/detect-ruby.ts";
 
 export type Detection =
   | { readonly kind: "recipe"; readonly recipe: DetectedRecipe }
@@ -17,22 +20,19 @@ const DETECTORS: readonly {
   readonly by: string;
   readonly detect: (files: ProjectFiles) => Promise<Finding | undefined>;
 }[] = [
-  { by: "go.mod (Go)", detect: detectGo },
-  { by: "requirements.txt, pyproject.toml (Python)", detect: detectPython },
-  { by: "Cargo.toml (Rust)", detect: detectRust },
-  { by: "deno.json (Deno)", detect: detectDeno },
-  { by: "package.json (Node, Bun)", detect: detectNode },
-  { by: "index.html (files)", detect: detectStatic },
+  { by: "go.mod", detect: detectGo },
+  { by: "requirements.txt, pyproject.toml", detect: detectPython },
+  { by: "Cargo.toml", detect: detectRust },
+  { by: "Gemfile", detect: detectRuby },
+  { by: "composer.json, index.php", detect: detectPhp },
+  { by: "pom.xml, build.gradle", detect: detectJava },
+  { by: "deno.json", detect: detectDeno },
+  { by: "package.json", detect: detectNode },
+  { by: "index.html", detect: detectStatic },
 ];
 
 /** What we know when we see it and write no recipe for. */
 const NOT_WRITTEN: readonly (readonly [string, string])[] = [
-  ["Gemfile", "Ruby"],
-  ["composer.json", "PHP"],
-  ["index.php", "PHP"],
-  ["pom.xml", "Java"],
-  ["build.gradle", "Java"],
-  ["build.gradle.kts", "Kotlin"],
   ["mix.exs", "Elixir"],
   ["setup.py", "Python with setup.py alone"],
   ["Pipfile", "Python with a Pipfile alone"],
@@ -62,5 +62,5 @@ async function whyNot(files: ProjectFiles, [unclear]: readonly Extract<Finding, 
   if (known !== undefined) return `There is no Dockerfile, and none is written yet for ${known[1]}, which ${known[0]} tells of. ${todo}`;
   const where = names.filter((name) => name.endsWith("/") && !name.startsWith(".")).length;
   const elsewhere = where === 0 ? todo : "Add a Dockerfile, or name the app's own directory: plim init --directory.";
-  return `There is no Dockerfile, and nothing to write one for. Looked for: ${DETECTORS.map(({ by }) => by).join("; ")}. ${elsewhere}`;
+  return `There is no Dockerfile, and nothing to write one for. Looked for: ${DETECTORS.map(({ by }) => by).join(", ")}. ${elsewhere}`;
 }

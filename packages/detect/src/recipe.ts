@@ -33,3 +33,6 @@ export function words(...argv: readonly string[]): string {
 export function dockerignore(...more: readonly string[]): string {
   return `${[".git", ".github", ".env", ".env.local", ".env.*.local", "Dockerfile", ".dockerignore", "plimsoll.yaml", ...more].join("\n")}\n`;
 }
+
+/** The port that the platform tells, as a shell reads it. */
+export const PORT = `\${PORT:-8080}`;

@@ -51,7 +51,77 @@ const source = fc.oneof(
   any("package main\n", "app = Flask(__name__)\n", "app: FastAPI = FastAPI()\n", "def create_app():\n", "", "STATIC_ROOT = 1\n"),
   odd,
 );
+const gemfile = fc
+  .array(
+    fc.oneof(
+      any(
+        'gem "rails"',
+        "gem 'puma', '~> 6'",
+        'gem "sinatra"',
+        'gem "jekyll"',
+        'ruby "3.3.1"',
+        'ruby ">= 2.7"',
+        'gem "a", path: "b"',
+        "    puma (6)",
+      ),
+      odd.map((text) => `gem "${text}"`),
+      odd.map((text) => `ruby "${text}"`),
+    ),
+    { maxLength: 6 },
+  )
+  .map((lines) => lines.join("\n"));
+const composerJson = fc
+  .record(
+    {
+      require: fc.oneof(
+        any<unknown>(null, []),
+        fc.dictionary(
+          any("php", "laravel/framework", "symfony/framework-bundle", "slim/slim", "ext-gd", "ext-constructor", "ext-a b"),
+          version,
+        ),
+      ),
+      config: any<unknown>(null, 1, { platform: { php: "8.3" } }, { platform: null }),
+      scripts: any<unknown>(null, [], { "post-install-cmd": "x" }, { "post-install-cmd": ["@a"] }),
+    },
+    { requiredKeys: [] },
+  )
+  .map((value) => JSON.stringify(value));
+const javaBuild = fc
+  .array(
+    fc.oneof(
+      any(
+        "<packaging>jar</packaging>",
+        "spring-boot-maven-plugin",
+        "<java.version>17</java.version>",
+        "<!--",
+        "-->",
+        "quarkus-maven-plugin",
+      ),
+      any(
+        "<mainClass>a.B</mainClass>",
+        "<dependency>",
+        "maven-shade-plugin",
+        "org.springframework.boot",
+        "id 'application'",
+        "mainClass = 'a.B'",
+      ),
+      odd.map((text) => `<mainClass>${text}</mainClass><java.version>${text}</java.version>`),
+      odd.map((text) => `mainClass = '${text}'\njvmToolchain(${text})`),
+    ),
+    { maxLength: 6 },
+  )
+  .map((lines) => lines.join("\n"));
 const file = fc.oneof(
+  { weight: 3, arbitrary: fc.tuple(any("Gemfile", "Gemfile.lock"), gemfile) },
+  { weight: 3, arbitrary: fc.tuple(any("composer.json"), composerJson) },
+  { weight: 3, arbitrary: fc.tuple(any("pom.xml", "build.gradle", "build.gradle.kts"), javaBuild) },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(
+      any(".tool-versions", ".ruby-version", ".php-version", ".java-version", ".sdkmanrc", "system.properties", ".python-version"),
+      fc.oneof(any("3.3", "8.2\n", "ruby 3.1\njava temurin-17", "java=17-tem", "java.runtime.version=11"), odd),
+    ),
+  },
   { weight: 4, arbitrary: fc.tuple(any("package.json"), packageJson) },
   { weight: 3, arbitrary: fc.tuple(any("pyproject.toml", "Cargo.toml", "rust-toolchain.toml"), toml) },
   { weight: 2, arbitrary: fc.tuple(any("go.mod"), any("module shop/v2\n\ngo 1.23.1\n", "module x", "go 1.\n", "")) },
@@ -92,6 +162,19 @@ const file = fc.oneof(
         "server.js",
         "templates/a",
         "patches/x",
+        "config.ru",
+        "config/application.rb",
+        "app/assets/a.css",
+        "app.rb",
+        "vendor/cache/a.gem",
+        "index.php",
+        "public/index.php",
+        "artisan",
+        "composer.lock",
+        "mvnw",
+        ".mvn/wrapper/maven-wrapper.properties",
+        "gradlew",
+        "_config.yml",
       ),
       source,
     ),
@@ -126,6 +209,31 @@ describe("a repository without a Dockerfile", () => {
       ),
       share(0.1),
     );
-    expect(kinds.size).toBeGreaterThan(10);
+    expect(kinds.size).toBeGreaterThan(15);
+    for (const of of ["Ra", "PHP", "Java"]) expect([...kinds].join()).toContain(of);
+  });
+
+  const many = (text: string) => text.repeat(Math.ceil((512 * 1024) / text.length));
+  it.each<[string, string, string]>([
+    ["comments that never end", "pom.xml", many("<!--")],
+    ["managed dependencies that never end", "pom.xml", `<mainClass>a.B</mainClass>${many("<dependencyManagement>")}`],
+    ["a class behind nothing but spaces", "pom.xml", `<mainClass>${many(" ")}`],
+    ["a version behind nothing but spaces", "build.gradle", `sourceCompatibility${many(" ")}`],
+    ["brackets without an end", "build.gradle.kts", many("id((")],
+    ["gems in a line", "Gemfile", `gem ${many("(path")}`],
+    ["spaces before a gem", "Gemfile", `${many(" ")}gem`],
+    ["rubies", "Gemfile", many("ruby (")],
+    ["alternatives", "composer.json", JSON.stringify({ require: { php: many("^8 |") } })],
+    [
+      "packages",
+      "composer.json",
+      JSON.stringify({ require: Object.fromEntries(Array.from({ length: 20_000 }, (_, at) => [`ext-${at}`, "*"])) }),
+    ],
+    ["tools", ".tool-versions", many("ruby ")],
+    ["lists of packages", "requirements.txt", many("-r ")],
+  ])("is looked at in no time, whatever is large in it: %s", async (_name, path, text) => {
+    const others = { "config.ru": "", "index.php": "", "main.py": "", ...(path === "Gemfile" ? {} : { Gemfile: "" }) };
+    await inTimeAsync(() => detect(filesOf({ ...others, [path]: text })));
+    await inTimeAsync(() => detect(filesOf({ [path]: text })));
   });
 });

@@ -1,5 +1,5 @@
 import type { ProjectFiles } from "../files.ts";
-import { dockerfile, dockerignore, type Finding, run, words } from "../recipe.ts";
+import { dockerfile, dockerignore, type Finding, PORT, run, words } from "../recipe.ts";
 import { type PythonProject, readPythonProject } from "./project.ts";
 
 const IGNORED = ["__pycache__", "*.pyc", ".venv", "venv", ".pytest_cache", ".mypy_cache"];
@@ -37,7 +37,7 @@ async function programOf(files: ProjectFiles, project: PythonProject): Promise<P
     const what = "a Django app";
     if (module === undefined)
       return { what, missing: "manage.py is not at its top, or there is no directory with wsgi.py and settings.py" };
-    const settings = (await files.read(`${module}/settings.py`)) ?? "";
+    const settings = await djangoSettings(files, module);
     return {
       what,
       because: depends("django"),
@@ -59,13 +59,20 @@ async function programOf(files: ProjectFiles, project: PythonProject): Promise<P
         missing: `no app = ${name === "flask" ? "Flask" : name === "fastapi" ? "FastAPI" : "Starlette"}(…) in ${ENTRIES.slice(0, 4).join(", ")} or in a package of the same names`,
       };
     const cmd =
-      server === "gunicorn" ? words("gunicorn", "--workers", "2", target) : `exec uvicorn ${target} --host 0.0.0.0 --port "\${PORT:-8080}"`;
+      server === "gunicorn" ? words("gunicorn", "--workers", "2", target) : `exec uvicorn ${target} --host 0.0.0.0 --port "${PORT}"`;
     return { what, because: depends(name), cmd, server };
   }
   const entry = ENTRIES.find((name) => project.names.includes(name));
   if (entry === undefined)
     return { what: "a Python program", missing: `there is neither Django, Flask nor FastAPI, and none of ${ENTRIES.join(", ")}` };
   return { what: "a Python program", because: `${entry} is there`, cmd: words("python", entry) };
+}
+
+/** A file, or the files of a directory of that name. */
+async function djangoSettings(files: ProjectFiles, module: string): Promise<string> {
+  const names = (await files.list(`${module}/settings`)).filter((name) => name.endsWith(".py")).slice(0, 20);
+  const paths = [`${module}/settings.py`, ...names.map((name) => `${module}/settings/${name}`)];
+  return (await Promise.all(paths.map(async (path) => (await files.read(path)) ?? ""))).join("\n");
 }
 
 async function djangoModule(files: ProjectFiles, names: readonly string[]): Promise<string | undefined> {
@@ -110,8 +117,9 @@ function recipe(project: PythonProject, program: Program): string {
       "WORKDIR /app",
       "RUN python3 -m venv /venv",
       `ENV ${path} PIP_DISABLE_PIP_VERSION_CHECK=1`,
-      ...installs(project),
-      needsServer ? pip(`install ${program.server}`) : undefined,
+      "# An index of your own: the secret PIP_INDEX_URL; where it has no TLS, PIP_TRUSTED_HOST in build.args.",
+      "ARG PIP_TRUSTED_HOST",
+      ...installs(project, needsServer ? program.server : undefined),
     ],
     [
       `FROM ${base}`,
@@ -126,14 +134,16 @@ function recipe(project: PythonProject, program: Program): string {
   );
 }
 
-function installs({ manager, names, needsFilesToInstall }: PythonProject): readonly string[] {
+/** The server is installed with pip's packages, so that one fits the others, and comes from where they come from. */
+function installs({ manager, names, needsFilesToInstall }: PythonProject, server: string | undefined): readonly string[] {
+  const more = server === undefined ? "" : ` ${server}`;
   const lists = (...wanted: readonly string[]) =>
     needsFilesToInstall
       ? "# Installing needs more of the repository than its lists of packages.\nCOPY . ."
       : `COPY ${wanted.filter((name) => names.includes(name)).join(" ")} ./`;
   switch (manager) {
     case "pip":
-      return [lists("requirements.txt"), pip("install -r requirements.txt")];
+      return [lists("requirements.txt"), pip(`install -r requirements.txt${more}`)];
     case "poetry":
       return [
         pip("install poetry"),
@@ -141,6 +151,7 @@ function installs({ manager, names, needsFilesToInstall }: PythonProject): reado
         // In the environment that is active: Poetry takes it.
         `ENV VIRTUAL_ENV=/venv POETRY_NO_INTERACTION=1`,
         run("poetry install --only main --no-root", "/root/.cache"),
+        ...(server === undefined ? [] : [pip(`install ${server}`)]),
       ];
     case "uv":
       return [
@@ -148,12 +159,19 @@ function installs({ manager, names, needsFilesToInstall }: PythonProject): reado
         lists("pyproject.toml", "uv.lock"),
         "ENV UV_PROJECT_ENVIRONMENT=/venv UV_LINK_MODE=copy",
         run("uv sync --frozen --no-dev --no-install-project --inexact", "/root/.cache"),
+        ...(server === undefined ? [] : [pip(`install ${server}`)]),
+      ];
+    case "list":
+      return [
+        lists("pyproject.toml"),
+        `RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\\n')" > /tmp/requirements.txt`,
+        pip(`install -r /tmp/requirements.txt${more}`),
       ];
     case "project":
-      return ["COPY . .", pip("install .")];
+      return ["COPY . .", pip(`install .${more}`)];
   }
 }
 
 function pip(command: string): string {
-  return run(`pip ${command}`, "/root/.cache");
+  return run(`--mount=type=secret,id=PIP_INDEX_URL,env=PIP_INDEX_URL pip ${command}`, "/root/.cache");
 }

@@ -2,7 +2,8 @@ import { posix } from "node:path";
 import { parse } from "smol-toml";
 import { firstOf, type ProjectFiles } from "../files.ts";
 
-export type PythonManager = "pip" | "poetry" | "uv" | "project";
+/** `project`: what pyproject.toml builds; `list`: only its dependencies, since it says of nothing how it is built. */
+export type PythonManager = "pip" | "poetry" | "uv" | "project" | "list";
 
 /** What of a Python project its recipe depends on. */
 export interface PythonProject {
@@ -29,6 +30,7 @@ export async function readPythonProject(files: ProjectFiles): Promise<PythonProj
   const pyproject = await readPyproject(files);
   const requirements = await readRequirements(files, "requirements.txt");
   const lock = firstOf(names, ["uv.lock", "poetry.lock"]);
+  const version = await pythonVersion(files, pyproject?.requires);
   const isPoetry = pyproject?.tool.poetry !== undefined;
   const found: readonly [PythonManager, string] | undefined =
     lock === "uv.lock"
@@ -38,10 +40,11 @@ export async function readPythonProject(files: ProjectFiles): Promise<PythonProj
         : names.includes("requirements.txt")
           ? ["pip", "requirements.txt is there"]
           : pyproject?.dependencies !== undefined
-            ? ["project", "pyproject.toml describes a project"]
+            ? pyproject.builds || beforeTomllib(version.version)
+              ? ["project", "pyproject.toml describes a project"]
+              : ["list", "pyproject.toml lists its packages"]
             : undefined;
   if (found === undefined) return undefined;
-  const version = await pythonVersion(files, pyproject?.requires);
   return {
     names,
     manager: found[0],
@@ -51,6 +54,11 @@ export async function readPythonProject(files: ProjectFiles): Promise<PythonProj
     version: version.version,
     ...(version.because === undefined ? {} : { versionBecause: version.because }),
   };
+}
+
+/** Python reads TOML by itself from 3.11 on. */
+function beforeTomllib(version: string): boolean {
+  return Number(version.split(".")[1]) < 11;
 }
 
 /** Another list, a directory, an archive of the repository (pip's requirements file format). */
@@ -89,6 +97,8 @@ interface Pyproject {
   readonly dependencies?: readonly string[];
   readonly requires?: string;
   readonly tool: { readonly poetry?: readonly string[] };
+  /** It says by what it is built; without that, its directories are not to be installed as packages. */
+  readonly builds: boolean;
   /** Packages that are directories of the repository. */
   readonly hasPaths: boolean;
 }
@@ -113,14 +123,16 @@ async function readPyproject(files: ProjectFiles): Promise<Pyproject | undefined
   return {
     ...(Array.isArray(dependencies) ? { dependencies: dependencies.filter((one) => typeof one === "string") } : {}),
     ...(typeof requires === "string" ? { requires } : {}),
+    builds: at("build-system") !== undefined,
     hasPaths: at("tool", "uv", "workspace") !== undefined || /^[^#\n]*\bpath\s*=\s*["']/m.test(text),
     tool: typeof poetry === "object" && poetry !== null ? { poetry: Object.keys(poetry) } : {},
   };
 }
 
 async function pythonVersion(files: ProjectFiles, requires: string | undefined): Promise<{ version: string; because?: string }> {
-  for (const file of [".python-version", "runtime.txt"]) {
-    const version = /(3\.\d{1,2})/.exec((await files.read(file)) ?? "")?.[1];
+  for (const file of [".python-version", "runtime.txt", ".tool-versions"]) {
+    const text = (await files.read(file)) ?? "";
+    const version = (file === ".tool-versions" ? /^python[ \t]+(3\.\d{1,2})/m : /(3\.\d{1,2})/).exec(text)?.[1];
     if (version !== undefined) return { version, because: `${file} asks for Python ${version}` };
   }
   const asked = /(?:>=|\^|~=?|==)?\s*3\.(\d{1,2})/.exec(requires ?? "");
