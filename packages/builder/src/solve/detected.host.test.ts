@@ -36,6 +36,12 @@ describe("a commit without a Dockerfile", () => {
       { "poetry.lock": "", "pyproject.toml": "[tool.poetry.dependencies]\nflask = '*'\n", "app.py": "app = Flask(__name__)\n" },
     ],
     ["a Go program", { "go.mod": "module a\ngo 1.22\n", "main.go": "package main\n" }],
+    ["a Rails app", { Gemfile: 'gem "rails"\ngem "puma"\n', "config/application.rb": "", "package.json": "{}", "app/assets/a.css": "" }],
+    [
+      "a Laravel app",
+      { "composer.json": '{"require":{"laravel/framework":"*"}}', artisan: "", "package.json": '{"scripts":{"build":"x"}}' },
+    ],
+    ["a Spring Boot app", { "pom.xml": "<project>spring-boot-maven-plugin</project>" }],
     ["a site of files", { "index.html": "" }],
   ])("gets one that our own builder reads: %s", async (what, files) => {
     const { dockerfile, written, rules } = await recipeOf(files);

@@ -12,7 +12,7 @@ import { type ImageReference, matchesReference } from "./reference.ts";
 /** `match` is a familiar reference with `*` wildcards (`node:*`). The first rule that matches counts. */
 export interface SubstituteRule {
   readonly match: string;
-  readonly make: { readonly kind: "debian" | "node" | "python" | "golang" | "rust"; readonly suite: string };
+  readonly make: { readonly kind: "debian" | "node" | "python" | "golang" | "rust" | "ruby" | "php"; readonly suite: string };
 }
 
 /** What stands in for what, only where the registry cannot be reached. An operator may give other rules. */
@@ -38,6 +38,10 @@ export const defaultSubstitutes: readonly SubstituteRule[] = [
   { match: "rust:1-*", make: { kind: "rust", suite: "trixie" } },
   { match: "rust:1", make: { kind: "rust", suite: "trixie" } },
   { match: "rust:latest", make: { kind: "rust", suite: "trixie" } },
+  { match: "ruby:3.1*", make: { kind: "ruby", suite: "bookworm" } },
+  { match: "ruby:3.3*", make: { kind: "ruby", suite: "trixie" } },
+  { match: "php:8.2-apache*", make: { kind: "php", suite: "bookworm" } },
+  { match: "php:8.4-apache*", make: { kind: "php", suite: "trixie" } },
 ];
 
 /** What languages are in a Debian suite's packages, and what their official images have beside them. */
@@ -45,7 +49,27 @@ const PACKAGES = {
   python: ["python3", "python3-venv", "python3-pip"],
   golang: ["golang-go", "git"],
   rust: ["cargo", "rustc", "git", "pkg-config", "libssl-dev"],
+  ruby: ["ruby", "ruby-dev", "bundler", "build-essential", "git", "pkg-config", "libyaml-dev"],
+  // Extensions that official images compile when they are asked for.
+  php: [
+    ...["apache2", "libapache2-mod-php", "php-cli", "php-bcmath", "php-curl", "php-gd", "php-intl", "php-mbstring"],
+    ...["php-mysql", "php-pgsql", "php-sqlite3", "php-xml", "php-zip"],
+  ],
 } as const;
+
+/** What the environment says counts, as in official images. */
+const PHP_PROGRAMS: Readonly<Record<string, string>> = {
+  "apache2-foreground": [
+    `export APACHE_RUN_USER="\${APACHE_RUN_USER:-www-data}" APACHE_RUN_GROUP="\${APACHE_RUN_GROUP:-www-data}"`,
+    `export APACHE_RUN_DIR="\${APACHE_RUN_DIR:-/var/run/apache2}" APACHE_LOCK_DIR="\${APACHE_LOCK_DIR:-/var/lock/apache2}"`,
+    `export APACHE_LOG_DIR="\${APACHE_LOG_DIR:-/var/log/apache2}" APACHE_PID_FILE="\${APACHE_PID_FILE:-/var/run/apache2/apache2.pid}"`,
+    'mkdir -p "$APACHE_RUN_DIR" "$APACHE_LOCK_DIR"',
+    'exec apache2 -DFOREGROUND "$@"',
+  ].join("\n"),
+  "docker-php-ext-configure": "exit 0",
+  "docker-php-ext-install":
+    'for name in "$@"; do php -m | grep -qix "$name" || { echo "Debian\'s PHP, which stands in for the image, has no $name" >&2; exit 1; }; done',
+};
 
 /** The major that `node:lts`, `node:latest` and `node` mean here. */
 const NODE_DEFAULT_MAJOR = 24;
@@ -85,6 +109,11 @@ export async function makeSubstitute(reference: ImageReference, rule: Substitute
     const env = [PATH, "CARGO_HOME=/usr/local/cargo"];
     return stores.images.put({ ...baseConfig(), env, cmd: ["bash"] }, [await stores.debianLayer(suite, PACKAGES.rust)]);
   }
+  if (kind === "ruby") return stores.images.put({ ...baseConfig(), cmd: ["irb"] }, [await stores.debianLayer(suite, PACKAGES.ruby)]);
+  if (kind === "php") {
+    const layers = [await stores.debianLayer(suite, PACKAGES.php), await makePhpLayer(stores)];
+    return stores.images.put({ ...baseConfig(), workingDir: "/var/www/html", cmd: ["apache2-foreground"] }, layers);
+  }
   const debian = await stores.debianLayer(suite);
   if (rule.make.kind === "debian") return stores.images.put({ ...baseConfig(), cmd: ["bash"] }, [debian]);
   const major = nodeMajor(reference);
@@ -103,6 +132,22 @@ function nodeMajor(reference: ImageReference): number {
   const tag = reference.familiar.split(":")[1] ?? "";
   const digits = /^(\d+)/.exec(tag)?.[1];
   return digits === undefined ? NODE_DEFAULT_MAJOR : Number(digits);
+}
+
+/** The programs that official images have: Apache in front, and the installer of extensions, of which all are there already or none. */
+async function makePhpLayer({ layers }: SubstituteStores): Promise<LayerRef> {
+  const temporary = layers.temporary();
+  try {
+    const bin = join(temporary.upperDir, "usr/local/bin");
+    await mkdir(bin, { recursive: true });
+    for (const [name, script] of Object.entries(PHP_PROGRAMS)) {
+      await writeFile(join(bin, name), `#!/bin/sh\nset -eu\n${script}\n`);
+      await chmod(join(bin, name), 0o755);
+    }
+    return await layers.seal(temporary.upperDir);
+  } finally {
+    await temporary.discard();
+  }
 }
 
 /** The names that official images have: `python`, and a pip that installs outside of environments as well. */

@@ -184,14 +184,15 @@ function recipe({ names, site, version, extensions, usesComposer, assets }: Reci
 function apache({ root, hasRouter }: Site): readonly string[] {
   const directory = root === "" ? "/app" : `/app/${root}`;
   return [
-    "ENV PORT=8080",
-    "RUN a2enmod rewrite && echo > /etc/apache2/ports.conf",
+    // What it writes of its own is nobody's, and gone with it.
+    "ENV PORT=8080 APACHE_RUN_DIR=/tmp/apache2 APACHE_LOCK_DIR=/tmp/apache2 APACHE_PID_FILE=/tmp/apache2/apache2.pid",
+    "RUN a2enmod rewrite && a2disconf other-vhosts-access-log && echo > /etc/apache2/ports.conf",
     "COPY <<'SITE' /etc/apache2/sites-available/000-default.conf",
     "ServerName localhost",
     "ServerTokens Prod",
+    'ErrorLog "|/bin/cat"',
+    'CustomLog "|/bin/cat" combined',
     `Listen \${PORT}`,
-    "PidFile /tmp/apache2.pid",
-    "Mutex file:/tmp",
     `<VirtualHost *:\${PORT}>`,
     `  DocumentRoot ${directory}`,
     `  <Directory ${directory}>`,
@@ -202,8 +203,6 @@ function apache({ root, hasRouter }: Site): readonly string[] {
     "  </Directory>",
     ...(root === "" ? [String.raw`  RedirectMatch 404 "(?i)/(\.(?!well-known)|vendor/|composer\.(json|lock)|Procfile)"`] : []),
     "  SetEnvIf X-Forwarded-Proto https HTTPS=on",
-    '  ErrorLog "|/bin/cat"',
-    '  CustomLog "|/bin/cat" combined',
     "</VirtualHost>",
     "SITE",
   ];

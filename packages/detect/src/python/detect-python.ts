@@ -146,19 +146,19 @@ function installs({ manager, names, needsFilesToInstall }: PythonProject, server
       return [lists("requirements.txt"), pip(`install -r requirements.txt${more}`)];
     case "poetry":
       return [
-        pip("install poetry"),
+        ...tool("poetry"),
         lists("pyproject.toml", "poetry.lock"),
         // In the environment that is active: Poetry takes it.
         `ENV VIRTUAL_ENV=/venv POETRY_NO_INTERACTION=1`,
-        run("poetry install --only main --no-root", "/root/.cache"),
+        run("/tool/bin/poetry install --only main --no-root", "/root/.cache"),
         ...(server === undefined ? [] : [pip(`install ${server}`)]),
       ];
     case "uv":
       return [
-        pip("install uv"),
+        ...tool("uv"),
         lists("pyproject.toml", "uv.lock"),
         "ENV UV_PROJECT_ENVIRONMENT=/venv UV_LINK_MODE=copy",
-        run("uv sync --frozen --no-dev --no-install-project --inexact", "/root/.cache"),
+        run("/tool/bin/uv sync --frozen --no-dev --no-install-project --inexact", "/root/.cache"),
         ...(server === undefined ? [] : [pip(`install ${server}`)]),
       ];
     case "list":
@@ -172,6 +172,11 @@ function installs({ manager, names, needsFilesToInstall }: PythonProject, server
   }
 }
 
-function pip(command: string): string {
-  return run(`--mount=type=secret,id=PIP_INDEX_URL,env=PIP_INDEX_URL pip ${command}`, "/root/.cache");
+/** In an environment of its own: it is not in the image, and what it needs itself never meets what the program needs. */
+function tool(name: string): readonly string[] {
+  return ["RUN python3 -m venv /tool", pip(`install ${name}`, "/tool/bin/pip")];
+}
+
+function pip(command: string, program = "pip"): string {
+  return run(`--mount=type=secret,id=PIP_INDEX_URL,env=PIP_INDEX_URL ${program} ${command}`, "/root/.cache");
 }

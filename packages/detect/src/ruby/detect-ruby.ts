@@ -118,7 +118,7 @@ function gemStage(project: RubyProject, more?: string): readonly string[] {
       : [`COPY ${lists.join(" ")} ./`]),
     // Archives of gems are kept from build to build, and not in the image.
     run(
-      "BUNDLE_GLOBAL_GEM_CACHE=1 BUNDLE_USER_CACHE=/root/.bundle/cache bundle install --jobs 4 && rm -rf /gems/ruby/*/cache",
+      "BUNDLE_GLOBAL_GEM_CACHE=1 BUNDLE_USER_CACHE=/root/.bundle/cache bundle install --jobs 4 && mkdir -p /gems && rm -rf /gems/ruby/*/cache",
       "/root/.bundle/cache",
     ),
   ];
