@@ -314,8 +314,9 @@ class Agent implements RunningAgent {
 
   async #applyRouting({ routing, platform }: DesiredState): Promise<void> {
     if (routing === undefined) return;
-    await this.#ingress.apply(routing, platform);
-    this.#reporter.routing(routing.version);
+    const { quiet } = await this.#ingress.apply(routing, platform);
+    // Whoever waits for the word stops instances then; nothing else on this host has to wait for it.
+    void quiet.then(() => this.#reporter.routing(routing.version));
     this.#reporter.traffic(await this.#ingress.traffic());
   }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Logger } from "@plimsoll/config";
 import type { DesiredState, HostReport, Routing } from "@plimsoll/contracts";
 import type { HostLayout } from "@plimsoll/host";
-import { Ingress } from "@plimsoll/ingress";
+import { type Applied, Ingress } from "@plimsoll/ingress";
 import type { Settings } from "./settings.ts";
 
 /** New connections are accepted again within a second of a kill: looked at so often, started in under 100 ms. */
@@ -29,9 +29,10 @@ export class HostIngress {
     return this.#ingress.isConfigured;
   }
 
-  apply(routing: Routing, platform: DesiredState["platform"]): Promise<void> {
+  /** Resolves when new connections are routed so; `quiet` when nothing that was taken out gets a request any more. */
+  apply(routing: Routing, platform: DesiredState["platform"]): Promise<Applied> {
     const { portalSocket, apiSocket, httpAddress, httpPort } = this.#settings;
-    return this.#ingress.apply({
+    return this.#ingress.change({
       listen: [{ address: httpAddress, port: httpPort }],
       ...(portalSocket === undefined || apiSocket === undefined
         ? {}

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import type { Endpoint } from "./desired.ts";
 import { parseProcesses, sendCommands } from "./runtime.ts";
 import { eachOnIngressHost } from "./testing/ingress-host.ts";
 
@@ -31,4 +32,37 @@ it("has no new connection answered by a replaced worker once a change is applied
     expect((await host.get(`${name}.localhost`)).body).toBe("one");
   }
   expect(replaced.size).toBe(ROUNDS);
+});
+
+it("holds up no further change while a replaced worker could still bring a request to what was taken out, and tells when it cannot", async () => {
+  const [one, two] = [await host.instance("one"), await host.instance("two")];
+  let finish: (() => void) | undefined;
+  const slow = await host.instance("slow", (_, response) => {
+    response.write("begun");
+    finish = () => response.end();
+  });
+  const app = (endpoints: readonly Endpoint[]) => ({ id: "a1", state: "ready" as const, endpoints });
+  const wish = (endpoints: readonly Endpoint[], ...more: readonly string[]) =>
+    host.wish([], {
+      routes: ["a", "slow", ...more].map((name) => ({ host: `${name}.localhost`, backendId: name === "a" ? "a1" : "b1" })),
+      backends: [app(endpoints), { id: "b1", state: "ready" as const, endpoints: [slow] }],
+    });
+  await host.ingress.apply(host.wish([], { routes: wish([]).routes, backends: [{ id: "b1", state: "ready", endpoints: [slow] }] }));
+  // A download that keeps the worker alive which the next change replaces: it has no backend a1 yet.
+  const download = Promise.withResolvers<void>();
+  const ended = host.get("slow.localhost", "/", { onData: () => download.resolve() });
+  await download.promise;
+  await host.ingress.apply(wish([one, two]));
+  const beginMs = performance.now();
+  const states: string[] = [];
+  const watch = ({ quiet }: { readonly quiet: Promise<void> }, name: string) => void quiet.then(() => states.push(name));
+  watch(await host.ingress.change(wish([one])), "withdrawn");
+  // What comes after says that all before it is done, so it is not quiet either; and a route is not kept waiting.
+  watch(await host.ingress.change(wish([one], "more")), "after");
+  expect((await host.get("a.localhost")).body).toBe("one");
+  expect(performance.now() - beginMs).toBeLessThan(5_000);
+  expect(states).toEqual([]);
+  finish?.();
+  await ended;
+  await expect.poll(() => states, { timeout: 5_000 }).toEqual(["withdrawn", "after"]);
 });

@@ -16,12 +16,22 @@ import { Turns } from "./turns.ts";
 const READY_TIMEOUT_MS = 10_000;
 const VERIFY_TIMEOUT_MS = 1_000;
 const POLL_MS = 5;
+const QUIET_POLL_MS = 20;
 /** A reload that had no effect for so long is asked for again: one too many does no harm. */
 const ASK_AGAIN_MS = 4_000;
 /** A replaced worker that has not let go of its listeners by then hangs, and takes nothing anyway. */
 const HANDOVER_TIMEOUT_MS = 3_000;
 /** After a start that failed – its port is taken – the next attempt waits, so that a caller every 200 ms does not burn the processor. */
 const START_PAUSE_MS = 2_000;
+
+/** What came of a change. */
+export interface Applied {
+  /**
+   * Resolves when no request comes any more to what this change, or one before it, has taken out: at once as a rule; after a reload when the
+   * workers that it replaced can have no idle connection left that might bring one more (10 s after the reload at most). Never rejects.
+   */
+  readonly quiet: Promise<void>;
+}
 
 export interface IngressOptions {
   /** Path of the host's network namespace, where it is not our own. */
@@ -47,6 +57,7 @@ export class Ingress {
   #replaced: readonly ProcessIdentity[] | undefined;
   #reloadedMs = Number.NEGATIVE_INFINITY;
   #failedMs = Number.NEGATIVE_INFINITY;
+  #quiet: Promise<void> = Promise.resolve();
 
   /**
    * `marks` are set in the process's environment, so that others can tell whose it is. The directory's path is short: a socket's has 107
@@ -73,19 +84,23 @@ export class Ingress {
   }
 
   /**
-   * Resolves when every new request is routed as desired, by every worker: where an endpoint was taken out soon after a reload, that is
-   * when replaced workers can have no idle connection left that might bring it one more request (10 s after the reload at most). Then its
-   * instance may be stopped. Checked in the running process. Of calls that wait for their turn only the newest is applied, for all of them.
+   * Resolves when every new connection is routed as desired. Instances that were taken out may be stopped when it is `quiet` too, for which no
+   * other change has to wait. Checked in the running process. Of calls that wait for their turn only the newest is applied, for all of them.
    * Idempotent. Throws AppError `invalid` for a desired state that cannot be, `unavailable` when HAProxy does not come up.
    */
-  apply(desired: DesiredIngress): Promise<void> {
+  change(desired: DesiredIngress): Promise<Applied> {
     this.#newest = desired;
     return this.#turns.take(async () => {
       renderIngress(desired, this.#paths); // A wish that cannot be is refused to whom it belongs, also when a newer one came.
       const newest = this.#newest ?? desired;
-      if (newest !== desired && this.#applied === newest) return;
-      await this.#apply(newest);
+      if (newest === desired || this.#applied !== newest) await this.#apply(newest);
+      return { quiet: this.#quiet };
     });
+  }
+
+  /** As `change`, and resolves when it is quiet. */
+  async apply(desired: DesiredIngress): Promise<void> {
+    await (await this.change(desired)).quiet;
   }
 
   /**
@@ -139,7 +154,7 @@ export class Ingress {
       const changes = await this.#observeChanges(desired);
       await this.#change(changes);
       if (changes.commands.length > 0) await this.#verify(desired);
-      if (changes.withdrawn) await this.#replacedWorkersQuiet();
+      if (changes.withdrawn) this.#awaitQuiet();
     } else {
       const waitMs = this.#reloadedMs + this.#reloadPauseMs - performance.now();
       if (waitMs > 0) await sleep(waitMs);
@@ -148,7 +163,7 @@ export class Ingress {
       const changes = await this.#observeChanges(desired);
       await this.#reload(rendered);
       await this.#verify(desired);
-      if (changes.withdrawn) await this.#replacedWorkersQuiet();
+      if (changes.withdrawn) this.#awaitQuiet();
     }
     this.#applied = desired;
   }
@@ -268,10 +283,14 @@ export class Ingress {
 
   /**
    * A replaced worker cannot be told of endpoints any more, and answers one more request on each connection that was idle when it was
-   * replaced. Such a connection is gone when it was idle for too long.
+   * replaced. Such a connection is gone when it was idle for too long. Those that a later reload replaces know of it.
    */
-  async #replacedWorkersQuiet(): Promise<void> {
-    while (performance.now() < this.#reloadedMs + KEEP_ALIVE_MS && this.#replaced?.some(isAlive)) await sleep(20);
+  #awaitQuiet(): void {
+    const [workers, endMs] = [this.#replaced ?? [], this.#reloadedMs + KEEP_ALIVE_MS];
+    const replacedAreQuiet = async () => {
+      while (performance.now() < endMs && workers.some(isAlive)) await sleep(QUIET_POLL_MS, undefined, { ref: false });
+    };
+    this.#quiet = Promise.all([this.#quiet, replacedAreQuiet()]).then(() => undefined);
   }
 }
 
