@@ -24,8 +24,8 @@ export interface ServerApi {
   report(report: HostReport): Promise<void>;
   /** The disk ledger, in place of the one before. */
   disk(report: DiskReport): Promise<void>;
-  /** What is in an image that was to be listed. */
-  packages(image: string, list: PackageList): Promise<void>;
+  /** What is in an image that was to be listed; undefined: it is not here any more. */
+  packages(image: string, list: PackageList | undefined): Promise<void>;
   claimBuild(uid: string): Promise<BuildClaim>;
   buildProgress(uid: string, epoch: number, entries: readonly BuildProgress[]): Promise<void>;
   /** With the last of its progress. */

@@ -70,13 +70,13 @@ export class PackageLister {
     return this.#wanted.find((image) => !done.has(image));
   }
 
-  async #list(digest: string): Promise<PackageList> {
+  /** Undefined where the image is not here any more. */
+  async #list(digest: string): Promise<PackageList | undefined> {
     const { images, layers, log } = this.#options;
     const image = isDigest(digest) ? images.get(digest) : undefined;
     this.#held = image?.layers.map((layer) => layer.digest) ?? [];
     try {
-      if (image === undefined || !this.#held.every((layer) => layers.has(layer)))
-        return { packages: [], notes: ["Its packages were not listed: the host that built it does not have it any more. Build it again."] };
+      if (image === undefined || !this.#held.every((layer) => layers.has(layer))) return undefined;
       const onDied = (words: string) => log.warn("the program that lists packages died", { image: digest, words });
       return await listImagePackages(layers, image, { signal: this.#closing.signal, onDied });
     } finally {

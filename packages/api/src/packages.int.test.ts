@@ -103,6 +103,24 @@ describe("the packages of an image", () => {
     expect(await wantedBy(other)).toHaveLength(1);
   });
 
+  it("are asked for again by a new build where the host did not have the image any more, and by nobody before", async () => {
+    const digest = testImage("shop:4").digest;
+    const made = await buildOn(host, "shop:4");
+    const tellNothing = (of: TestHost) =>
+      fixture.json("PUT", `/api/agent/v1/images/${digest}/packages`, { token: of.credential, body: {}, status: 204 });
+    await tellNothing(other);
+    expect(await wantedBy(host)).toContain(digest);
+    await tellNothing(host);
+    expect(await wantedBy(host)).not.toContain(digest);
+    expect(await read(`builds/${made.metadata.name}/packages`)).toMatchObject({ state: "unknown", packages: [] });
+    await buildOn(other, "shop:4");
+    expect(await wantedBy(other)).toContain(digest);
+    // A list that is there is not given up.
+    await tell(other, LIST, digest);
+    await tellNothing(other);
+    expect(await read(`builds/${made.metadata.name}/packages`)).toMatchObject({ state: "listed" });
+  });
+
   it("are a CycloneDX document for who asks for one", async () => {
     const path = `${NS}/releases/shop-v1/packages`;
     const byHeader = await fixture.request("GET", path, { token: owner.token, headers: { accept: "application/vnd.cyclonedx+json" } });
@@ -149,6 +167,17 @@ describe("the packages of an image", () => {
     const many = { ...LIST, packages: Array.from({ length: 20_001 }, () => LIST.packages[0]) };
     const answer = await fixture.request("PUT", `/api/agent/v1/images/${image}/packages`, { token: host.credential, body: { list: many } });
     expect(answer.status).toBe(422);
+  });
+
+  it("are not waited for from a host that was removed", async () => {
+    const removed = await fixture.host("host-removed");
+    const made = await buildOn(removed, "shop:5");
+    const state = async () => (await read(`builds/${made.metadata.name}/packages`)).state;
+    await fixture.db.prune(RETENTION);
+    expect(await state()).toBe("pending");
+    await fixture.commit(async ({ tx }) => tx.objects.delete(await tx.objects.lock("Host", removed.uid)));
+    await fixture.db.prune(RETENTION);
+    expect(await state()).toBe("unknown");
   });
 
   it("go when nothing names the image any more", async () => {

@@ -1,8 +1,8 @@
 import { DigestSchema, ImagePackage, PACKAGE_TYPES, PackageList } from "@plimsoll/core";
 import { z } from "zod";
 
-/** What a host says of the packages in an image that it was to list. */
-export const PackageReport = z.object({ list: PackageList });
+/** What a host says of the packages in an image that it was to list; no list: it does not have the image any more. */
+export const PackageReport = z.object({ list: PackageList.optional() });
 
 /** The packages of the image that a build made or a release runs. */
 export const ImagePackages = z.object({

@@ -44,6 +44,11 @@ export class ImagePackageLists {
     return count > 0;
   }
 
+  /** That host cannot make the list. */
+  async giveUp(image: string, hostUid: string): Promise<void> {
+    await this.#client.imagePackages.deleteMany({ where: { image, hostUid, list: null } });
+  }
+
   async find(image: string): Promise<ImagePackagesRecord | undefined> {
     const row = await this.#client.imagePackages.findUnique({ where: { image } });
     if (row === null) return undefined;

@@ -151,10 +151,14 @@ async function pruneSeries(client: TxClient): Promise<void> {
       AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.uid = split_part(k.scope, '/', 3))`;
 }
 
-/** Of images that neither a build nor a release names any more. One that a build has just made is named by it since the same transaction. */
+/**
+ * Of images that neither a build nor a release names any more (one that a build has just made is named by it since the same transaction),
+ * and lists that only a host which was removed could make.
+ */
 async function prunePackages(client: TxClient): Promise<void> {
   await client.$executeRaw`
     DELETE FROM image_packages p
     WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.kind = 'Release' AND o.spec -> 'image' ->> 'digest' = p.image)
-      AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.kind = 'Build' AND o.status -> 'image' ->> 'digest' = p.image)`;
+      AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.kind = 'Build' AND o.status -> 'image' ->> 'digest' = p.image)
+      OR p.list IS NULL AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.uid = p.host_uid)`;
 }

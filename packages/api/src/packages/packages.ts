@@ -13,9 +13,13 @@ const MOST_LIST_BYTES = 64 * 1024 ** 2;
 const pack = promisify(gzip);
 const unpack = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(gunzip);
 
-/** Keeps what a host found in an image that it was to list. Idempotent; of a host that was not asked nothing is heard. */
-export async function takePackages(db: Database, hostUid: string, image: string, list: PackageList): Promise<void> {
-  await db.packages.keep(image, hostUid, await pack(JSON.stringify(list)));
+/**
+ * Keeps what a host found in an image that it was to list; without a list nobody is to make it, until the image is built again.
+ * Idempotent; of a host that was not asked nothing is heard.
+ */
+export async function takePackages(db: Database, hostUid: string, image: string, list: PackageList | undefined): Promise<void> {
+  if (list === undefined) await db.packages.giveUp(image, hostUid);
+  else await db.packages.keep(image, hostUid, await pack(JSON.stringify(list)));
 }
 
 /** The packages of an image. Whoever asks may see an object that names it: the caller has read that. */
