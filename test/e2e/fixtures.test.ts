@@ -15,13 +15,6 @@ import { isLive, said } from "../support/pushed.ts";
 
 /** Also those that take minutes, and the others at full size: `npm run test:fixtures`. */
 const WHOLE = process.env.PLIMSOLL_TEST_EVERY_LANGUAGE !== undefined;
-/** Python's packages come from nowhere else. */
-const PYPI =
-  WHOLE &&
-  (await fetch("https://pypi.org/simple/pip/", { signal: AbortSignal.timeout(10_000) }).then(
-    ({ ok }) => ok,
-    () => false,
-  ));
 /** What somebody waits for who has just been told something. */
 const SOON = { timeout: 30_000, interval: 200 };
 /** Live with every platform; stands for everybody else's apps. */
@@ -229,7 +222,7 @@ describe.runIf(WHOLE)("a repository with a toolchain of its own", () => {
   });
 });
 
-/** Without a Dockerfile. Express, Vite, Procfile, Go and files alone are in repositories.test.ts. */
+/** Without a Dockerfile. Express, Vite, Procfile, Go and files alone are in repositories.test.ts, Python in fixtures-python.test.ts. */
 describe.runIf(WHOLE)("a repository that says by its files what it is", () => {
   const detected = async (name: string, what: string, page: string | RegExp) => {
     const { app, pushed } = await pushFixture(`detected/${name}`);
@@ -245,15 +238,17 @@ describe.runIf(WHOLE)("a repository that says by its files what it is", () => {
     ["bun-app", "a Hono app", /^hello from Bun 1$/],
     ["deno-app", "a Deno program", /^hello from Deno 2$/],
     ["rust-app", "a Rust program", "hello from Rust"],
+    ["php-pages", "a PHP site", /^hello from PHP 8 as 10001, page none$/],
+    ["ruby-app", "a Ruby program", "hello from Ruby, of a gem of its own"],
     ["nest-app", "a Nest app", "hello from Nest"],
     ["remix-app", "a Remix app", /<h1>hello from Remix, as remix-app<\/h1>/],
   ])("%s, %s", detected);
 
-  it.runIf(PYPI).each([
-    ["python-pip-flask", "a Flask app", "hello from Flask"],
-    ["python-pip-django", "a Django app", "hello from Django, static files are collected"],
-    ["python-project-fastapi", "a FastAPI app", '{"hello":"from FastAPI"}'],
-  ])("%s, %s (where pypi.org can be reached)", detected);
+  it("is served by Apache, which heeds .htaccess and shows nothing hidden: php-pages", async () => {
+    const app = await deployFixture("detected/php-pages");
+    await expect.poll(() => open(app, "/pages/two"), SOON).toMatch(/page two$/);
+    expect(await open(app, "/.settings")).toContain("404 Not Found");
+  });
 });
 
 async function sizeOf(directory: string): Promise<number> {
