@@ -103,6 +103,22 @@ describe("a reader that comes back with a cursor", () => {
     }
     expect(tailLog(dir, 10).map(({ cursor }) => cursor)).toEqual(seen);
   });
+
+  it("gives a line whole that was begun in one file and ended in the next", async () => {
+    write("a");
+    appendFileSync(join(dir, "log"), `${T} stdout P lin\n${T} stderr P err\n`);
+    // Reads while only the beginning is there.
+    const following = follow(4);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    rotate(1);
+    appendFileSync(join(dir, "log"), `${T} stdout F e 1\n${T} stderr F or\n`);
+    write("b");
+    const whole = ["a", "line 1", "error", "b"];
+    expect(await following).toEqual(whole);
+    expect(await follow(4)).toEqual(whole);
+    for (const count of [4, 3, 2, 1]) expect(tailLog(dir, count).map(({ text }) => text)).toEqual(whole.slice(-count));
+    expect(tailLog(dir, 0)).toEqual([]);
+  });
 });
 
 describe("what is kept of a log", () => {

@@ -110,7 +110,7 @@ export async function* followLog(dir: string, options: FollowOptions): AsyncGene
   try {
     const before = options.after === undefined ? tailUpTo(dir, options.tail, fd) : { lines: [], position: resumed?.position ?? 0 };
     let position = before.position;
-    let parser = fd === undefined ? undefined : new LogParser(numberOf(dir, fd), position);
+    let parser = before.parser ?? (fd === undefined ? undefined : new LogParser(numberOf(dir, fd), position));
     yield* before.lines;
     while (!signal.aborted) {
       // Asked before reading: once there is a newer file, nothing more comes into this one, so its end is the end.
@@ -127,7 +127,7 @@ export async function* followLog(dir: string, options: FollowOptions): AsyncGene
         if (fd !== undefined) closeSync(fd);
         fd = opened;
         position = 0;
-        parser = new LogParser(numberOf(dir, fd));
+        parser = new LogParser(numberOf(dir, fd), 0, parser);
         continue;
       }
       if (!existsSync(dir)) return;
@@ -138,22 +138,45 @@ export async function* followLog(dir: string, options: FollowOptions): AsyncGene
   }
 }
 
+interface Tail {
+  readonly lines: readonly LogLine[];
+  readonly position: number;
+  /** Has read up to there. */
+  readonly parser?: LogParser;
+}
+
 /** The last lines of all files; of the current one only what it holds now, which ends at `position`. */
-function tailUpTo(dir: string, count: number, current: number | undefined): { readonly lines: LogLine[]; readonly position: number } {
-  const { lines, position } = current === undefined ? { lines: [], position: 0 } : lastLines(current, count, numberOf(dir, current));
+function tailUpTo(dir: string, count: number, current: number | undefined): Tail {
+  const newest = current === undefined ? undefined : lastLines(current, count, numberOf(dir, current));
+  let lines = newest?.lines ?? [];
+  // The first lines of a file may be the ends of lines that began in the file before.
+  let mayBeEnds = newest?.fromStart ?? true;
   const inode = current === undefined ? undefined : inodeOf(`/proc/self/fd/${current}`);
   for (const { name, number } of rotatedFiles(dir).toReversed()) {
-    if (lines.length >= count) break;
+    if (lines.length >= count && !mayBeEnds) break;
     const fd = openOrNothing(join(dir, name));
     if (fd === undefined) continue;
     try {
       // It may have been put aside since it was opened as the current one.
-      if (inodeOf(`/proc/self/fd/${fd}`) !== inode) lines.unshift(...lastLines(fd, count - lines.length, number).lines);
+      if (inodeOf(`/proc/self/fd/${fd}`) === inode) continue;
+      const missing = count - lines.length;
+      const former = lastLines(fd, Math.max(1, missing), number);
+      lines = [...(missing > 0 ? former.lines : []), ...joined(former.parser, lines)];
+      mayBeEnds = missing > 0 && former.fromStart;
     } finally {
       closeSync(fd);
     }
   }
-  return { lines, position };
+  return { position: 0, ...newest, lines: count <= 0 ? [] : lines.slice(-count) };
+}
+
+/** Lines of later files, each stream's first with what the file before had of it. */
+function joined(former: LogParser, lines: readonly LogLine[]): readonly LogLine[] {
+  const firsts = new Map((["stdout", "stderr"] as const).map((stream) => [lines.find((line) => line.stream === stream), stream]));
+  return lines.map((line) => {
+    const stream = firsts.get(line);
+    return stream === undefined ? line : { ...line, text: `${former.unfinished(stream)}${line.text}` };
+  });
 }
 
 /**
@@ -204,10 +227,16 @@ export class LogParser {
   #rest: Buffer = Buffer.alloc(0);
   #pieces = new Map<LogLine["stream"], Buffer[]>();
 
-  /** `file` is the number of what is read, from byte `position` on, where a line begins. */
-  constructor(file = 0, position = 0) {
+  /** `file` is the number of what is read, from byte `position` on, where a line begins; `former` has read the file before to its end. */
+  constructor(file = 0, position = 0, former?: LogParser) {
     this.#file = file;
     this.#position = position;
+    if (former !== undefined && former.#file === file - 1) this.#pieces = new Map(former.#pieces);
+  }
+
+  /** What was read of a line whose end was not. */
+  unfinished(stream: LogLine["stream"]): string {
+    return Buffer.concat(this.#pieces.get(stream) ?? []).toString();
   }
 
   push(chunk: Uint8Array): LogLine[] {
@@ -239,8 +268,8 @@ export class LogParser {
   }
 }
 
-/** Lines are found from the end, in steps that double. `position` is behind the last whole line. */
-function lastLines(fd: number, count: number, file: number): { readonly lines: LogLine[]; readonly position: number } {
+/** At least so many, where it has them: they are found from the end, in steps that double. `position` is behind the last whole line. */
+function lastLines(fd: number, count: number, file: number): Required<Tail> & { readonly fromStart: boolean } {
   const size = sizeOf(`/proc/self/fd/${fd}`);
   for (let span = CHUNK_BYTES; ; span *= 2) {
     const from = Math.max(0, size - span);
@@ -249,8 +278,9 @@ function lastLines(fd: number, count: number, file: number): { readonly lines: L
     const end = data.subarray(0, length).lastIndexOf(0x0a) + 1;
     // In the middle of a file the first line is a piece of one.
     const start = from === 0 ? 0 : data.indexOf(0x0a) + 1;
-    const lines = new LogParser(file, from + start).push(data.subarray(start, end));
-    if (lines.length >= count || from === 0) return { lines: count <= 0 ? [] : lines.slice(-count), position: from + end };
+    const parser = new LogParser(file, from + start);
+    const lines = parser.push(data.subarray(start, end));
+    if (lines.length >= count || from === 0) return { lines, position: from + end, parser, fromStart: from === 0 };
   }
 }
 
