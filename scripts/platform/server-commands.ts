@@ -6,6 +6,10 @@ import type { Layout } from "./layout.ts";
 import { AGENT_PROGRAM, agentEnvironment, SERVER_PROGRAM, serverEnvironment } from "./programs.ts";
 import type { Wanted } from "./wanted.ts";
 
+/** Both load the whole server, which ends by itself when something is wrong: minutes are for machines that are slow or busy. */
+const SETUP_TIMEOUT_MS = 180_000;
+const OVERVIEW_TIMEOUT_MS = 60_000;
+
 const Setup = z.object({
   /** Present until the first administrator has claimed the installation. */
   claimUrl: z.string().optional(),
@@ -47,7 +51,7 @@ export async function setUpServer(layout: Layout, wanted: Wanted, options: { rea
   const { stdout } = await run([process.execPath, join(layout.root, SERVER_PROGRAM), "setup"], {
     cwd: layout.root,
     env,
-    timeoutMs: 60_000,
+    timeoutMs: SETUP_TIMEOUT_MS,
   });
   return lastJsonLine(stdout, Setup);
 }
@@ -56,7 +60,7 @@ export async function setUpServer(layout: Layout, wanted: Wanted, options: { rea
 export async function readOverview(layout: Layout, wanted: Wanted): Promise<Overview> {
   const env = serverEnvironment(layout, wanted);
   const argv = [process.execPath, join(layout.root, SERVER_PROGRAM), "overview"];
-  const { stdout } = await run(argv, { cwd: layout.root, env, timeoutMs: 20_000 });
+  const { stdout } = await run(argv, { cwd: layout.root, env, timeoutMs: OVERVIEW_TIMEOUT_MS });
   return lastJsonLine(stdout, Overview);
 }
 

@@ -70,7 +70,7 @@ export async function ensureSupervisor(layout: Layout, code: string, environment
   }
   await until(
     async () => (await visitSupervisor(layout))?.code === code,
-    10_000,
+    30_000,
     "The supervisor did not start; its log is logs/supervisor.log.",
   );
   return "started";
