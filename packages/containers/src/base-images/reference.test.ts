@@ -23,7 +23,7 @@ describe("image references", () => {
 });
 
 describe("stand-ins", () => {
-  it("are there for Debian, Node, and what Debian has of Python and Go, never for a digest or another image", () => {
+  it("are there for Debian, Node, and what Debian has of Python, Go, Rust, Ruby and PHP, never for a digest or another image", () => {
     const rule = (text: string) => findRule(parseReference(text), defaultSubstitutes)?.make.kind;
     expect(rule("node:22-slim")).toBe("node");
     expect(rule("debian:bookworm-slim")).toBe("debian");
@@ -31,6 +31,12 @@ describe("stand-ins", () => {
     expect(rule("python:3.12")).toBeUndefined();
     expect(rule("golang:1.22")).toBe("golang");
     expect([rule("rust:1-trixie"), rule("rust:1.82-trixie"), rule("debian:trixie-slim")]).toEqual(["rust", undefined, "debian"]);
+    expect([rule("ruby:3.3-slim"), rule("ruby:3.4"), rule("php:8.4-apache"), rule("php:8.3-apache")]).toEqual([
+      "ruby",
+      undefined,
+      "php",
+      undefined,
+    ]);
     expect(rule("nginx:1")).toBeUndefined();
     expect(rule(`node@${DIGEST}`)).toBeUndefined();
     expect(rule("ghcr.io/node:22")).toBeUndefined();
