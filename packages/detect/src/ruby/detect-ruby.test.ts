@@ -88,6 +88,12 @@ describe("a repository with a Gemfile", () => {
     expect((await recipeOf(RAILS)).because).toEqual(["it depends on rails", "Gemfile.lock has its gems", "Gemfile asks for Ruby 3.2"]);
   });
 
+  it("does not count a package.json that no gem builds from", async () => {
+    const found = await recipeOf({ Gemfile: gems("rails", "puma"), "config/application.rb": "", "package.json": "{}" });
+    expect(found.because).toEqual(["it depends on rails", "Gemfile has its gems"]);
+    expect(found.dockerfile).not.toMatch(/node|precompile/);
+  });
+
   it.each<[Files, string]>([
     [{ Gemfile: gems("rack"), "config.ru": "" }, "its Gemfile has no server; add the gem puma"],
     [{ Gemfile: "" }, "neither config.ru nor Rails' config/application.rb, and none of app.rb"],

@@ -39,9 +39,10 @@ export async function detectRuby(files: ProjectFiles): Promise<Finding | undefin
     return found(project, "a Jekyll site", [`it depends on ${jekyll}`, "_config.yml is there"], jekyllSite(project));
   const program = await programOf(files, project);
   if ("missing" in program) return { kind: "unclear", ...program };
-  const node = program.isRails === true ? await readPackage(files) : undefined;
+  const hasAssets = program.isRails === true && (await compilesAssets(files, project));
+  const node = hasAssets ? await readPackage(files) : undefined;
   const because = [program.because, ...(node === undefined ? [] : ["package.json has packages for its assets"])];
-  return found(project, program.what, because, await recipe(files, project, program, node));
+  return found(project, program.what, because, recipe(project, program, hasAssets, node));
 }
 
 function found({ ruby, isLocked }: RubyProject, what: string, because: readonly string[], text: string): Finding {
@@ -124,33 +125,34 @@ function gemStage(project: RubyProject, more?: string): readonly string[] {
   ];
 }
 
-async function recipe(files: ProjectFiles, project: RubyProject, program: Program, node: NodePackage | undefined): Promise<string> {
+/** Gems that make `assets:precompile` a task, and something for it. */
+async function compilesAssets(files: ProjectFiles, { gems, names }: RubyProject): Promise<boolean> {
+  if (!["sprockets-rails", "sprockets", "propshaft", "shakapacker", "webpacker", "vite_rails"].some((gem) => gems.has(gem))) return false;
+  return names.includes("package.json") || (await files.list("app")).includes("assets/");
+}
+
+function recipe(project: RubyProject, program: Program, hasAssets: boolean, node: NodePackage | undefined): string {
   const { gems, needsFilesToInstall, ruby } = project;
   const libraries = Object.entries(LIBRARIES).flatMap(([gem, library]) => (gems.has(gem) ? [library] : []));
-  const hasAssets =
-    program.isRails === true &&
-    ["sprockets-rails", "propshaft", "shakapacker", "webpacker", "vite_rails", "sprockets"].some((gem) => gems.has(gem)) &&
-    (node !== undefined || (await files.list("app")).includes("assets/"));
-  const withNode = hasAssets && node !== undefined ? node : undefined;
-  const install = withNode === undefined ? undefined : installOf(withNode);
+  const install = node === undefined ? undefined : installOf(node);
   // Before Rails 7.1 a key of its own was asked for, and any did.
   const precompile = "RUN SECRET_KEY_BASE_DUMMY=1 SECRET_KEY_BASE=only-for-the-build bundle exec rails assets:precompile";
   const stages: (readonly (string | undefined)[])[] = [
     [
       ...gemStage(project, program.env),
-      ...(withNode === undefined || install === undefined
+      ...(node === undefined || install === undefined
         ? []
         : [
-            `COPY --from=node:${withNode.nodeMajor} /usr/local/bin/node /usr/local/bin/node`,
-            `COPY --from=node:${withNode.nodeMajor} /usr/local/lib/node_modules /usr/local/lib/node_modules`,
+            `COPY --from=node:${node.nodeMajor} /usr/local/bin/node /usr/local/bin/node`,
+            `COPY --from=node:${node.nodeMajor} /usr/local/lib/node_modules /usr/local/lib/node_modules`,
             "RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && ln -s ../lib/node_modules/npm/bin/npx-cli.js /usr/local/bin/npx",
             install.tool,
-            ...(needsFilesToInstall ? [] : withNode.needsFilesToInstall ? ["COPY . ."] : [install.lists]),
+            ...(needsFilesToInstall ? [] : node.needsFilesToInstall ? ["COPY . ."] : [install.lists]),
             install.all,
           ]),
       needsFilesToInstall ? undefined : "COPY . .",
       hasAssets ? precompile : undefined,
-      withNode === undefined ? undefined : "RUN rm -rf node_modules",
+      node === undefined ? undefined : "RUN rm -rf node_modules",
       // What it writes while it runs.
       program.isRails === true ? `RUN mkdir -p tmp/pids log storage && chown -R ${NOBODY} tmp log storage` : undefined,
     ],
