@@ -126,8 +126,10 @@ describe("an app from a private registry", () => {
     await set(PASSWORD);
     expect(await done(["registries"])).toMatch(new RegExp(`^${TEST_REGISTRY} +ci `, "m"));
     const digest = await push("one");
-    await done(["deploy", APP, "--image", IMAGE]);
-    await expect.poll(served, { timeout: 60_000 }).toBe("one");
+    const { code, said } = await plim(["deploy", APP, "--image", IMAGE, "-n", "demo/demo"]);
+    expect([code, said]).toEqual([0, expect.stringMatching(/^v1 is live: http\S+$/m)]);
+    expect(await served()).toBe("one");
+    expect(await done(["describe", APP])).toContain(`image ${IMAGE}`);
     expect(await digests()).toEqual([digest]);
     expect(await done(["releases", APP])).toContain(`image ${IMAGE}@${digest.slice(0, 19)}`);
   });

@@ -131,7 +131,7 @@ export const deploy: Run = async (call) => {
   if (known === undefined) await client.call("POST /api/v1/namespaces/:team/:namespace/apps", { params: place, body: { name: app } });
   const build = await client.call("POST /api/v1/namespaces/:team/:namespace/apps/:app/deploy", { params, body: { reference } });
   call.note(`Build ${build.spec.number} of ${app} in ${placeName(place)}`);
-  await followBuild(call, { ...place, app }, build.metadata.name);
+  await followDeploy(call, { ...place, app }, build.metadata.name);
 };
 
 async function deployBranch(call: Call, branch: string): Promise<void> {
@@ -141,7 +141,33 @@ async function deployBranch(call: Call, branch: string): Promise<void> {
     body: { branch },
   });
   call.note(`Build ${build.spec.number} of ${app} in ${placeName(place)}`);
-  await followBuild(call, { ...place, app }, build.metadata.name);
+  await followDeploy(call, { ...place, app }, build.metadata.name);
+}
+
+/** Follows a build to its end, and the rollout of its release; plim ends with 1 when what was asked for is not live then. */
+async function followDeploy(call: Call, { app, ...place }: AppPlace, name: string): Promise<void> {
+  const end = await followBuild(call, { ...place, app }, name);
+  if (end?.phase !== "succeeded") return;
+  const client = await call.client();
+  const { spec, status } = await untilSeen(call, place, {
+    timeoutMs: ROLLOUT_MS,
+    waitedFor: `The rollout of ${app}`,
+    look: async () => {
+      const { release } = (await client.call("GET /api/v1/namespaces/:team/:namespace/builds/:name", { params: { ...place, name } }))
+        .status;
+      if (release === undefined) return undefined;
+      const { items } = await client.list("GET /api/v1/namespaces/:team/:namespace/deployments", { params: { ...place }, query: { app } });
+      return items.find((one) => one.spec.release === release && isDeploymentOver(one.status.phase));
+    },
+  });
+  if (status.phase === "complete") {
+    const { urls } = (await client.call("GET /api/v1/namespaces/:team/:namespace/apps/:name", { params: { ...place, name: app } })).status;
+    call.note(`v${spec.release} is live${urls[0] === undefined ? ", without a URL: no process of it has a port" : `: ${urls[0]}`}`);
+    return;
+  }
+  for (const line of status.failure?.logTail ?? []) call.note(`  ${plain(line)}`);
+  const why = plain(status.message ?? `v${spec.release} was not rolled out: it is ${status.phase}.`);
+  call.fail(new AppError("conflict", `${why}\nMore: plim describe deployment ${spec.number} -a ${app}`));
 }
 
 export const destroy: Run = async (call) => {

@@ -38,7 +38,7 @@ export const describeApp: Run = async (call) => {
         "Release",
         live === undefined ? "none yet" : releaseWords(live),
       ),
-      pair("State", state(app.status.phase), "Source", sourceOf(app)),
+      pair("State", state(app.status.phase), "Source", sourceOf(app, live)),
       ...Object.entries(app.spec.processes).map(([process, spec], at) => {
         const { ready, desired } = app.status.processes[process] ?? { ready: 0, desired: spec.replicas };
         return field(
@@ -329,9 +329,11 @@ function pinnedWords({ reference, digest }: { readonly reference: string; readon
   return digest === undefined || reference.includes("@") ? "" : `@${digest.slice(0, "sha256:".length + 12)}`;
 }
 
-function sourceOf({ spec: { source, appFile } }: Resource<"App">): string {
-  return source.kind === "image"
-    ? `image ${plain(source.reference)}`
+/** Where what is live comes from; of an app that nothing is live of, where it would come from. */
+function sourceOf({ spec: { source, appFile } }: Resource<"App">, live: Resource<"Release"> | undefined): string {
+  const image = [live?.spec.source, source].find((one) => one !== undefined);
+  return image?.kind === "image"
+    ? `image ${plain(image.reference)}`
     : ["git push", source.directory, source.dockerfile, appFile?.path]
         .flatMap((part) => (part === undefined ? [] : [plain(part)]))
         .join(", ");

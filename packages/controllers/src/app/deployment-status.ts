@@ -31,8 +31,8 @@ export function targetStatus(
     }
     case "failed": {
       const { failure } = transition;
-      const kept = world.app.status.release === undefined ? "nothing serves yet" : `v${world.app.status.release} never stopped serving`;
-      const message = `v${target.spec.release} was not released: ${failure.instance} ${failure.reason}. ${sentence(kept)}.`;
+      const kept = world.app.status.release === undefined ? "Nothing serves yet" : `v${world.app.status.release} never stopped serving`;
+      const message = `v${target.spec.release} was not released: ${failure.instance} ${failure.reason}. ${kept}.`;
       return { ...rest, phase: "failed", message, failure, finishedAt: iso(world.nowMs) };
     }
     case "draining": {
@@ -72,8 +72,4 @@ function requestsSince({ metadata }: Resource<"Deployment">, now: Traffic | unde
 
 function iso(ms: number): string {
   return new Date(ms).toISOString();
-}
-
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -70,7 +70,7 @@ describe("the command of a release", () => {
       phase: "failed",
       failure: { instance: "release command", reason: "exited with 1" },
       command: { state: "failed" },
-      message: "v2 was not released: release command exited with 1. V1 never stopped serving.",
+      message: "v2 was not released: release command exited with 1. v1 never stopped serving.",
     });
     for (let at = 0; at < 4; at++) advance(simulation, "crash");
     expect(simulation.app.status).toMatchObject({ release: 1, phase: "live" });

@@ -125,7 +125,11 @@ describe("a rollout under way", () => {
     expect(simulation.deployments[0]?.status.phase).toBe("starting");
     simulation.nowMs += 1_000;
     simulation.step();
-    expect(simulation.deployments[0]?.status).toMatchObject({ phase: "failed", failure: { instance: "web-2" } });
+    expect(simulation.deployments[0]?.status).toMatchObject({
+      phase: "failed",
+      message: "v1 was not released: web-2 found no host with room: of 1 host: 1 host without enough free cpu. Nothing serves yet.",
+      failure: { instance: "web-2", hint: expect.stringContaining("`plim hosts add`") },
+    });
     expect(simulation.app.status.phase).toBe("failing");
   });
 

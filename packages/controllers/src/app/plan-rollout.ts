@@ -17,6 +17,7 @@ export const RELEASES_KEPT = 10;
 /** Wake-ups tell when a router has acknowledged; this is for the lost one. */
 const DRAIN_RECHECK_MS = 1_000;
 const UNPLACED_RECHECK_MS = 5_000;
+const MORE_ROOM = "`plim scale` something down, or have an operator add a host: `plim hosts add`";
 
 /** Whether the instance of a release command has to be placed: the quota is asked first. */
 export function needsCommandRoom(world: RolloutWorld): boolean {
@@ -76,8 +77,12 @@ export function planRollout(world: RolloutWorld, views: readonly HostView[]): Ro
     Date.parse(target?.status.command?.finishedAt ?? target?.status.startedAt ?? target?.metadata.createdAt ?? ""),
   );
   if (overdue && nowMs - waitingSince >= START_TIMEOUT_MS) {
-    const reason = unplaced.waitsFor === "a host" ? `no host has room for it: ${unplaced.reason}` : `was not started: ${unplaced.reason}`;
-    transition = failing({ instance: command.missing === undefined ? displayName(unplaced) : COMMAND_NAME, reason, logTail: [] });
+    const instance = command.missing === undefined ? displayName(unplaced) : COMMAND_NAME;
+    transition = failing(
+      unplaced.waitsFor === "a host"
+        ? { instance, reason: `found no host with room: ${unplaced.reason}`, logTail: [], hint: MORE_ROOM }
+        : { instance, reason: `was not started: ${unplaced.reason}`, logTail: [] },
+    );
     wanted = serving === undefined ? [] : [serving];
     census = takeCensus(world, wanted);
     placement = placeMissing(world, census, views);

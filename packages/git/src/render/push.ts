@@ -174,5 +174,5 @@ function stays(release: number | undefined): string {
 }
 
 function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return /^v\d/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
 }
