@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Clock } from "@plimsoll/config";
-import type { BaseImages, ImageStore, LayerStore, ResolvedBase } from "@plimsoll/containers";
+import { type BaseImages, collectSandboxes, type ImageStore, type LayerStore, type ResolvedBase } from "@plimsoll/containers";
 import {
   AppError,
   type BuildEvent,
@@ -198,6 +198,8 @@ class HostBuilder implements Builder {
 
   async collect(options: CollectOptions = {}): Promise<Collected> {
     await this.collectBuilds();
+    const running = [...this.running].map((path) => `${basename(path)}-`);
+    await collectSandboxes(this.options.layout, (id) => !running.some((prefix) => id.startsWith(prefix)));
     await this.options.layers.collectTemporary();
     return this.collector.collect(options);
   }

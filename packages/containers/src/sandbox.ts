@@ -73,6 +73,7 @@ export interface SandboxResult {
 }
 
 const BUNDLE_PREFIX = ".build-";
+const MONITOR_ENDS_MS = 2_000;
 
 /**
  * Runs the command to its end and takes everything but the upper directory away again, mounts and cgroup included. A failing command is a
@@ -99,12 +100,17 @@ export async function runSandbox(request: SandboxRequest): Promise<SandboxResult
   }
 }
 
-/** Takes away what steps left whose process died in the middle. Those that still run are left alone: remove their build's cgroup first. */
-export async function collectSandboxes(layout: HostLayout): Promise<void> {
-  for (const name of readdirSync(layout.bundlesDir)) {
-    if (!name.startsWith(BUNDLE_PREFIX)) continue;
+/**
+ * Takes away what steps left whose process died in the middle, of those that `isAbandoned` says yes to by their id; until then no step can
+ * have that id again. Those that still run are left alone: remove their build's cgroup first. A monitor gets a moment to see its command dead.
+ */
+export async function collectSandboxes(layout: HostLayout, isAbandoned: (id: string) => boolean): Promise<void> {
+  for (const name of existsSync(layout.bundlesDir) ? readdirSync(layout.bundlesDir) : []) {
     const id = name.slice(BUNDLE_PREFIX.length);
+    if (!name.startsWith(BUNDLE_PREFIX) || !isAbandoned(id)) continue;
     const bundleDir = join(layout.bundlesDir, name);
+    for (const end = performance.now() + MONITOR_ENDS_MS; monitorOf(bundleDir, id) !== undefined && performance.now() < end; )
+      await new Promise((resolve) => setTimeout(resolve, 10));
     if (monitorOf(bundleDir, id) !== undefined) continue;
     if (existsSync(join(layout.crunDir, id))) await run(crunArgv(layout.crunDir, "delete", "--force", id));
     rmSync(bundleDir, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { LayerStore } from "@plimsoll/containers";
+import { collectSandboxes, type LayerStore } from "@plimsoll/containers";
 import { AppError, type BuildLimits, DEFAULT_BUILD_DISK } from "@plimsoll/core";
 import { type CgroupDriver, ensureUserNamespace, type HostLayout, type IoLimit } from "@plimsoll/host";
 import type { DiskAmount } from "../execute/disk-budget.ts";
@@ -120,7 +120,7 @@ export class WorkerClient implements AsyncDisposable {
   }
 
   private async endWorker(worker: WorkerProcess | undefined): Promise<void> {
-    const { cgroups, buildId, namespace, spare, layers } = this.options;
+    const { cgroups, buildId, namespace, spare, layers, layout } = this.options;
     this.unfinished ||= this.pending.size > 0;
     await this.killAll();
     worker?.kill();
@@ -129,6 +129,8 @@ export class WorkerClient implements AsyncDisposable {
     // What it was making is half-made, and only now without an owner.
     if (this.unfinished) await layers.collectTemporary();
     await cgroups.remove(buildCgroup(namespace.uid, buildId));
+    // Nor are the containers of its commands anybody's.
+    if (this.unfinished) await collectSandboxes(layout, (id) => id.startsWith(`${buildId}-`));
   }
 
   private async startWorker(): Promise<WorkerProcess> {
