@@ -331,12 +331,12 @@ function pinnedWords({ reference, digest }: { readonly reference: string; readon
 
 /** Where what is live comes from; of an app that nothing is live of, where it would come from. */
 function sourceOf({ spec: { source, appFile } }: Resource<"App">, live: Resource<"Release"> | undefined): string {
-  const image = [live?.spec.source, source].find((one) => one !== undefined);
-  return image?.kind === "image"
-    ? `image ${plain(image.reference)}`
-    : ["git push", source.directory, source.dockerfile, appFile?.path]
-        .flatMap((part) => (part === undefined ? [] : [plain(part)]))
-        .join(", ");
+  const of = live?.spec.source ?? source;
+  if (of.kind === "image") return `image ${plain(of.reference)}`;
+  const git = source.kind === "git" ? source : undefined;
+  return ["git push", git?.directory, git?.dockerfile, appFile?.path]
+    .flatMap((part) => (part === undefined ? [] : [plain(part)]))
+    .join(", ");
 }
 
 function releaseWords({ metadata, spec }: Resource<"Release">): string {

@@ -92,8 +92,8 @@ export class BuildRenderer {
   }
 
   #plan(event: Extract<BuildEvent, { type: "plan" }>): readonly string[] {
-    // A build whose host was lost is planned again elsewhere: its tree begins anew.
-    const again = this.#steps.length > 0 ? ["  interrupted; it begins again on another host", ""] : [];
+    // A build whose host or agent was lost is planned again: its tree begins anew.
+    const again = this.#steps.length > 0 ? ["  interrupted; it begins again", ""] : [];
     const stages = [...new Set(event.steps.map((step) => step.stage))];
     const ordered = stages.flatMap((stage) => event.steps.filter((step) => step.stage === stage).sort((a, b) => a.index - b.index));
     this.#steps = ordered.map((step, at) => ({
