@@ -164,17 +164,11 @@ export const FAULTS: readonly Fault[] = [
   fault(
     "a number alone has group 0",
     "execute/owners.ts",
-    "gid: checked(id ?? Number(entry?.[3]), text)",
-    "gid: checked(Number(entry?.[3] ?? 0), text)",
+    "const own = checked(id ?? Number(entry?.[3] ?? 0), text)",
+    "const own = checked(Number(entry?.[3] ?? 0), text)",
     "copy --chown: a number is user and group",
   ),
-  fault(
-    "a second file takes the first one's place",
-    "execute/place.ts",
-    "place === path && this.files.has(place)",
-    "false",
-    "copy: two files to one name",
-  ),
+  fault("a broken pattern matches everything", "context/pattern.ts", "return () => false;", "return () => true;", "copy: a bad pattern"),
   fault(
     "a hash counts in every column",
     "context/ignore.ts",

@@ -175,7 +175,7 @@ const ATTACKS: readonly Attack[] = [
     },
     attack: ({ root, image }, open) => {
       using tree = open(root);
-      writeFileSync(join(image, "owner"), lookUpOwner(tree, "known").uid === 4_242 ? SECRET : "");
+      writeFileSync(join(image, "owner"), lookUpOwner(tree, "known", () => undefined).uid === 4_242 ? SECRET : "");
     },
     reached: stolen,
   },

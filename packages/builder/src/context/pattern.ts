@@ -35,6 +35,16 @@ export function segmentMatcher(pattern: string): (name: string) => boolean {
   return (name) => matches(tokens, Array.from(name));
 }
 
+/** The same for a part of a COPY's source: a broken pattern is one that nothing matches (fsutil's copy/copy.go, resolveWildcards). */
+export function sourceMatcher(pattern: string): (name: string) => boolean {
+  try {
+    return segmentMatcher(pattern);
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    return () => false;
+  }
+}
+
 /**
  * A pattern of .dockerignore against a whole path (moby/patternmatcher): like filepath.Match, and `**` crosses directories. Matching
  * keeps all states at once, so no pattern is slow. Throws PatternError.

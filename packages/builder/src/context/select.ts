@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { hasWildcard, segmentMatcher } from "./pattern.ts";
+import { hasWildcard, sourceMatcher } from "./pattern.ts";
 import type { ContextNode, ContextTree } from "./tree.ts";
 
 /** One thing that a COPY takes: the node (named links followed) under the name it was asked by. */
@@ -20,7 +20,7 @@ export class MissingSource extends Error {
 
 /**
  * The nodes that one source of a COPY names. Named and matched links are followed inside the context. A wildcard may match nothing; a plain
- * path must exist (MissingSource). Throws PatternError for a broken pattern, AppError `invalid` for loops.
+ * path must exist (MissingSource). Throws AppError `invalid` for loops.
  */
 export async function selectSource(tree: ContextTree, source: string): Promise<readonly Selected[]> {
   const segments = posix.join("/", source).split("/").filter(Boolean);
@@ -28,7 +28,7 @@ export async function selectSource(tree: ContextTree, source: string): Promise<r
   if (first < 0) return [await named(tree, source, segments.join("/"))];
   const base = await tree.find(segments.slice(0, first).join("/"), true);
   if (base?.kind !== "directory") throw new MissingSource(source, `there is no directory ${segments.slice(0, first).join("/")}`);
-  const paths = await matchBelow(tree, base, segments.slice(first).map(segmentMatcher));
+  const paths = await matchBelow(tree, base, segments.slice(first).map(sourceMatcher));
   return Promise.all(paths.map((path) => named(tree, source, path)));
 }
 

@@ -2,11 +2,10 @@ import { problemAt, type SourceLocation } from "../problem.ts";
 import type { Command } from "./instruction.ts";
 import type { RawInstruction } from "./lines.ts";
 
-/** JSON list or shell line. `CMD []` is an empty argv; nothing at all is a problem. */
+/** JSON list or shell line. `CMD []` is an empty argv; nothing at all is an empty shell line, as everywhere in Dockerfiles. */
 export function readCommand(raw: RawInstruction, text = raw.rest): Command {
   const argv = readJson(raw.keyword, text, raw.at);
   if (argv !== undefined) return { form: "exec", argv };
-  if (text === "") throw problemAt(raw.at, "dockerfile", `${raw.keyword} needs a command, as in ${raw.keyword} node server.js`);
   return { form: "shell", line: text };
 }
 

@@ -33,6 +33,8 @@ export function readHealthcheck(raw: RawInstruction): HealthcheckInstruction {
     );
   }
   const flags = Flags.read(raw, { interval: "text", timeout: "text", "start-period": "text", "start-interval": "text", retries: "text" });
+  if (rest === "")
+    throw problemAt(raw.at, "dockerfile", "HEALTHCHECK CMD needs a command, as in HEALTHCHECK CMD curl -f http://localhost/");
   const command = readCommand(raw, rest);
   if (command.form === "exec" && command.argv.length === 0) {
     throw problemAt(raw.at, "dockerfile", "HEALTHCHECK CMD [] has no program; name one, or write HEALTHCHECK NONE.");

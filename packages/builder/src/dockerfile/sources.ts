@@ -7,7 +7,8 @@ import type { RawInstruction } from "./lines.ts";
 
 export function readCopy(raw: RawInstruction): CopyInstruction {
   const flags = Flags.read(raw, { from: "text", chown: "text", chmod: "text", link: "switch", parents: "switch", exclude: "texts" });
-  const from = flags.text("from");
+  // Empty, it is the build context, as everywhere in Dockerfiles.
+  const from = flags.text("from") || undefined;
   return {
     type: "copy",
     ...readPlacing(raw, flags),

@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import { AppError } from "@plimsoll/core";
 import { errorCode, type RootedTree } from "@plimsoll/host";
 import { CopyFilter, type FilterState, readSource, type Taking } from "../context/filter.ts";
-import { hasWildcard, segmentMatcher } from "../context/pattern.ts";
+import { hasWildcard, sourceMatcher } from "../context/pattern.ts";
 import { MissingSource } from "../context/select.ts";
 import type { CopyContent } from "../plan/keys.ts";
 import { type Destination, type EntryAttributes, timeNs } from "./destination.ts";
@@ -199,7 +199,7 @@ function select(tree: RootedTree, written: string): readonly Source[] {
   if (first < 0) return [named(tree, written, `/${segments.join("/")}`)];
   const base = `/${segments.slice(0, first).join("/")}`;
   if (!isDirectory(tree, base)) throw new MissingSource(written, `there is no directory ${base}`);
-  return matchBelow(tree, base, segments.slice(first).map(segmentMatcher)).map((path) => named(tree, written, path));
+  return matchBelow(tree, base, segments.slice(first).map(sourceMatcher)).map((path) => named(tree, written, path));
 }
 
 /** Follows the named link, and any on the way, inside the tree. */

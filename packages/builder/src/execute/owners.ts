@@ -1,6 +1,6 @@
 import { errorCode, type Owner, type RootedTree } from "@plimsoll/host";
 
-/** A user or group that the image does not know. */
+/** An owner that nobody can be here. */
 export class UnknownOwner extends Error {}
 
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
@@ -8,17 +8,25 @@ const MAX_ID = 65_535;
 
 /**
  * Looks up `user`, `user:group`, `1000` or `1000:1000` in the tree's /etc/passwd and /etc/group, as COPY --chown and WORKDIR do: a number
- * alone is the group too, a name alone brings its own group. Throws UnknownOwner.
+ * alone is the group too, a name alone brings its own group. A user that the image does not know is root, and a group that it does not know
+ * is the user's, as in BuildKit (solver/llbsolver/ops/user_linux.go); `tell` is told so. Without it
+ * names are insisted on: where there is no image yet, nothing could know them. Throws UnknownOwner.
  */
-export function lookUpOwner(tree: RootedTree, text: string): Owner {
-  const [user = "", group] = text.split(":", 2);
+export function lookUpOwner(tree: RootedTree, text: string, tell?: (sentence: string) => void): Owner {
+  const [user = "", group = ""] = text.split(":", 2);
   const id = numeric(user);
-  const entry = id === undefined ? find(tree, "/etc/passwd", user, "user") : undefined;
-  const uid = checked(id ?? Number(entry?.[2]), text);
-  if (group !== undefined && group !== "") {
-    return { uid, gid: checked(numeric(group) ?? Number(find(tree, "/etc/group", group, "group")[2]), text) };
-  }
-  return { uid, gid: checked(id ?? Number(entry?.[3]), text) };
+  const unknown = (what: string, name: string, file: string, instead: string) => {
+    if (tell === undefined) throw new UnknownOwner(`there is no image below that could know the ${what} "${name}"; use a number`);
+    tell(`The image has no ${what} "${name}" in ${file}, so it is ${instead}; make one with RUN before this line, or use a number.`);
+  };
+  const entry = id === undefined ? find(tree, "/etc/passwd", user) : undefined;
+  if (id === undefined && entry === undefined && user !== "") unknown("user", user, "/etc/passwd", "root's");
+  const uid = checked(id ?? Number(entry?.[2] ?? 0), text);
+  const own = checked(id ?? Number(entry?.[3] ?? 0), text);
+  if (group === "") return { uid, gid: own };
+  const gid = numeric(group) ?? find(tree, "/etc/group", group)?.[2];
+  if (gid === undefined) unknown("group", group, "/etc/group", `of group ${own}`);
+  return { uid, gid: gid === undefined ? own : checked(Number(gid), text) };
 }
 
 function numeric(text: string): number | undefined {
@@ -30,19 +38,17 @@ function checked(id: number, text: string): number {
   throw new UnknownOwner(`"${text}" is outside the ids that a namespace has (0 to ${MAX_ID})`);
 }
 
-function find(tree: RootedTree, file: string, name: string, what: string): readonly string[] {
+function find(tree: RootedTree, file: string, name: string): readonly string[] | undefined {
   let content: string;
   try {
     content = tree.readFile(file, MAX_FILE_BYTES).toString("utf8");
   } catch (error) {
+    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return undefined;
     if (errorCode(error) === undefined) throw error;
-    throw new UnknownOwner(`the ${what} "${name}" cannot be looked up: the image has no readable ${file}; use a number`);
+    throw new UnknownOwner(`"${name}" cannot be looked up: ${file} of the image cannot be read; use a number`);
   }
-  const entry = content
+  return content
     .split("\n")
     .map((line) => line.split(":"))
     .find(([first]) => first === name);
-  if (entry === undefined)
-    throw new UnknownOwner(`the image has no ${what} "${name}" in ${file}; make one with RUN before this line, or use a number`);
-  return entry;
 }

@@ -1,11 +1,10 @@
 import { posix } from "node:path";
-import { type Destination, DestinationProblem } from "./destination.ts";
+import type { Destination } from "./destination.ts";
 
 /** Where the sources of one COPY go. Docker's rules (fsutil/copy): see placeOf. */
 export class Placement {
   private readonly destination: Destination;
   private readonly written: string;
-  private readonly files = new Set<string>();
 
   /** `written` is absolute; a trailing slash says that it is a directory. */
   constructor(destination: Destination, written: string) {
@@ -15,21 +14,13 @@ export class Placement {
 
   /**
    * The path for one source, its parents made. A file goes into the destination where that is a directory (or is written as one), else
-   * takes its place; the contents of a directory go into the destination. Unlike Docker, a second file that would replace the first one
-   * is an error: nobody means that.
+   * takes its place, also of one that came before it; the contents of a directory go into the destination.
    */
   of(source: { readonly name: string; readonly isDirectory: boolean }): string {
     const path = this.destination.resolve(this.written);
     if (source.isDirectory || this.written.endsWith("/")) this.destination.ensureDirectory(path);
     else this.destination.ensureDirectory(posix.dirname(path));
     if (source.isDirectory) return path;
-    const place = this.destination.isDirectory(path) ? posix.join(path, source.name) : path;
-    if (place === path && this.files.has(place)) {
-      throw new DestinationProblem(
-        `several sources would all become the file ${place}; end the destination with a / to copy them into a directory`,
-      );
-    }
-    this.files.add(place);
-    return place;
+    return this.destination.isDirectory(path) ? posix.join(path, source.name) : path;
   }
 }

@@ -99,7 +99,7 @@ export class StepExecutor implements AsyncDisposable {
       case "workdir": {
         const { path, user } = request.action;
         const layer = await this.onTree(request.parents, async (tree, account) => {
-          const owner = user === "" ? undefined : lookUpOwner(tree, user);
+          const owner = user === "" ? undefined : lookUpOwner(tree, user, this.tellerOf(request));
           const destination = new Destination(tree, { owner, spend: spender(account) });
           destination.ensureDirectory(destination.resolve(path));
           destination.finish();
@@ -111,7 +111,7 @@ export class StepExecutor implements AsyncDisposable {
       case "copy-layers": {
         let contents: readonly CopyContent[] = [];
         const layer = await this.onTree(request.parents, async (tree, account) => {
-          const destination = copyDestination(tree, request.action, account);
+          const destination = copyDestination(tree, request.action, account, this.tellerOf(request));
           const placement = new Placement(destination, request.action.destination);
           contents = this.onOrigin(request.origin, (origin) => copyFromTree(origin, request.action, { destination, placement }));
           const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
@@ -234,12 +234,19 @@ export class StepExecutor implements AsyncDisposable {
     return startSshAgent({ scratchDir: this.options.scratchDir, id, key, ...owner });
   }
 
-  private async add({ action, parents, context, fetched }: WorkerRequest & { readonly type: "add" }): Promise<LayerRef | null> {
+  /** Says something in the step's log; undefined for a step that stands on nothing. */
+  private tellerOf({ id, parents }: WorkerRequest & { readonly parents: readonly Digest[] }): ((sentence: string) => void) | undefined {
+    return parents.length === 0 ? undefined : (sentence) => this.options.onOutput(id, "stderr", `${sentence}\n`);
+  }
+
+  private async add(request: WorkerRequest & { readonly type: "add" }): Promise<LayerRef | null> {
+    const { action, parents, context, fetched } = request;
     const scratch = this.layers.temporary();
     const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
     try {
       const layer = await this.onTree(parents, async (tree, account) => {
-        const destination = copyDestination(tree, action, account);
+        const tell = this.tellerOf(request);
+        const destination = copyDestination(tree, action, account, tell);
         const adding = {
           action,
           objects: this.objects,
@@ -249,7 +256,7 @@ export class StepExecutor implements AsyncDisposable {
           committedAt: context.committedAt,
           scratchDir: scratch.dir,
           fetched: fetched.map((digest) => (digest === null ? undefined : this.dirsOf([digest])[0])),
-          owner: action.chown === undefined ? undefined : lookUpOwner(tree, action.chown),
+          owner: action.chown === undefined ? undefined : lookUpOwner(tree, action.chown, () => undefined),
           spend: spender(account),
         };
         await addSources(adding, tree, destination);
@@ -281,7 +288,7 @@ export class StepExecutor implements AsyncDisposable {
       parents,
       async (tree, account) => {
         const { directory, committedAt } = context;
-        const destination = copyDestination(tree, action, account);
+        const destination = copyDestination(tree, action, account, this.tellerOf(request));
         const firstSeen = new FirstSeen(this.options.init.firstSeenFile);
         const from = { objects: this.objects, tree: this.contextTree(context), taking: action, inline: action.inline };
         const to = { target: action.destination, firstSeen, directory, committedAt };
@@ -382,8 +389,10 @@ function copyDestination(
   tree: RootedTree,
   { chown, chmod }: { readonly chown?: string; readonly chmod?: number | string },
   account: DiskAccount,
+  tell: ((sentence: string) => void) | undefined,
 ): Destination {
-  return new Destination(tree, { owner: chown === undefined ? undefined : lookUpOwner(tree, chown), mode: chmod, spend: spender(account) });
+  const owner = chown === undefined ? undefined : lookUpOwner(tree, chown, tell);
+  return new Destination(tree, { owner, mode: chmod, spend: spender(account) });
 }
 
 function spender(account: DiskAccount): (bytes: number, files: number) => void {

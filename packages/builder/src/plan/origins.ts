@@ -37,7 +37,6 @@ export function readOrigin(
   }
   const context = contexts.get(from.toLowerCase());
   if (context !== undefined) return context;
-  if (from === "") throw problemAt(at, "dockerfile", `${flag}= names nothing; remove it to take from the repository.`);
   if (from.toLowerCase() === "scratch") throw problemAt(at, "dockerfile", `${flag}=scratch has nothing to take; name a stage or an image.`);
   if (from.includes("://")) {
     const message = `${flag}=${from.slice(0, 100)} is no name; give it one as a build context (build.contexts in plimsoll.yaml, or --build-context), write the image's name, or ADD to fetch it.`;

@@ -275,7 +275,10 @@ export class Solver {
   private async contextContents(step: StepPlace, taking: Taking): Promise<readonly CopyContent[]> {
     const { context, rules } = this.options.recipe;
     try {
-      return await Promise.all((await take(context, taking)).map((taken) => contentOf(context, taken)));
+      const taken = await take(context, taking);
+      if (taken.length === 0 && taking.sources.length > 0)
+        this.options.progress.notice(`${step.label} takes no file: nothing matches ${taking.sources.join(" ").slice(0, 200)}.`);
+      return await Promise.all(taken.map((one) => contentOf(context, one)));
     } catch (error) {
       if (error instanceof MissingSource) throw explainMissing(step, error, rules);
       if (error instanceof PatternError) throw problemAt(step.at, "dockerfile", `A source pattern of ${step.label} ${error.message}.`);
