@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { createLogger, type Logger, systemClock } from "@plimsoll/config";
 import { BaseImages, ImageStore, InstanceRuntime, LayerStore } from "@plimsoll/containers";
 import type { DesiredState } from "@plimsoll/contracts";
-import { AppError, addQuota, type Digest, INSTANCE_PIDS, isDigest, ZERO_QUOTA } from "@plimsoll/core";
+import { AppError, addQuota, INSTANCE_PIDS, ZERO_QUOTA } from "@plimsoll/core";
 import { type CgroupDriver, cgroupDriver, ensureHostLayout, type HostLayout, hostLayout } from "@plimsoll/host";
 import { openQueue, type Queue } from "@plimsoll/queue";
 import { createServerApi, type ServerApi } from "./api-client.ts";
 import { type BuildRunner, createBuildRunner } from "./builds/build-runner.ts";
-import { cacheBudget } from "./builds/cache-budget.ts";
 import { BuildKeeper } from "./builds/keeper.ts";
 import { GitMirrors } from "./builds/mirror.ts";
+import { Collection } from "./collection.ts";
 import { type DesiredCache, desiredCache } from "./desired-cache.ts";
 import { DiskBooks } from "./disk/books.ts";
 import { describeHost, type EnrolledIdentity, enrollAgain, ensureEnrolled } from "./enrollment.ts";
@@ -34,7 +34,6 @@ const RETRY_MS = 2_000;
 const COLLECT_MS = 5 * 60_000;
 /** The first ledger after a start: bringing everything back comes first. */
 const FIRST_LEDGER_MS = 30_000;
-const MIRROR_IDLE_MS = 14 * 24 * 3_600_000;
 /** While builds run in it, a namespace's cgroup also holds their limits. */
 const BUILD_PIDS = 4_096;
 
@@ -127,6 +126,7 @@ class Agent implements RunningAgent {
   readonly #ingress: HostIngress;
   readonly #sync: Loop;
   readonly #books: DiskBooks;
+  readonly #collection: Collection;
   readonly #packages: PackageLister;
   readonly #timers: NodeJS.Timeout[] = [];
   #desired: DesiredState | undefined;
@@ -140,11 +140,6 @@ class Agent implements RunningAgent {
   #described = false;
   #readable = true;
   #triedAgain = false;
-  /** Images and layers are taken away: no build begins meanwhile. */
-  #collecting: Promise<unknown> = Promise.resolve();
-  /** One after the other, however they were asked for. */
-  #collection: Promise<void> = Promise.resolve();
-  #cleaning = false;
 
   constructor(parts: Parts) {
     const { settings, layout, layers, images, runtime, identity, log } = parts;
@@ -177,7 +172,7 @@ class Agent implements RunningAgent {
       api: this.#api,
       mirrors: this.#mirrors,
       runBuild: async (...build) => {
-        await this.#collecting;
+        await this.#collection.over;
         return this.#runner.run(...build);
       },
       privateKey: identity.privateKey,
@@ -187,6 +182,15 @@ class Agent implements RunningAgent {
     this.#streams = new StreamAnswers({ api: this.#api, runtime, layers, log });
     this.#ingress = new HostIngress(settings, layout, log);
     this.#books = new DiskBooks({ ...parts, api: this.#api });
+    this.#collection = new Collection({
+      ...parts,
+      instances: this.#instances,
+      runner: this.#runner,
+      builds: () => this.#builds,
+      mirrors: this.#mirrors,
+      books: this.#books,
+      told: () => this.#told,
+    });
     this.#packages = new PackageLister({ ...parts, api: this.#api });
     this.#sync = new Loop(
       () => this.#pass(),
@@ -206,8 +210,8 @@ class Agent implements RunningAgent {
     await this.#part("builds of before", async () => void (cached !== undefined && (await this.#runner.builder.collect())));
     await this.#openQueue();
     this.#timers.push(setInterval(() => this.#sync.trigger(), RESYNC_MS));
-    this.#timers.push(setInterval(() => void this.#collect(), COLLECT_MS));
-    this.#timers.push(setTimeout(() => void this.#tellDisk(), FIRST_LEDGER_MS));
+    this.#timers.push(setInterval(() => void this.#collection.run(), COLLECT_MS));
+    this.#timers.push(setTimeout(() => void this.#collection.tellDisk(), FIRST_LEDGER_MS));
     this.#ingress.watch();
     this.#sync.trigger();
   }
@@ -267,7 +271,7 @@ class Agent implements RunningAgent {
     await this.#apply(desired);
     await this.#part("streams", () => this.#streams.apply(desired.streams));
     await this.#part("packages", () => this.#packages.apply(desired.listPackages));
-    await this.#cleanCaches(desired);
+    await this.#collection.cleanCaches(desired);
   }
 
   /** Once: the token changes with a start only. What runs here is kept, whatever comes of it. */
@@ -345,70 +349,6 @@ class Agent implements RunningAgent {
       if (instances.length + builds.length === 0) continue;
       const pids = instances.length * INSTANCE_PIDS + builds.length * BUILD_PIDS;
       this.#parts.cgroups.ensureTenant(uid, { cpuMillis: sum.cpuMillis, memoryBytes: sum.memoryBytes, pids });
-    }
-  }
-
-  /** Somebody waits for it: it is not left to the next collection. What fails is tried again with the next pass. */
-  async #cleanCaches(desired: DesiredState): Promise<void> {
-    if (this.#cleaning || (await this.#books.cleaningsOf(desired)).size === 0) return;
-    this.#cleaning = true;
-    void this.#collect();
-    void this.#collection.finally(() => {
-      this.#cleaning = false;
-    });
-  }
-
-  /** Takes away what nobody needs any more; runs only on what the server said last, and tells then what is there. */
-  #collect(): Promise<void> {
-    this.#collection = this.#collection.then(() => this.#collectNow());
-    // A look at a large disk takes its time: no collection waits for it.
-    return this.#collection.then(() => this.#tellDisk());
-  }
-
-  async #collectNow(): Promise<void> {
-    const desired = this.#told;
-    if (desired === undefined) return;
-    const builds = this.#builds.running.size > 0;
-    const work = builds ? this.#collectCache(desired) : this.#collectAll(desired);
-    if (!builds) this.#collecting = work.catch(() => undefined);
-    await work.catch((error: unknown) => this.#parts.log.warn("collection failed; it is tried again", { error }));
-  }
-
-  async #collectAll(desired: DesiredState): Promise<void> {
-    const { images, runtime, baseImages, log } = this.#parts;
-    await runtime.collect(new Set([...desired.instances.map(({ uid }) => uid), ...this.#instances.known.keys()]));
-    await this.#mirrors.collect(MIRROR_IDLE_MS);
-    const cached = await this.#collectCache(desired);
-    const keep = new Set<Digest>([...baseImages.kept(), ...cached, ...desired.keepImages.filter(isDigest)]);
-    // The layers too: an image that is still on its way needs those that are here.
-    for (const { image } of desired.instances)
-      for (const digest of [image.digest, ...image.layers.map((layer) => layer.digest)]) keep.add(digest);
-    const gone = await images.collect(keep);
-    if (gone.images + gone.layers > 0) log.info("collected", gone);
-    await this.#wire.collect(new Set(desired.instances.map(({ namespaceUid }) => namespaceUid)));
-  }
-
-  /** Brings the build cache within its budget, also while builds run; answers the layers that it keeps. */
-  async #collectCache(desired: DesiredState): Promise<ReadonlySet<Digest>> {
-    const { settings, layout, images, log } = this.#parts;
-    const kept = desired.keepImages.filter(isDigest).flatMap((digest) => images.get(digest)?.layers ?? []);
-    const inUse = new Set([...kept, ...desired.instances.flatMap(({ image }) => image.layers)].map(({ digest }) => digest));
-    const budget = await cacheBudget(settings.buildCacheBytes, layout.stateDir);
-    const clean = await this.#books.cleaningsOf(desired);
-    const { removedEntries, removedLayers, layers, cachedBy } = await this.#runner.builder.collect({ ...budget, inUse, clean });
-    await this.#books.collected(desired, clean, cachedBy);
-    if (removedLayers > 0) log.info("the build cache was larger than its budget", { removedEntries, removedLayers, ...budget });
-    return layers;
-  }
-
-  /** The disk ledger; the next one follows in any case. */
-  async #tellDisk(): Promise<void> {
-    const { settings, layout, log } = this.#parts;
-    if (this.#told === undefined) return;
-    try {
-      await this.#books.tell(this.#told, await cacheBudget(settings.buildCacheBytes, layout.stateDir));
-    } catch (error) {
-      log.warn("the disk ledger could not be told; it is tried again", { error });
     }
   }
 
