@@ -6,6 +6,8 @@ import type { HostView } from "@plimsoll/scheduler";
 export interface HostState {
   readonly host: Resource<"Host">;
   readonly live: boolean;
+  /** Never heard of since it was enrolled: it is still starting, or cannot reach us. */
+  readonly unheard?: true;
   /** How long we have listened to it in vain: since its lease ended, but not from before we listened. */
   readonly silentMs: number;
   /** The routing version that its ingress has applied. */
@@ -27,6 +29,7 @@ export function hostStates(
     return {
       host,
       live: lease?.live ?? false,
+      ...(lease === undefined ? { unheard: true } : {}),
       silentMs: lease?.live ? 0 : Math.min(lease?.silentMs ?? Number.POSITIVE_INFINITY, listenedMs),
       routingVersion: lease?.routingVersion ?? 0,
       ...(lease?.pressure === undefined ? {} : { pressure: lease.pressure }),

@@ -33,6 +33,14 @@ describe("a host", () => {
     expect(planHost(aHost("a", { live: false, silentMs: 60_001 })).event).toMatchObject({ reason: "HostUnreachable" });
   });
 
+  it("that was just enrolled is said to be awaited, not lost", () => {
+    const plan = planHost({ ...aHost("a", { live: false, silentMs: 3_600_000 }), unheard: true });
+    expect(plan.status).toMatchObject({
+      phase: "unreachable",
+      message: expect.stringMatching(/^It was enrolled and has not been heard of yet/),
+    });
+  });
+
   it("that answers again is ready", () => {
     const plan = planHost(unreachable(aHost("a")));
     expect(plan).toMatchObject({ status: { phase: "ready" }, event: { reason: "HostReady" }, wakeApps: true });
