@@ -59,6 +59,14 @@ describe("build progress", () => {
     expect(log.state.planned).toBe(false);
   });
 
+  it("lets no step run on when the log is over, as that of a cancelled build that says nothing more", () => {
+    const log = progress([...BUILD_EVENTS]);
+    const states = () => log.state.stages.flatMap(({ steps }) => steps.map(({ state }) => state));
+    expect(states()).toContain("running");
+    log.end();
+    expect(states()).not.toContain("running");
+  });
+
   it("shows a step that no plan named rather than dropping it", () => {
     const log = new BuildProgressLog();
     log.push(3, { type: "step-log", atMs: 1, step: 4, stream: "stdout", text: "hello\n" });

@@ -125,10 +125,14 @@ export class BuildProgressLog {
       case "failed":
         this.#failure = event.failure;
         this.#all.push({ text: event.failure.message, tone: "failure" });
-        // Whatever still ran was stopped with it.
-        for (const step of this.#steps.values()) if (step.state === "running") step.state = "failed";
+        this.end();
         break;
     }
+  }
+
+  /** The build is over, whether it could say so or, cancelled, not: whatever still ran was stopped with it. */
+  end(): void {
+    for (const step of this.#steps.values()) if (step.state === "running") step.state = "failed";
   }
 
   /** The build begins anew on another host: what its first try said is void. */

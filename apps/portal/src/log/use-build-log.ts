@@ -29,7 +29,11 @@ export function useBuildLog(path: string | undefined): { readonly progress: Buil
       url: () => `${API}${path}/log`,
       onState: (state) => !abort.signal.aborted && setStream(state),
       onEvent: ({ event, data }) => {
-        if (event === "end") return "end";
+        if (event === "end") {
+          log.end();
+          drawing ??= setTimeout(draw, DRAW_MS);
+          return "end";
+        }
         if (event === "restart") {
           // What the page shows of the first try is void, also while the second one says nothing yet.
           log.restart();
