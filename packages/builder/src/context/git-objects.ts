@@ -1,11 +1,9 @@
 import { createHash } from "node:crypto";
 import { AppError } from "@plimsoll/core";
 import { type ChildProcess, minimalEnv, start } from "@plimsoll/exec";
-import type { ObjectCache } from "./object-cache.ts";
+import type { ObjectCache, ObjectId, ObjectType } from "./object-cache.ts";
 
-/** Object id of git: 40 (SHA-1) or 64 (SHA-256) hex digits. */
-export type ObjectId = string;
-export type ObjectType = "commit" | "tree" | "blob" | "tag";
+export type { ObjectId } from "./object-cache.ts";
 
 /** Gets the content of one object in pieces; `begin` first. What it throws ends its own request only, after the object is read. */
 export interface ObjectSink {

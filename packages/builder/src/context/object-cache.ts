@@ -1,4 +1,6 @@
-import type { ObjectId, ObjectType } from "./git-objects.ts";
+/** Object id of git: 40 (SHA-1) or 64 (SHA-256) hex digits. */
+export type ObjectId = string;
+export type ObjectType = "commit" | "tree" | "blob" | "tag";
 
 /** Commits, directories and Dockerfiles are small; what is larger is read again. */
 const MAX_OBJECT_BYTES = 32 * 1024;
