@@ -81,12 +81,12 @@ describe("disk", () => {
     });
     const page = await open("/acme/store/disk");
     const rows = page.getByRole("table", { name: "What it is for" });
-    await rows.getByRole("row", { name: /Build cache.*500 MiB/ }).waitFor();
-    await rows.getByRole("row", { name: /Images.*shared with other namespaces.*61 MiB/ }).waitFor();
+    await rows.getByRole("row", { name: /Build cache.*524 MB/ }).waitFor();
+    await rows.getByRole("row", { name: /Images.*shared with other namespaces.*64 MB/ }).waitFor();
     await page.getByRole("button", { name: "Copy the command plim disk clean --cache -n acme/store" }).waitFor();
     await page.getByRole("button", { name: "Clean build cache" }).click();
     const dialog = page.getByRole("dialog");
-    await dialog.getByText("618 MiB of build cache and cache mounts").waitFor();
+    await dialog.getByText("648 MB of build cache and cache mounts").waitFor();
     await dialog.getByRole("button", { name: "Clean", exact: true }).click();
     await expect.poll(() => rows.getByRole("row", { name: /Build cache/ }).count()).toBe(0);
     await page.getByText("Cache cleaned").waitFor();
@@ -102,8 +102,8 @@ describe("disk", () => {
     await page.getByRole("button", { name: "Account menu" }).click();
     await page.getByRole("menuitem", { name: "Disks of the hosts" }).click();
     const rows = page.getByRole("table", { name: "What is on host-a" });
-    await rows.getByRole("row", { name: /Images.*globex\/web api site.*4 GiB/ }).waitFor();
-    await rows.getByRole("row", { name: /Not Plimsoll's.*nobody's here.*1 GiB/ }).waitFor();
+    await rows.getByRole("row", { name: /Images.*globex\/web api site.*4.3 GB/ }).waitFor();
+    await rows.getByRole("row", { name: /Not Plimsoll's.*nobody's here.*1.1 GB/ }).waitFor();
     await page.getByText("It has not told what is on its disk yet").waitFor();
   });
 });

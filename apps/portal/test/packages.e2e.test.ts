@@ -160,8 +160,8 @@ describe("the packages of an image", () => {
         answer(packages);
         const page = await open(OF_RELEASE, { viewport: { width, height: 900 }, colorScheme });
         await page.getByText(name === "much" ? "adduser" : "No packages were found").waitFor();
-        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-        expect(overflow, `${name} ${width}`).toBe(0);
+        const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        await expect.poll(overflow, { message: `${name} ${width}` }).toBe(0);
         if (shots !== undefined) await page.screenshot({ path: `${shots}/packages-${name}-${colorScheme}-${width}.png` });
       }
     }

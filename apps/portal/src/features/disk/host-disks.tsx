@@ -4,7 +4,7 @@ import { Skeleton } from "@mantine/core";
 import { useTranslations } from "next-intl";
 import type { HostDisk, Items } from "#api/types.ts";
 import { useFetched } from "#api/use-fetched.ts";
-import { useAmount } from "#features/quota/meters.tsx";
+import { useSize } from "#features/quota/meters.tsx";
 import { plim } from "#format/plim.ts";
 import { to } from "#shell/links.ts";
 import { AppLink } from "#ui/app-link.tsx";
@@ -35,8 +35,7 @@ export function HostDisksPage() {
 
 function HostPanel({ disk }: { readonly disk: HostDisk }) {
   const t = useTranslations("disk");
-  const amount = useAmount();
-  const size = (bytes: number) => amount("memoryBytes", bytes);
+  const size = useSize();
   if (disk.measuredAt === undefined) return <Panel title={disk.host}>{t("notCounted")}</Panel>;
   const largest = Math.max(1, ...disk.rows.map(({ bytes }) => bytes));
   return (

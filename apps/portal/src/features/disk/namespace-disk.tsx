@@ -4,7 +4,7 @@ import { Skeleton } from "@mantine/core";
 import { useTranslations } from "next-intl";
 import type { NamespaceDisk } from "#api/types.ts";
 import { useFetched } from "#api/use-fetched.ts";
-import { useAmount } from "#features/quota/meters.tsx";
+import { useSize } from "#features/quota/meters.tsx";
 import { plim } from "#format/plim.ts";
 import { useSession } from "#session/session.tsx";
 import { to } from "#shell/links.ts";
@@ -25,12 +25,11 @@ import { ShareBar } from "./share-bar.tsx";
 export function NamespaceDiskPage({ team, namespace }: { readonly team: string; readonly namespace: string }) {
   const t = useTranslations("disk");
   const text = useProblemText();
-  const amount = useAmount();
   const { can } = useSession();
   const { value: disk, problem, again } = useFetched<NamespaceDisk>(`${namespacePath(team, namespace)}/disk`);
   if (problem?.status === 404)
     return <Message title={t("missing", { namespace })} text={text(problem)} link={{ href: to.home(), label: t("home") }} />;
-  const size = (bytes: number) => amount("memoryBytes", bytes);
+  const size = useSize();
   const cache = (disk?.rows ?? [])
     .filter(({ kind, shared }) => !shared && (kind === "build-cache" || kind === "cache-mounts"))
     .reduce((sum, { bytes }) => sum + bytes, 0);

@@ -5,7 +5,7 @@ import { useTranslations } from "next-intl";
 import { useState } from "react";
 import type { RegistryImageList } from "#api/types.ts";
 import { useFetched } from "#api/use-fetched.ts";
-import { useAmount } from "#features/quota/meters.tsx";
+import { useSize } from "#features/quota/meters.tsx";
 import { plim } from "#format/plim.ts";
 import { useSession } from "#session/session.tsx";
 import { to } from "#shell/links.ts";
@@ -26,14 +26,13 @@ type Image = RegistryImageList["items"][number];
 export function ImagesPage({ team, namespace }: { readonly team: string; readonly namespace: string }) {
   const t = useTranslations("images");
   const text = useProblemText();
-  const amount = useAmount();
   const { can } = useSession();
   const { value: images, problem, again } = useFetched<RegistryImageList>(`${namespacePath(team, namespace)}/images`);
   const [search, setSearch] = useState("");
   const [deleting, setDeleting] = useState<Image>();
   if (problem?.status === 404)
     return <Message title={t("missing", { namespace })} text={text(problem)} link={{ href: to.home(), label: t("home") }} />;
-  const size = (bytes: number) => amount("memoryBytes", bytes);
+  const size = useSize();
   const wanted = search.trim().toLowerCase();
   const shown = (images?.items ?? []).filter(
     ({ reference, digest }) => reference.toLowerCase().includes(wanted) || digest?.includes(wanted),

@@ -3,7 +3,7 @@
 import { Skeleton } from "@mantine/core";
 import type { QuotaDimension, QuotaVector } from "@plimsoll/core";
 import { useTranslations } from "next-intl";
-import { bytesIn, byteUnit, DIMENSIONS, share } from "#format/quantity.ts";
+import { bytesIn, byteUnit, DIMENSIONS, share, sizeOf } from "#format/quantity.ts";
 import classes from "./meters.module.css";
 
 /** A bar per dimension of a quota: used, of how much. */
@@ -59,6 +59,12 @@ export function useAmounts(): (dimension: QuotaDimension, used: number, limit: n
     if (dimension === "cpuMillis") return t("of.cpuMillis", { used: used / 1000, limit: limit / 1000 });
     return t(`of.${dimension}`, { used, limit });
   };
+}
+
+/** A size on a disk or in a registry: "61 MB", "1.2 GB". */
+export function useSize(): (bytes: number) => string {
+  const t = useTranslations("quota");
+  return (bytes) => t("one.memoryBytes", sizeOf(bytes));
 }
 
 /** One amount with its unit: "512 MiB", "0.5 cpu". */
