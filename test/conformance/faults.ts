@@ -108,8 +108,8 @@ export const FAULTS: readonly Fault[] = [
   fault(
     "parents are made 0700",
     "execute/destination.ts",
-    "this.tree.mkdir(path, 0o755,",
-    "this.tree.mkdir(path, 0o700,",
+    "this.make(path, 0o755,",
+    "this.make(path, 0o700,",
     "copy: a file below directories that are made",
   ),
   fault(
