@@ -10,12 +10,12 @@ import { isLive, said } from "../support/pushed.ts";
 import { debianPackages } from "../support/registries/debian-packages.ts";
 import { type OutThere, serveOutThere } from "../support/registries/out-there.ts";
 import { pythonIndex } from "../support/registries/python-index.ts";
+import { makeUvWheel } from "../support/registries/uv-wheel.ts";
 import { makeWheels } from "../support/registries/wheels.ts";
 
 /**
  * Python repositories without a Dockerfile, really built and served, their packages from an index of the tests' own: real wheels, made of
- * what Debian 13 has, given as somebody gives a private index. uv is in none of Debian's and npm's packages, and there are no wheels of it
- * to make: its recipe is read by our builder (detected.host.test.ts) and was never run here.
+ * what Debian 13 has and, for uv, of a package of npm's, given as somebody gives a private index.
  */
 const WHOLE = process.env.PLIMSOLL_TEST_EVERY_LANGUAGE !== undefined;
 const SOON = { timeout: 30_000, interval: 200 };
@@ -37,7 +37,8 @@ describe.runIf(WHOLE)("a Python repository without a Dockerfile", () => {
     const wanted = (name: string) => /^python3-|^(gunicorn|uvicorn)$/.test(name);
     const packages = await debianPackages({ suite: "trixie", packages: [...PACKAGES, ...TOOLS], wanted, directory });
     const wheels = join(directory, "wheels");
-    index = await serveOutThere(platform, await pythonIndex(wheels, await makeWheels(packages, wheels)));
+    const made = [...(await makeWheels(packages, wheels)), await makeUvWheel(join(directory, "uv"), wheels)];
+    index = await serveOutThere(platform, await pythonIndex(wheels, made));
     await untilServing(platform);
   });
   // At once: the namespace's quota is small.
@@ -74,7 +75,36 @@ describe.runIf(WHOLE)("a Python repository without a Dockerfile", () => {
     await expect.poll(() => openPage(platform, app.host), SOON).toBe(page);
   });
 
-  it.skip("is built by uv: it is in none of Debian's and npm's packages, and PyPI is not reached from everywhere", () => undefined);
+  /** As the tool makes it for these files, where the app's own build runs it: of the same packages, for the same Python. */
+  const lockOf = async (tool: string, files: Files) => {
+    const mount = (env: string) => `--mount=type=secret,id=PIP_INDEX_URL,env=${env}`;
+    const Dockerfile = [
+      "FROM python:3.13-slim",
+      "WORKDIR /made",
+      "ARG PIP_TRUSTED_HOST",
+      "ENV UV_PYTHON=3.13",
+      `RUN ${mount("PIP_INDEX_URL")} pip install ${tool}`,
+      "COPY . .",
+      `RUN ${mount("UV_DEFAULT_INDEX")} ${tool} lock`,
+      'CMD exec python -m http.server "$PORT"',
+    ].join("\n");
+    const { app, pushed } = await push(`locked-by-${tool}`, { ...files, Dockerfile });
+    isLive(pushed);
+    const lock = { [`${tool}.lock`]: await openPage(platform, app.host, `/${tool}.lock`) };
+    expect(lock[`${tool}.lock`]).toContain(index?.url);
+    return lock;
+  };
+
+  it.each([
+    ["python-uv-fastapi", "uv", '{"hello":"from FastAPI, by uv","has what is for development":false}'],
+    ["python-poetry-flask", "poetry", "hello from Flask, by Poetry"],
+  ])("is built of a lock file and served: %s", async (name, tool, page) => {
+    const files = withIndex(await fixture(`detected/${name}`));
+    const { app, pushed } = await push(`${name}-locked`, { ...files, ...(await lockOf(tool, files)) });
+    isLive(pushed);
+    expect(said(pushed)).toContain(`${tool}.lock is ${tool === "uv" ? "uv" : "Poetry"}'s`);
+    await expect.poll(() => openPage(platform, app.host), SOON).toBe(page);
+  });
 
   it("says which package the index does not have", async () => {
     const { pushed } = await push("python-missing", {

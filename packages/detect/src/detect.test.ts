@@ -174,7 +174,12 @@ describe("what a repository without a Dockerfile is", () => {
         "app/main.py": "app: FastAPI = FastAPI()\n",
       },
       "a FastAPI app",
-      ["FROM python:3.13-slim", "uv sync --frozen --no-dev", "CMD exec uvicorn app.main:app"],
+      [
+        "FROM python:3.13-slim",
+        "UV_PYTHON=3.13 UV_PYTHON_DOWNLOADS=never",
+        "--mount=type=secret,id=PIP_INDEX_URL,env=UV_DEFAULT_INDEX /tool/bin/uv sync --frozen --no-dev",
+        "CMD exec uvicorn app.main:app",
+      ],
     ],
     [
       "a list of packages that names others",

@@ -9,6 +9,21 @@ const MODULES = "usr/lib/python3/dist-packages";
 /** Debian has these as wheels already. */
 const READY = "usr/share/python-wheels";
 
+export interface Wheel {
+  readonly name: string;
+  readonly content: Buffer;
+}
+
+export interface WheelParts {
+  /** `NAME-VERSION`. */
+  readonly stem: string;
+  /** What it runs on: `py3-none-any`. */
+  readonly tag: string;
+  readonly isPure: boolean;
+  readonly metadata: string;
+  readonly files: Readonly<Record<string, Buffer>>;
+}
+
 /** Packs what Debian's packages have for Python as wheels (PyPA's binary distribution format), as an index has them. Answers their names. */
 export async function makeWheels(packages: readonly DebianPackage[], directory: string): Promise<readonly string[]> {
   await mkdir(directory, { recursive: true });
@@ -24,19 +39,19 @@ export async function makeWheels(packages: readonly DebianPackage[], directory: 
       await writeFile(join(directory, name), await readFile(join(root, READY, name)));
       made.push(name);
     }
-    const wheel = await pack(
+    const packed = await pack(
       join(root, MODULES),
       depends.flatMap((name) => names.get(name) ?? []),
     );
-    if (wheel === undefined) continue;
-    await writeFile(join(directory, wheel.name), wheel.content);
-    made.push(wheel.name);
+    if (packed === undefined) continue;
+    await writeFile(join(directory, packed.name), packed.content);
+    made.push(packed.name);
   }
   return made;
 }
 
 /** `depends`: what Debian says that it needs, for packages of which Python's own lists were left out. */
-async function pack(modules: string, depends: readonly string[]): Promise<{ readonly name: string; readonly content: Buffer } | undefined> {
+async function pack(modules: string, depends: readonly string[]): Promise<Wheel | undefined> {
   const info = await infoOf(modules);
   if (info === undefined) return undefined;
   const said = await metadataOf(join(modules, info));
@@ -54,16 +69,23 @@ async function pack(modules: string, depends: readonly string[]): Promise<{ read
     if (content !== undefined) files[path] = content;
   }
   const isPure = !Object.keys(files).some((path) => path.endsWith(".so"));
-  const tag = isPure ? "py3-none-any" : "cp313-cp313-linux_x86_64";
-  files[`${stem}.dist-info/METADATA`] = Buffer.from(metadata);
-  files[`${stem}.dist-info/WHEEL`] = Buffer.from(`Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: ${isPure}\nTag: ${tag}\n`);
   const programs = await ifThere(readFile(join(modules, info, "entry_points.txt")));
   if (programs !== undefined) files[`${stem}.dist-info/entry_points.txt`] = programs;
-  const record = Object.entries(files).map(
+  return wheel({ stem, tag: isPure ? "py3-none-any" : "cp313-cp313-linux_x86_64", isPure, metadata, files });
+}
+
+/** A wheel of files by their paths in it; what is under `STEM.data/scripts` are programs. */
+export function wheel({ stem, tag, isPure, metadata, files }: WheelParts): Wheel {
+  const about: Record<string, Buffer> = {
+    ...files,
+    [`${stem}.dist-info/METADATA`]: Buffer.from(metadata),
+    [`${stem}.dist-info/WHEEL`]: Buffer.from(`Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: ${isPure}\nTag: ${tag}\n`),
+  };
+  const record = Object.entries(about).map(
     ([path, content]) => `${path},sha256=${createHash("sha256").update(content).digest("base64url")},${content.length}`,
   );
-  files[`${stem}.dist-info/RECORD`] = Buffer.from(`${[...record, `${stem}.dist-info/RECORD,,`].join("\n")}\n`);
-  return { name: `${stem}-${tag}.whl`, content: zip(files) };
+  about[`${stem}.dist-info/RECORD`] = Buffer.from(`${[...record, `${stem}.dist-info/RECORD,,`].join("\n")}\n`);
+  return { name: `${stem}-${tag}.whl`, content: zip(about, (path) => path.startsWith(`${stem}.data/scripts/`)) };
 }
 
 async function infoOf(modules: string): Promise<string | undefined> {

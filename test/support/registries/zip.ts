@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 
-/** A zip archive of files as they are, not compressed (PKWARE's APPNOTE 6.3, sections 4.3.7, 4.3.12, 4.3.16). */
-export function zip(files: Readonly<Record<string, Buffer>>): Buffer {
+/** A zip archive of files as they are, not compressed (PKWARE's APPNOTE 6.3, sections 4.3.7, 4.3.12, 4.3.16); which of them may be executed. */
+export function zip(files: Readonly<Record<string, Buffer>>, isProgram: (path: string) => boolean): Buffer {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
@@ -19,7 +19,7 @@ export function zip(files: Readonly<Record<string, Buffer>>): Buffer {
     parts.push(Buffer.from("PK\x03\x04", "latin1"), about, name, content);
     const where = Buffer.alloc(14);
     // A regular file that all may read, as Unix has it.
-    where.writeUInt32LE((0o100644 << 16) >>> 0, 6);
+    where.writeUInt32LE(((isProgram(path) ? 0o100755 : 0o100644) << 16) >>> 0, 6);
     where.writeUInt32LE(offset, 10);
     directory.push(Buffer.from("PK\x01\x02\x14\x03", "latin1"), about, where, name);
     offset += 30 + name.length + content.length;

@@ -135,7 +135,7 @@ function recipe(project: PythonProject, program: Program): string {
 }
 
 /** The server is installed with pip's packages, so that one fits the others, and comes from where they come from. */
-function installs({ manager, names, needsFilesToInstall }: PythonProject, server: string | undefined): readonly string[] {
+function installs({ manager, names, version, needsFilesToInstall }: PythonProject, server: string | undefined): readonly string[] {
   const more = server === undefined ? "" : ` ${server}`;
   const lists = (...wanted: readonly string[]) =>
     needsFilesToInstall
@@ -157,8 +157,9 @@ function installs({ manager, names, needsFilesToInstall }: PythonProject, server
       return [
         ...tool("uv"),
         lists("pyproject.toml", "uv.lock"),
-        "ENV UV_PROJECT_ENVIRONMENT=/venv UV_LINK_MODE=copy",
-        run("/tool/bin/uv sync --frozen --no-dev --no-install-project --inexact", "/root/.cache"),
+        // The image's Python, whatever .python-version says exactly: one that uv fetched would not be in the next stage.
+        `ENV UV_PROJECT_ENVIRONMENT=/venv UV_LINK_MODE=copy UV_PYTHON=${version} UV_PYTHON_DOWNLOADS=never`,
+        run(`${index("UV_DEFAULT_INDEX")} /tool/bin/uv sync --frozen --no-dev --no-install-project --inexact`, "/root/.cache"),
         ...(server === undefined ? [] : [pip(`install ${server}`)]),
       ];
     case "list":
@@ -178,5 +179,10 @@ function tool(name: string): readonly string[] {
 }
 
 function pip(command: string, program = "pip"): string {
-  return run(`--mount=type=secret,id=PIP_INDEX_URL,env=PIP_INDEX_URL ${program} ${command}`, "/root/.cache");
+  return run(`${index("PIP_INDEX_URL")} ${program} ${command}`, "/root/.cache");
+}
+
+/** The index of the user's own, with the password that may be in its URL, as a tool is told of it. */
+function index(env: string): string {
+  return `--mount=type=secret,id=PIP_INDEX_URL,env=${env}`;
 }
