@@ -336,3 +336,12 @@ describe("a build", () => {
     expect((await get("Build", build.metadata.uid)).status).toMatchObject({ phase: "failed", failure });
   });
 });
+
+describe("images that hosts keep", () => {
+  it("are those of every release that there is, also of one that serves and is older than the ten before which others go", async () => {
+    const images = Array.from({ length: 12 }, (_, index) => `kept:${index}`);
+    for (const image of images) await releaseApp(fixture, store, "shop", image);
+    const { keepImages } = await desired(hostB);
+    expect(keepImages).toEqual(expect.arrayContaining(images.map((image) => testImage(image).digest)));
+  });
+});

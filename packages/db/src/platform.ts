@@ -173,12 +173,10 @@ export class Platform {
     return rows.map((row) => row.owner_uid);
   }
 
-  /** Digests of the images of each app's newest `keep` releases. */
-  async releasedImages(keep: number): Promise<readonly string[]> {
+  /** Digests of the images of all releases that there are: what is not to be rolled back to any more is removed with its rollout. */
+  async releasedImages(): Promise<readonly string[]> {
     const rows = await this.#client.$queryRaw<{ digest: string }[]>`
-      SELECT DISTINCT spec -> 'image' ->> 'digest' AS digest
-      FROM (SELECT spec, row_number() OVER (PARTITION BY owner_uid ORDER BY uid DESC) AS age FROM objects WHERE kind = 'Release') AS r
-      WHERE age <= ${keep} ORDER BY 1`;
+      SELECT DISTINCT spec -> 'image' ->> 'digest' AS digest FROM objects WHERE kind = 'Release' ORDER BY 1`;
     return rows.map((row) => row.digest);
   }
 

@@ -4,7 +4,6 @@ import { type ObjectReader, PLATFORM } from "@plimsoll/db";
 import type { Api } from "../context.ts";
 import { CLEANING_MS } from "../disk/disk.ts";
 import { MOST_LISTS } from "../packages/packages.ts";
-import { RELEASES_KEPT } from "../registry/release-images.ts";
 import { registryHost } from "../registry/repository.ts";
 import { assembleRouting } from "./routing.ts";
 
@@ -20,7 +19,7 @@ export async function desiredState(api: Api, hostUid: string): Promise<DesiredSt
     objects.list("Host"),
     objects.list("Instance", { hostUid }),
     objects.list("Build", { hostUid, phases: ["placed", "running"] }),
-    db.platform.releasedImages(RELEASES_KEPT),
+    db.platform.releasedImages(),
     db.disks.cleanings(CLEANING_MS),
     db.packages.wantedOf(hostUid, MOST_LISTS),
   ]);

@@ -18,8 +18,8 @@ import type { RegistryStore } from "./store.ts";
 const MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
 const CONFIG = "application/vnd.docker.container.image.v1+json";
 const LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip";
-/** Releases of each app whose images hosts keep for a rollback, and the registry gives. */
-export const RELEASES_KEPT = 10;
+/** Releases of an app that stay, beside the one that serves and those under way (controllers, plan-rollout.ts). */
+const RELEASES_KEPT = 10;
 /** Packing takes a host's cpu: few at a time, and of one namespace one. */
 const AT_ONCE = 3;
 const WAITING = 40;
