@@ -330,7 +330,9 @@ class HostBuilder implements Builder {
         } catch (error) {
           told.done("failed");
           if (signal.aborted || !(error instanceof AppError) || error.code === "internal") throw error;
-          throw problemAt(at, "base_image", meant === undefined ? error.message : `${error.message} Did you mean the stage ${meant}?`);
+          const message = meant === undefined ? error.message : `${error.message} Did you mean the stage ${meant}?`;
+          // Why a registry or a host of ours fails is the operator's to read; what is merely not there has no such reason.
+          throw problemAt(at, "base_image", message, error.cause === undefined ? {} : { cause: error });
         }
       }),
     );

@@ -24,14 +24,14 @@ export class BuildProblem extends Error {
 const READABLE = 300;
 
 /** A problem at a place of the recipe. The message says what is wrong and what to write instead. */
-export function problemAt(at: SourceLocation, reason: BuildFailure["reason"], message: string): BuildProblem {
-  return new BuildProblem({
-    reason,
-    message: readable(message),
-    file: at.file,
-    line: at.line,
-    ...(at.instruction === undefined ? {} : { instruction: at.instruction }),
-  });
+export function problemAt(
+  at: SourceLocation,
+  reason: BuildFailure["reason"],
+  message: string,
+  options: { readonly cause?: unknown } = {},
+): BuildProblem {
+  const place = { file: at.file, line: at.line, ...(at.instruction === undefined ? {} : { instruction: at.instruction }) };
+  return new BuildProblem({ reason, message: readable(message), ...place }, options);
 }
 
 /** What a Dockerfile says may be as long as it likes, and stands in the middle: what is wrong and what to do is left whole. What a

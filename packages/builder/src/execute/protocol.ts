@@ -148,6 +148,8 @@ export interface WorkerResult {
 export type WorkerFailure = Pick<BuildFailure, "reason" | "message" | "exitCode" | "logTail"> & {
   /** How often a command was refused another process. */
   readonly startsRefused?: number;
+  /** What went wrong where it is no fault of the build's; the pusher is not shown it. */
+  readonly forOperator?: string;
 };
 
 export type WorkerMessage =

@@ -75,8 +75,8 @@ function describe(error: unknown): WorkerFailure {
   if (errorCode(error) === "ENOSPC" || errorCode(error) === "EDQUOT") {
     return { reason: "internal", message: "the host has no disk space left for this build" };
   }
-  process.stderr.write(`${errorText(error)}\n${error instanceof Error ? error.stack : ""}\n`);
-  return { reason: "internal", message: "the step could not be executed" };
+  const forOperator = error instanceof Error && error.stack !== undefined ? `${errorText(error)}\n${error.stack}` : errorText(error);
+  return { reason: "internal", message: "the step could not be executed", forOperator };
 }
 
 // The kernel, out of memory in the build's cgroup, shall end a command of the build before the one who can tell of it.

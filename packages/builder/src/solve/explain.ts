@@ -7,8 +7,8 @@ import { BuildProblem, problemAt } from "../problem.ts";
 
 /** What a step's failure is to the person who pushed: its place, what happened, what to do. `namespace`: its name, for commands to type. */
 export function explainStep(step: StepPlace, failure: WorkerFailure, limits: BuildLimits, namespace?: string): BuildProblem {
-  const { exitCode, logTail } = failure;
-  return new BuildProblem({
+  const { exitCode, logTail, forOperator } = failure;
+  const told = {
     reason: failure.reason,
     message: message(step, failure, limits, namespace),
     file: step.at.file,
@@ -16,7 +16,8 @@ export function explainStep(step: StepPlace, failure: WorkerFailure, limits: Bui
     ...(step.at.instruction === undefined ? {} : { instruction: step.at.instruction }),
     ...(exitCode === undefined ? {} : { exitCode }),
     ...(logTail === undefined ? {} : { logTail }),
-  });
+  };
+  return new BuildProblem(told, forOperator === undefined ? {} : { cause: new Error(forOperator) });
 }
 
 function message({ label }: StepPlace, failure: WorkerFailure, limits: BuildLimits, namespace: string | undefined): string {
