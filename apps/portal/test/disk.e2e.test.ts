@@ -1,41 +1,11 @@
 import type { HostDisk, NamespaceDisk } from "@plimsoll/contracts";
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { launch, openPage, type Watched } from "./browser.ts";
-import { FakeApi } from "./fake-api.ts";
+import { describe, expect, it } from "vitest";
+import { eachInPortal } from "./each-in-portal.ts";
 import { ago, GIB, MIB, MINUTE } from "./fixtures.ts";
-import { type RunningPortal, startPortal } from "./portal-process.ts";
 import { ANA, emptyWorld } from "./worlds.ts";
 
-let portal: RunningPortal;
-let browser: Browser;
-let api: FakeApi;
-let origin: string;
-let watched: Watched | undefined;
-
-beforeAll(async () => {
-  [portal, browser] = await Promise.all([startPortal(), launch()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await portal?.stop();
-});
-beforeEach(async () => {
-  api = new FakeApi(portal.socket);
-  origin = await api.listen();
-  emptyWorld(api);
-});
-afterEach(async () => {
-  await watched?.context.close();
-  await api.close();
-  expect(watched?.complaints).toEqual([]);
-});
-
-async function open(path: string) {
-  watched = await openPage(browser, origin, { viewport: { width: 1280, height: 860 } });
-  await watched.page.goto(path);
-  return watched.page;
-}
+const portal = eachInPortal(emptyWorld);
+const { open } = portal;
 
 const MINE: NamespaceDisk = {
   bytes: 700 * MIB,
@@ -74,8 +44,8 @@ const HOST: HostDisk = {
 describe("disk", () => {
   it("shows a namespace what it has, and cleans its build cache once that was said again", async () => {
     let disk = MINE;
-    api.on("GET", "/namespaces/acme/store/disk", () => disk);
-    api.on("DELETE", "/namespaces/acme/store/build-cache", () => {
+    portal.api.on("GET", "/namespaces/acme/store/disk", () => disk);
+    portal.api.on("DELETE", "/namespaces/acme/store/build-cache", () => {
       disk = { ...MINE, rows: MINE.rows.slice(2), cleanedAt: new Date().toISOString() };
       return [202, { at: disk.cleanedAt, bytes: 1, hosts: ["host-a"] }];
     });
@@ -93,10 +63,10 @@ describe("disk", () => {
   });
 
   it("says when nothing was counted, and shows operators whose every byte is", async () => {
-    api.me = { ...ANA, operator: true };
-    api.on("GET", "/namespaces/acme/store/disk", () => ({ bytes: 0, sharedBytes: 0, hosts: [], rows: [] }));
+    portal.api.me = { ...ANA, operator: true };
+    portal.api.on("GET", "/namespaces/acme/store/disk", () => ({ bytes: 0, sharedBytes: 0, hosts: [], rows: [] }));
     const { measuredAt: _, ...silent } = HOST;
-    api.on("GET", "/disks", () => ({ items: [HOST, { ...silent, host: "host-b", bytes: 0, rows: [] }] }));
+    portal.api.on("GET", "/disks", () => ({ items: [HOST, { ...silent, host: "host-b", bytes: 0, rows: [] }] }));
     const page = await open("/acme/store/disk");
     await page.getByText("No host has told of anything").waitFor();
     await page.getByRole("button", { name: "Account menu" }).click();

@@ -1,9 +1,7 @@
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { launch, openPage, type Watched } from "./browser.ts";
-import { FakeApi, refusal } from "./fake-api.ts";
+import { describe, expect, it } from "vitest";
+import { eachInPortal } from "./each-in-portal.ts";
+import { refusal } from "./fake-api.ts";
 import { ago, GIB, HOUR, MIB, MINUTE } from "./fixtures.ts";
-import { type RunningPortal, startPortal } from "./portal-process.ts";
 import { emptyWorld } from "./worlds.ts";
 
 const COMMIT = "4f2c1d9a".repeat(5);
@@ -31,43 +29,14 @@ const LIST = {
   ],
 };
 
-let portal: RunningPortal;
-let browser: Browser;
-let api: FakeApi;
-let origin: string;
-const opened: Watched[] = [];
-
-beforeAll(async () => {
-  [portal, browser] = await Promise.all([startPortal(), launch()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await portal?.stop();
-});
-beforeEach(async () => {
-  api = new FakeApi(portal.socket);
-  origin = await api.listen();
-  emptyWorld(api);
-});
-afterEach(async () => {
-  const complaints = opened.flatMap((one) => one.complaints);
-  for (const one of opened.splice(0)) await one.context.close();
-  await api.close();
-  expect(complaints).toEqual([]);
-});
-
-async function open(options: Parameters<typeof openPage>[2] = {}) {
-  const watched = await openPage(browser, origin, { viewport: { width: 1280, height: 860 }, ...options });
-  opened.push(watched);
-  await watched.page.goto("/acme/store/images");
-  return watched.page;
-}
+const portal = eachInPortal(emptyWorld);
+const open = (options?: Parameters<typeof portal.open>[1]) => portal.open("/acme/store/images", options);
 
 describe("the images of a namespace", () => {
   it("are listed, searched, and deleted once it is said again", async () => {
     let items: readonly object[] = LIST.items;
-    api.on("GET", "/namespaces/acme/store/images", () => ({ ...LIST, items }));
-    api.on("DELETE", "/namespaces/acme/store/apps/:app/images/:reference", ({ app, reference }) => {
+    portal.api.on("GET", "/namespaces/acme/store/images", () => ({ ...LIST, items }));
+    portal.api.on("DELETE", "/namespaces/acme/store/apps/:app/images/:reference", ({ app, reference }) => {
       expect({ app, reference }).toEqual({ app: "shop", reference: "1.4" });
       items = LIST.items.filter((one) => one !== PUSHED);
       return { tags: ["1.4"] };
@@ -91,7 +60,7 @@ describe("the images of a namespace", () => {
   });
 
   it("say how the first one gets there", async () => {
-    api.on("GET", "/namespaces/acme/store/images", () => ({ ...LIST, items: [], usedBytes: 0 }));
+    portal.api.on("GET", "/namespaces/acme/store/images", () => ({ ...LIST, items: [], usedBytes: 0 }));
     const page = await open({ viewport: { width: 390, height: 800 } });
     await page.getByText("Nothing yet.").waitFor();
     await page.getByText(`docker push ${REGISTRY}/acme/store/shop:1.4`).waitFor();
@@ -100,7 +69,7 @@ describe("the images of a namespace", () => {
   });
 
   it("say so where there is no registry", async () => {
-    api.on("GET", "/namespaces/acme/store/images", () => refusal(503, "unavailable", "This platform has no registry running."));
+    portal.api.on("GET", "/namespaces/acme/store/images", () => refusal(503, "unavailable", "This platform has no registry running."));
     const page = await open();
     await page.getByRole("alert").getByText("This platform has no registry running.").waitFor();
   });

@@ -1,9 +1,7 @@
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { launch, openPage, type Watched } from "./browser.ts";
-import { FakeApi, refusal } from "./fake-api.ts";
+import { describe, expect, it } from "vitest";
+import { eachInPortal } from "./each-in-portal.ts";
+import { refusal } from "./fake-api.ts";
 import { ago, app, build, MINUTE } from "./fixtures.ts";
-import { type RunningPortal, startPortal } from "./portal-process.ts";
 import { emptyWorld } from "./worlds.ts";
 
 const IMAGE = `sha256:${"9a41".repeat(16)}` as const;
@@ -53,38 +51,9 @@ const CONFIG = {
 } as const;
 const OF_RELEASE = "/acme/store/apps/shop/releases/shop-v14/packages";
 
-let portal: RunningPortal;
-let browser: Browser;
-let api: FakeApi;
-let origin: string;
-const opened: Watched[] = [];
-
-beforeAll(async () => {
-  [portal, browser] = await Promise.all([startPortal(), launch()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await portal?.stop();
-});
-beforeEach(async () => {
-  api = new FakeApi(portal.socket);
-  origin = await api.listen();
-  emptyWorld(api);
-});
-afterEach(async () => {
-  const complaints = opened.flatMap((one) => one.complaints);
-  for (const one of opened.splice(0)) await one.context.close();
-  await api.close();
-  expect(complaints).toEqual([]);
-});
-
-async function open(path: string, options: Parameters<typeof openPage>[2] = {}) {
-  const watched = await openPage(browser, origin, { viewport: { width: 1280, height: 860 }, ...options });
-  opened.push(watched);
-  await watched.page.goto(path);
-  return watched.page;
-}
-const answer = (packages: object) => api.on("GET", "/namespaces/acme/store/releases/shop-v14/packages", () => packages);
+const portal = eachInPortal(emptyWorld);
+const { open } = portal;
+const answer = (packages: object) => portal.api.on("GET", "/namespaces/acme/store/releases/shop-v14/packages", () => packages);
 
 describe("the packages of an image", () => {
   it("are counted, searched by name, place and kind, and downloaded", async () => {
@@ -115,7 +84,7 @@ describe("the packages of an image", () => {
 
   it("appear by themselves once they are listed", async () => {
     let packages: object = { ...NOTHING, state: "pending" };
-    api.on("GET", "/namespaces/acme/store/releases/shop-v14/packages", () => packages);
+    portal.api.on("GET", "/namespaces/acme/store/releases/shop-v14/packages", () => packages);
     const page = await open(OF_RELEASE);
     await page.getByRole("status").getByText("is listing its packages").waitFor();
     expect(await page.getByRole("link", { name: "CycloneDX" }).count()).toBe(0);
@@ -131,17 +100,19 @@ describe("the packages of an image", () => {
   });
 
   it("are none of a release that is another's, and say so", async () => {
-    api.on("GET", "/namespaces/acme/store/releases/shop-v14/packages", () => refusal(404, "not_found", "There is no release shop-v14."));
+    portal.api.on("GET", "/namespaces/acme/store/releases/shop-v14/packages", () =>
+      refusal(404, "not_found", "There is no release shop-v14."),
+    );
     const page = await open(OF_RELEASE);
     await page.getByRole("heading", { name: "There are no packages of shop-v14" }).waitFor();
   });
 
   it("are reached from the page of a build that made an image", async () => {
-    api.put(app("shop", { phase: "live", release: 14 }));
+    portal.api.put(app("shop", { phase: "live", release: 14 }));
     const made = build("shop", 212, { phase: "succeeded", image: { digest: IMAGE, config: CONFIG, layers: [] } });
-    api.put(made);
-    api.endLog("shop-b212");
-    api.on("GET", "/namespaces/acme/store/builds/shop-b212/packages", () => MUCH);
+    portal.api.put(made);
+    portal.api.endLog("shop-b212");
+    portal.api.on("GET", "/namespaces/acme/store/builds/shop-b212/packages", () => MUCH);
     const page = await open("/acme/store/apps/shop/builds/shop-b212");
     await page.getByRole("link", { name: "Packages" }).click();
     await page.getByRole("heading", { name: "Packages of build 212" }).waitFor();

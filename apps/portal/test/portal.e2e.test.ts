@@ -1,49 +1,19 @@
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { launch, openPage, type Watched } from "./browser.ts";
-import { FakeApi, refusal } from "./fake-api.ts";
+import { describe, expect, it } from "vitest";
+import { eachInPortal } from "./each-in-portal.ts";
+import { refusal } from "./fake-api.ts";
 import { ago, app, BUILD_END, BUILD_EVENTS, build, deployment, host, hostLoad, IDLE, instance, MINUTE, release } from "./fixtures.ts";
-import { type RunningPortal, startPortal } from "./portal-process.ts";
 import { ANA, bigWorld, emptyWorld, runtimeLines, shopWorld } from "./worlds.ts";
 
-let portal: RunningPortal;
-let browser: Browser;
-let api: FakeApi;
-let origin: string;
-const opened: Watched[] = [];
-
-beforeAll(async () => {
-  [portal, browser] = await Promise.all([startPortal(), launch()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await portal?.stop();
-});
-beforeEach(async () => {
-  api = new FakeApi(portal.socket);
-  origin = await api.listen();
-});
-afterEach(async () => {
-  const complaints = opened.flatMap((one) => one.complaints);
-  for (const one of opened.splice(0)) await one.context.close();
-  await api.close();
-  expect(complaints).toEqual([]);
-});
-
-async function open(path: string, options: Parameters<typeof openPage>[2] = {}) {
-  const watched = await openPage(browser, origin, { viewport: { width: 1280, height: 860 }, ...options });
-  opened.push(watched);
-  await watched.page.goto(path);
-  return watched.page;
-}
+const portal = eachInPortal();
+const { open } = portal;
 
 describe("the story: claim, push, live, log, scale, rollback", () => {
   it("claims the platform and shows how to push a first app", async () => {
-    api.on("GET", "/claim/:code", () => ({ valid: true }));
-    api.on("POST", "/claim", (_match, body: Record<string, string>) => {
+    portal.api.on("GET", "/claim/:code", () => ({ valid: true }));
+    portal.api.on("POST", "/claim", (_match, body: Record<string, string>) => {
       const { code, name, email } = body;
       expect({ code, name, email }).toEqual({ code: "7Q2M-XK4D-93VF", name: "Ana", email: "ana@acme.example" });
-      emptyWorld(api);
+      emptyWorld(portal.api);
       return [201, ANA];
     });
     const page = await open("/claim/7Q2M-XK4D-93VF");
@@ -59,25 +29,25 @@ describe("the story: claim, push, live, log, scale, rollback", () => {
       "git remote add plimsoll ssh://git@127.0.0.1:2222/acme/store/shop.git\ngit push plimsoll HEAD:main",
     );
     // The push arrives: the page changes by itself.
-    api.put(app("shop", { phase: "deploying", urls: [], processes: {} }));
+    portal.api.put(app("shop", { phase: "deploying", urls: [], processes: {} }));
     await page.getByRole("table", { name: "Apps" }).getByRole("link", { name: "shop" }).waitFor();
   });
 
   it("refuses a used claim link in the API's words", async () => {
-    api.on("GET", "/claim/:code", () => refusal(410, "gone", "This link was used already; sign in instead."));
+    portal.api.on("GET", "/claim/:code", () => refusal(410, "gone", "This link was used already; sign in instead."));
     const page = await open("/claim/OLD");
     await page.getByRole("alert").getByText("This link was used already").waitFor();
     await page.getByRole("link", { name: "Sign in instead" }).waitFor();
   });
 
   it("shows a build while it runs, then its rollout, on one page", async () => {
-    emptyWorld(api);
-    const shop = api.put(app("shop", { phase: "deploying", release: 13 }));
+    emptyWorld(portal.api);
+    const shop = portal.api.put(app("shop", { phase: "deploying", release: 13 }));
     const started = new Date().toISOString();
     let running = build("shop", 212, { phase: "running", startedAt: started }, "Free shipping above 50", started);
     delete running.status.finishedAt;
-    running = api.put(running);
-    api.log("shop-b212", ...BUILD_EVENTS.slice(0, 8));
+    running = portal.api.put(running);
+    portal.api.log("shop-b212", ...BUILD_EVENTS.slice(0, 8));
     const page = await open("/acme/store/apps/shop");
     await page.getByRole("link", { name: /^Building / }).click();
     await page.waitForURL("**/apps/shop/builds/shop-b212");
@@ -87,39 +57,39 @@ describe("the story: claim, push, live, log, scale, rollback", () => {
     const log = page.getByRole("log");
     await log.getByText("> shop@1.4.0 build").waitFor();
     // Its host is lost: what the first try said goes at once, and the second one is told whole.
-    api.restartLog("shop-b212");
+    portal.api.restartLog("shop-b212");
     await expect.poll(() => page.getByText("> shop@1.4.0 build").count(), { timeout: 20_000 }).toBe(0);
-    api.log("shop-b212", ...BUILD_EVENTS.slice(0, 8));
+    portal.api.log("shop-b212", ...BUILD_EVENTS.slice(0, 8));
     await log.getByText("> shop@1.4.0 build").waitFor();
     // The connection breaks in the middle: nothing is lost, nothing is said twice.
-    api.cut();
-    api.log("shop-b212", ...BUILD_EVENTS.slice(8));
+    portal.api.cut();
+    portal.api.log("shop-b212", ...BUILD_EVENTS.slice(8));
     await log.getByText("✓ 412 modules transformed.").waitFor();
     expect(await log.getByText("> shop@1.4.0 build").count()).toBe(1);
     await steps.getByRole("button", { name: /FROM node:22-slim.*cached/ }).click();
     await log.getByText("its result was taken from the cache").waitFor();
 
-    api.log("shop-b212", ...BUILD_END);
-    api.put(release("shop", 14, running));
-    api.change(running, { phase: "succeeded", release: 14, finishedAt: new Date().toISOString() });
-    api.endLog("shop-b212");
-    const rolling = api.put(deployment("shop", 20, 14, { phase: "starting" }));
-    let web = api.put(instance("shop", "web", 1, 14, { phase: "starting" }));
+    portal.api.log("shop-b212", ...BUILD_END);
+    portal.api.put(release("shop", 14, running));
+    portal.api.change(running, { phase: "succeeded", release: 14, finishedAt: new Date().toISOString() });
+    portal.api.endLog("shop-b212");
+    const rolling = portal.api.put(deployment("shop", 20, 14, { phase: "starting" }));
+    let web = portal.api.put(instance("shop", "web", 1, 14, { phase: "starting" }));
     await page.getByRole("heading", { level: 1, name: /Release v14/ }).waitFor();
     await steps.getByRole("button", { name: /web-1 on host-a.*starting/ }).click();
     await page.getByRole("log", { name: "Log of web-1" }).waitFor();
-    api.log(web.metadata.name, ...runtimeLines(3));
+    portal.api.log(web.metadata.name, ...runtimeLines(3));
     await page.getByRole("log").getByText("GET /products/1014 200").waitFor();
-    web = api.change(web, { phase: "ready" });
+    web = portal.api.change(web, { phase: "ready" });
     await steps.getByRole("button", { name: /web-1 on host-a.*ready, 0\.4 s/ }).waitFor();
-    api.change(rolling, { phase: "complete" });
-    api.change(shop, { phase: "live", release: 14 });
+    portal.api.change(rolling, { phase: "complete" });
+    portal.api.change(shop, { phase: "live", release: 14 });
     await page.getByRole("heading", { level: 1, name: /complete/ }).waitFor();
     await page.getByRole("link", { name: "Open" }).waitFor();
   });
 
   it("tells why a build failed, with place and last lines", async () => {
-    const shop = shopWorld(api);
+    const shop = shopWorld(portal.api);
     const page = await open(`/acme/store/apps/shop/builds/${shop.failedBuild.metadata.name}`);
     const alert = page.getByRole("alert").filter({ hasText: "exit code 2" });
     await alert.getByText("Dockerfile:8").waitFor();
@@ -128,19 +98,19 @@ describe("the story: claim, push, live, log, scale, rollback", () => {
   });
 
   it("follows, pauses and searches a runtime log", async () => {
-    const shop = shopWorld(api);
+    const shop = shopWorld(portal.api);
     const [web] = shop.instances;
     const name = web?.metadata.name ?? "";
-    api.log(name, ...runtimeLines(3_000));
+    portal.api.log(name, ...runtimeLines(3_000));
     const page = await open("/acme/store/apps/shop");
     await page.getByRole("table", { name: "Instances" }).getByRole("link", { name: "web-1" }).click();
     const log = page.getByRole("log", { name: "Log" });
     await page.getByText("live", { exact: true }).waitFor();
-    api.log(name, { stream: "stdout", at: new Date().toISOString(), text: "the newest line" });
+    portal.api.log(name, { stream: "stdout", at: new Date().toISOString(), text: "the newest line" });
     await log.getByText("the newest line").waitFor();
 
     await page.getByRole("button", { name: "Pause" }).click();
-    api.log(name, { stream: "stdout", at: new Date().toISOString(), text: "while paused" });
+    portal.api.log(name, { stream: "stdout", at: new Date().toISOString(), text: "while paused" });
     await page.getByText("paused, 1 new line").waitFor();
     expect(await log.getByText("while paused").count()).toBe(0);
     await page.getByRole("button", { name: "Go on" }).click();
@@ -155,26 +125,30 @@ describe("the story: claim, push, live, log, scale, rollback", () => {
     await log.getByText("while paused").waitFor();
 
     // It is stopped and removed: the log that is read stays.
-    if (web) api.remove(web);
+    if (web) portal.api.remove(web);
     await page.getByText("This is the last of its log").waitFor();
     await log.getByText("while paused").waitFor();
   });
 
   it("scales, and says in the API's words why it cannot", async () => {
-    const shop = shopWorld(api);
-    api.on("POST", "/namespaces/acme/store/apps/shop/scale", (_match, { process, replicas }: { process: string; replicas: number }) => {
-      if (replicas > 4)
-        return refusal(403, "quota_exceeded", "shop needs 9 × 256 MiB = 2.25 GiB memory; namespace store has 512 MiB free.");
-      const changed = {
-        ...shop.app.spec.processes,
-        [process]: { ...shop.app.spec.processes[process], replicas },
-      } as typeof shop.app.spec.processes;
-      return api.change(
-        shop.app,
-        { processes: { ...shop.app.status.processes, web: { desired: replicas, ready: 2 } } },
-        { processes: changed },
-      );
-    });
+    const shop = shopWorld(portal.api);
+    portal.api.on(
+      "POST",
+      "/namespaces/acme/store/apps/shop/scale",
+      (_match, { process, replicas }: { process: string; replicas: number }) => {
+        if (replicas > 4)
+          return refusal(403, "quota_exceeded", "shop needs 9 × 256 MiB = 2.25 GiB memory; namespace store has 512 MiB free.");
+        const changed = {
+          ...shop.app.spec.processes,
+          [process]: { ...shop.app.spec.processes[process], replicas },
+        } as typeof shop.app.spec.processes;
+        return portal.api.change(
+          shop.app,
+          { processes: { ...shop.app.status.processes, web: { desired: replicas, ready: 2 } } },
+          { processes: changed },
+        );
+      },
+    );
     const page = await open("/acme/store/apps/shop");
     const processes = page.getByRole("table", { name: "Processes" });
     const field = processes.getByRole("textbox", { name: "Instances of web" });
@@ -191,10 +165,10 @@ describe("the story: claim, push, live, log, scale, rollback", () => {
   });
 
   it("rolls back after a confirmation, and goes where it can be watched", async () => {
-    const shop = shopWorld(api);
-    api.on("POST", "/namespaces/acme/store/apps/shop/rollback", (_match, body) => {
+    const shop = shopWorld(portal.api);
+    portal.api.on("POST", "/namespaces/acme/store/apps/shop/rollback", (_match, body) => {
       expect(body).toEqual({ release: 12 });
-      return [201, api.put(deployment("shop", 24, 12, { phase: "starting", previousRelease: 14 }, { reason: "rollback" }))];
+      return [201, portal.api.put(deployment("shop", 24, 12, { phase: "starting", previousRelease: 14 }, { reason: "rollback" }))];
     });
     const page = await open("/acme/store/apps/shop");
     await page.getByRole("button", { name: "Roll back…" }).click();
@@ -213,19 +187,19 @@ describe("the story: claim, push, live, log, scale, rollback", () => {
 
 describe("settings", () => {
   it("changes the environment and seals secrets; owners reveal them", async () => {
-    const shop = shopWorld(api);
-    api.on("PATCH", "/namespaces/acme/store/apps/shop", (_match, { env }: { env: Record<string, string | null> }) => {
+    const shop = shopWorld(portal.api);
+    portal.api.on("PATCH", "/namespaces/acme/store/apps/shop", (_match, { env }: { env: Record<string, string | null> }) => {
       const merged = Object.fromEntries(
         Object.entries({ ...shop.app.spec.env, ...env }).filter((entry): entry is [string, string] => entry[1] !== null),
       );
-      return api.change(shop.app, {}, { env: merged });
+      return portal.api.change(shop.app, {}, { env: merged });
     });
-    api.on("PUT", "/namespaces/acme/store/apps/shop/secrets/:name", ({ name = "" }, body) => {
+    portal.api.on("PUT", "/namespaces/acme/store/apps/shop/secrets/:name", ({ name = "" }, body) => {
       expect(body).toEqual({ value: "s3cret-value" });
-      api.change(shop.app, {}, { secrets: { ...shop.app.spec.secrets, [name]: 1 } });
+      portal.api.change(shop.app, {}, { secrets: { ...shop.app.spec.secrets, [name]: 1 } });
       return undefined;
     });
-    api.on("POST", "/namespaces/acme/store/apps/shop/secrets/:name/reveal", () => ({ value: "postgres://revealed" }));
+    portal.api.on("POST", "/namespaces/acme/store/apps/shop/secrets/:name/reveal", () => ({ value: "postgres://revealed" }));
     const page = await open("/acme/store/apps/shop/settings");
     await page.getByRole("textbox", { name: "Variable name" }).fill("FEATURE_X");
     await page.getByRole("textbox", { name: "Variable value" }).fill("on");
@@ -245,8 +219,8 @@ describe("settings", () => {
   });
 
   it("offers developers no reveal and no quota edit", async () => {
-    shopWorld(api);
-    api.me = { ...ANA, teams: ANA.teams.map((team) => ({ ...team, role: "developer" as const })) };
+    shopWorld(portal.api);
+    portal.api.me = { ...ANA, teams: ANA.teams.map((team) => ({ ...team, role: "developer" as const })) };
     const page = await open("/acme/store/apps/shop/settings");
     await page.getByRole("button", { name: "Replace DATABASE_URL" }).waitFor();
     expect(await page.getByRole("button", { name: /^Reveal/ }).count()).toBe(0);
@@ -256,16 +230,16 @@ describe("settings", () => {
   });
 
   it("logs in to a registry, sets mirrors, and shows no password", async () => {
-    shopWorld(api);
+    shopWorld(portal.api);
     const items: { registry: string; username?: string; mirrors: string[]; changedAt: string; changedBy: string }[] = [];
     const changed = { changedAt: new Date().toISOString(), changedBy: "Ana" };
-    api.on("GET", "/namespaces/acme/store/registries", () => ({ items }));
-    api.on("PUT", "/namespaces/acme/store/registries/:registry/credential", ({ registry = "" }, body: { username: string }) => {
+    portal.api.on("GET", "/namespaces/acme/store/registries", () => ({ items }));
+    portal.api.on("PUT", "/namespaces/acme/store/registries/:registry/credential", ({ registry = "" }, body: { username: string }) => {
       expect(body).toEqual({ username: "ci", password: "s3cret-token" });
       items.push({ registry: decodeURIComponent(registry), username: body.username, mirrors: [], ...changed });
       return undefined;
     });
-    api.on("PUT", "/namespaces/acme/store/registries/docker.io/mirrors", (_match, { mirrors }: { mirrors: string[] }) => {
+    portal.api.on("PUT", "/namespaces/acme/store/registries/docker.io/mirrors", (_match, { mirrors }: { mirrors: string[] }) => {
       items.push({ registry: "docker.io", mirrors, ...changed });
       return undefined;
     });
@@ -286,8 +260,8 @@ describe("settings", () => {
   });
 
   it("tries a quota out before it is saved", async () => {
-    shopWorld(api);
-    api.on("PATCH", "/namespaces/acme/store/quota", (_match, { quota }: { quota: { memoryBytes: number } }) => {
+    shopWorld(portal.api);
+    portal.api.on("PATCH", "/namespaces/acme/store/quota", (_match, { quota }: { quota: { memoryBytes: number } }) => {
       return quota.memoryBytes > 4 * 1024 ** 3
         ? refusal(403, "quota_exceeded", "Team acme has 2 GiB not given to any namespace.")
         : { ok: true };
@@ -300,13 +274,13 @@ describe("settings", () => {
     await memory.fill("9 GiB");
     await page.getByRole("alert").getByText("Team acme has 2 GiB not given").waitFor();
     expect(await save.isDisabled()).toBe(true);
-    expect(api.requests.filter((line) => line.includes("dryRun=true")).length).toBeGreaterThan(0);
+    expect(portal.api.requests.filter((line) => line.includes("dryRun=true")).length).toBeGreaterThan(0);
   });
 
   it("changes what one build may take, and says why not", async () => {
-    shopWorld(api);
+    shopWorld(portal.api);
     const asked: { build: Record<string, number> }[] = [];
-    api.on("PATCH", "/namespaces/acme/store", (_match, body: { build: Record<string, number> }) => {
+    portal.api.on("PATCH", "/namespaces/acme/store", (_match, body: { build: Record<string, number> }) => {
       asked.push(body);
       return (body.build.memoryBytes ?? 0) > 4 * 1024 ** 3
         ? refusal(403, "quota_exceeded", "A build of this namespace can have 4 GiB of memory at most.")
@@ -331,12 +305,12 @@ describe("settings", () => {
   });
 
   it("adds an SSH key and shows a token once", async () => {
-    emptyWorld(api);
-    api.on("POST", "/ssh-keys", (_match, body: { name: string }) => {
-      api.sshKeys.push({ id: "k1", name: body.name, fingerprint: "SHA256:abc", createdAt: new Date().toISOString() });
-      return [201, api.sshKeys[0] ?? {}];
+    emptyWorld(portal.api);
+    portal.api.on("POST", "/ssh-keys", (_match, body: { name: string }) => {
+      portal.api.sshKeys.push({ id: "k1", name: body.name, fingerprint: "SHA256:abc", createdAt: new Date().toISOString() });
+      return [201, portal.api.sshKeys[0] ?? {}];
     });
-    api.on("POST", "/tokens", () => [201, { id: "t1", name: "laptop", createdAt: new Date().toISOString(), secret: "plim_once" }]);
+    portal.api.on("POST", "/tokens", () => [201, { id: "t1", name: "laptop", createdAt: new Date().toISOString(), secret: "plim_once" }]);
     const page = await open("/account");
     await page.getByRole("textbox", { name: "Public key" }).fill("-----BEGIN OPENSSH PRIVATE KEY-----");
     await page.getByText("This is a private key").waitFor();
@@ -351,57 +325,57 @@ describe("settings", () => {
 
 describe("state by watch", () => {
   it("holds one connection for two tabs and asks nothing while nothing happens", async () => {
-    shopWorld(api);
+    shopWorld(portal.api);
     const page = await open("/acme/store");
     const second = await page.context().newPage();
-    await second.goto(`${origin}/acme/store/apps/shop`);
+    await second.goto(`${portal.origin}/acme/store/apps/shop`);
     await second.getByRole("table", { name: "Instances" }).waitFor();
-    await expect.poll(() => api.watchers.size, { timeout: 5_000 }).toBe(1);
-    const before = api.requests.length;
+    await expect.poll(() => portal.api.watchers.size, { timeout: 5_000 }).toBe(1);
+    const before = portal.api.requests.length;
     await page.waitForTimeout(1_500);
-    expect(api.requests.length).toBe(before);
+    expect(portal.api.requests.length).toBe(before);
     await second.close();
   });
 
   it("works without shared workers", async () => {
-    const shop = shopWorld(api);
+    const shop = shopWorld(portal.api);
     const page = await open("/login");
     await page.context().addInitScript(() => {
       Reflect.deleteProperty(globalThis, "SharedWorker");
     });
     await page.goto("/acme/store");
     await page.getByRole("link", { name: "shop", exact: true }).waitFor();
-    await expect.poll(() => api.watchers.size, { timeout: 5_000 }).toBe(1);
-    api.change(shop.app, { phase: "degraded", message: "1 of 2 is not ready" });
+    await expect.poll(() => portal.api.watchers.size, { timeout: 5_000 }).toBe(1);
+    portal.api.change(shop.app, { phase: "degraded", message: "1 of 2 is not ready" });
     await page.getByText("1 of 2 is not ready").waitFor();
   });
 
   it("says quietly that it reconnects, and catches up", async () => {
-    const shop = shopWorld(api);
+    const shop = shopWorld(portal.api);
     const page = await open("/acme/store");
     await page.getByRole("link", { name: "shop", exact: true }).waitFor();
-    await expect.poll(() => api.watchers.size, { timeout: 5_000 }).toBe(1);
-    api.down = true;
-    api.cut();
+    await expect.poll(() => portal.api.watchers.size, { timeout: 5_000 }).toBe(1);
+    portal.api.down = true;
+    portal.api.cut();
     await page.getByRole("status").getByText("Reconnecting…").waitFor();
     await page.getByRole("link", { name: "shop", exact: true }).waitFor();
-    api.change(shop.app, { phase: "failing", message: "it happened meanwhile" });
-    api.down = false;
+    portal.api.change(shop.app, { phase: "failing", message: "it happened meanwhile" });
+    portal.api.down = false;
     await page.getByText("it happened meanwhile").waitFor();
     await expect.poll(() => page.getByText("Reconnecting…").count()).toBe(0);
   });
 
   it("leads to the login and back when the session ends", async () => {
-    shopWorld(api);
+    shopWorld(portal.api);
     const page = await open("/acme/store/apps/shop");
     await page.getByRole("heading", { level: 1, name: /shop/ }).waitFor();
-    const me = api.me;
-    api.me = undefined;
-    api.cut();
+    const me = portal.api.me;
+    portal.api.me = undefined;
+    portal.api.cut();
     await page.waitForURL("**/login?next=%2Facme%2Fstore%2Fapps%2Fshop");
-    api.on("POST", "/login", (_match, body: { password: string }) => {
+    portal.api.on("POST", "/login", (_match, body: { password: string }) => {
       if (body.password !== "right") return refusal(401, "unauthenticated", "Email or password is wrong.");
-      api.me = me;
+      portal.api.me = me;
       return me;
     });
     await page.getByRole("textbox", { name: "Email" }).fill("ana@acme.example");
@@ -417,13 +391,13 @@ describe("state by watch", () => {
 
 describe("hosts", () => {
   function world() {
-    emptyWorld(api);
-    api.me = { ...ANA, operator: true };
-    const open = api.put(host("host-a"));
+    emptyWorld(portal.api);
+    portal.api.me = { ...ANA, operator: true };
+    const open = portal.api.put(host("host-a"));
     const silent = { message: "It has not been heard of for more than a minute.", phase: "unreachable" } as const;
-    api.put(host("host-b", { roles: ["ingress"], schedulable: false }, { ...silent, facts: { pressure: "not measured" } }));
+    portal.api.put(host("host-b", { roles: ["ingress"], schedulable: false }, { ...silent, facts: { pressure: "not measured" } }));
     const { pressure: _, ...gone } = hostLoad("host-b", { ...IDLE, heardAt: ago(5 * MINUTE) });
-    api.loads = [hostLoad("host-a"), gone];
+    portal.api.loads = [hostLoad("host-a"), gone];
     return open;
   }
 
@@ -437,25 +411,25 @@ describe("hosts", () => {
       .getByRole("row", { name: /host-a build run ready 2\.5 of 4.* 6 of 16 GiB 5 instances 1 build cpu 12 %, memory 0 %, disk 3 %/ })
       .waitFor();
     await list.getByRole("row", { name: /host-b ingress unreachable since 5 min.* and closed .*0 instances not measured/ }).waitFor();
-    api.change(first, { phase: "unreachable", message: "It is not heard of." });
+    portal.api.change(first, { phase: "unreachable", message: "It is not heard of." });
     await list.getByRole("row", { name: /host-a build run unreachable/ }).waitFor();
-    api.remove(first);
+    portal.api.remove(first);
     await expect.poll(() => list.getByRole("row").count()).toBe(2);
   });
 
   it("closes, opens and removes one after a confirmation, and refuses in the API's words", async () => {
     let now = world();
-    api.on("GET", "/hosts/host-a/load", () => ({ ...api.loads[0], history: [{ at: ago(MINUTE), action: "hosts.enroll" }] }));
-    api.on("PATCH", "/hosts/host-a", (_match, { schedulable }: { schedulable: boolean }) => {
-      now = api.change(now, {}, { schedulable });
+    portal.api.on("GET", "/hosts/host-a/load", () => ({ ...portal.api.loads[0], history: [{ at: ago(MINUTE), action: "hosts.enroll" }] }));
+    portal.api.on("PATCH", "/hosts/host-a", (_match, { schedulable }: { schedulable: boolean }) => {
+      now = portal.api.change(now, {}, { schedulable });
       return now;
     });
-    api.on("DELETE", "/hosts/host-a", () => {
-      if (api.requests.findLast((one) => one.startsWith("DELETE"))?.endsWith("?force=true")) {
-        api.remove(now);
+    portal.api.on("DELETE", "/hosts/host-a", () => {
+      if (portal.api.requests.findLast((one) => one.startsWith("DELETE"))?.endsWith("?force=true")) {
+        portal.api.remove(now);
         return undefined;
       }
-      const why = api.loads[0]?.instances
+      const why = portal.api.loads[0]?.instances
         ? "Host host-a still has 5 instances"
         : "Host host-a alone has the image of what is live of acme/store/shop";
       return refusal(409, "conflict", why);
@@ -483,14 +457,14 @@ describe("hosts", () => {
     await dialog.getByRole("button", { name: "Remove", exact: true }).click();
     await dialog.getByText("still has 5 instances").waitFor();
     expect(await dialog.getByRole("checkbox").count()).toBe(0);
-    api.loads = [hostLoad("host-a", IDLE)];
+    portal.api.loads = [hostLoad("host-a", IDLE)];
     await dialog.getByRole("button", { name: "Remove", exact: true }).click();
     await dialog.getByText("alone has the image").waitFor();
     await dialog.getByRole("checkbox", { name: /although images are lost/ }).check();
     await dialog.getByText("plim hosts remove host-a --force").waitFor();
     await dialog.getByRole("button", { name: "Remove", exact: true }).click();
     await page.waitForURL("**/hosts");
-    expect(api.requests.filter((one) => one.startsWith("DELETE"))).toEqual([
+    expect(portal.api.requests.filter((one) => one.startsWith("DELETE"))).toEqual([
       "DELETE /hosts/host-a",
       "DELETE /hosts/host-a",
       "DELETE /hosts/host-a?force=true",
@@ -499,7 +473,7 @@ describe("hosts", () => {
 
   it("makes the command for a new one, once, with the roles that were chosen", async () => {
     world();
-    api.on("POST", "/host-tokens", (_match, body) => {
+    portal.api.on("POST", "/host-tokens", (_match, body) => {
       expect(body).toEqual({ roles: ["run", "ingress"], name: "host-c" });
       return [201, { token: "plm_once", command: `PLIMSOLL_TOKEN=plm_once${"x".repeat(300)} npm run join` }];
     });
@@ -518,7 +492,7 @@ describe("hosts", () => {
 
   it("are not there for anybody else", async () => {
     world();
-    api.me = ANA;
+    portal.api.me = ANA;
     const page = await open("/acme/store");
     await page.getByRole("button", { name: "Account menu" }).click();
     await page.getByRole("menuitem", { name: "Sign out" }).waitFor();
@@ -527,14 +501,14 @@ describe("hosts", () => {
       await page.goto(path);
       await page.getByRole("heading", { name: "There is no such page" }).waitFor();
     }
-    expect(api.requests.filter((one) => one.includes("host"))).toEqual([]);
+    expect(portal.api.requests.filter((one) => one.includes("host"))).toEqual([]);
   });
 
   it("marks builds that make an image and no release", async () => {
-    emptyWorld(api);
-    api.put(app("shop"));
+    emptyWorld(portal.api);
+    portal.api.put(app("shop"));
     const made = build("shop", 9, { phase: "succeeded" });
-    api.put({ ...made, spec: { ...made.spec, deploy: false } });
+    portal.api.put({ ...made, spec: { ...made.spec, deploy: false } });
     const page = await open("/acme/store/apps/shop/deployments");
     await page.getByRole("row", { name: /Build 9.*image only/ }).waitFor();
     await page.getByRole("link", { name: "Build 9" }).click();
@@ -544,15 +518,15 @@ describe("hosts", () => {
 
 describe("the frame", () => {
   it("goes nowhere else after the login, whatever the address asks", async () => {
-    api.on("POST", "/login", () => {
-      emptyWorld(api);
+    portal.api.on("POST", "/login", () => {
+      emptyWorld(portal.api);
       return ANA;
     });
     const page = await open("/login?next=//evil.example/x");
     await page.getByRole("textbox", { name: "Email" }).fill("ana@acme.example");
     await page.getByLabel("Password", { exact: true }).fill("right");
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForURL(`${origin}/acme/store`);
+    await page.waitForURL(`${portal.origin}/acme/store`);
   });
 
   it("runs no script that came in as markup", async () => {
@@ -561,17 +535,17 @@ describe("the frame", () => {
       await new Promise((done) => setTimeout(done, 200));
       return Reflect.get(globalThis, "injected") === true;
     };
-    emptyWorld(api);
+    emptyWorld(portal.api);
     const page = await open("/acme/store");
     expect(await page.evaluate(injected)).toBe(false);
     // Control: without the policy it would run.
     const unprotected = await open("/acme/store", { bypassCSP: true });
     expect(await unprotected.evaluate(injected)).toBe(true);
-    for (const watched of opened) watched.complaints.splice(0); // the refusal itself is noted there
+    portal.forgetComplaints(); // the refusal itself is noted there
   });
 
   it("remembers the appearance and draws it at once", async () => {
-    emptyWorld(api);
+    emptyWorld(portal.api);
     const page = await open("/acme/store", { colorScheme: "light" });
     const scheme = () => page.evaluate(() => document.documentElement.dataset.mantineColorScheme);
     expect(await scheme()).toBe("light");
@@ -583,11 +557,11 @@ describe("the frame", () => {
     await page.goto("/acme/store", { waitUntil: "commit" });
     await expect.poll(scheme).toBe("dark");
     await page.unroute("**/_next/static/**/*.js");
-    for (const watched of opened) watched.complaints.splice(0);
+    portal.forgetComplaints();
   });
 
   it("does not move under the reader while it loads", async () => {
-    shopWorld(api);
+    shopWorld(portal.api);
     const page = await open("/login");
     await page.context().addInitScript(() => {
       Reflect.set(globalThis, "moved", 0);
@@ -615,12 +589,11 @@ describe("the frame", () => {
         ).toBeLessThanOrEqual(0);
       }
     };
-    emptyWorld(api);
+    emptyWorld(portal.api);
     await wide(["/acme/store", "/acme/quota", "/account", "/nowhere/at/all"]);
-    await api.close();
-    api = new FakeApi(portal.socket);
-    origin = await api.listen();
-    bigWorld(api);
+    await portal.api.close();
+    await portal.newApi();
+    bigWorld(portal.api);
     await wide([
       "/acme/store",
       "/acme/quota?namespace=store",
@@ -634,7 +607,7 @@ describe("the frame", () => {
   });
 
   it("says what is not there, and finds an app by a few letters", async () => {
-    bigWorld(api);
+    bigWorld(portal.api);
     const page = await open("/acme/store/apps/nope");
     await page.getByRole("heading", { name: "There is no app nope in acme/store" }).waitFor();
     await page.keyboard.press("Control+k");

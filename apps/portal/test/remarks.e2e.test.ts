@@ -1,42 +1,14 @@
 import type { BuildEvent } from "@plimsoll/core";
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { launch, openPage, type Watched } from "./browser.ts";
-import { FakeApi } from "./fake-api.ts";
+import { describe, expect, it } from "vitest";
+import { eachInPortal } from "./each-in-portal.ts";
 import { app, BUILD_END, BUILD_EVENTS, build } from "./fixtures.ts";
-import { type RunningPortal, startPortal } from "./portal-process.ts";
 import { emptyWorld } from "./worlds.ts";
 
-let portal: RunningPortal;
-let browser: Browser;
-let api: FakeApi;
-let origin: string;
-let watched: Watched | undefined;
-
-beforeAll(async () => {
-  [portal, browser] = await Promise.all([startPortal(), launch()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await portal?.stop();
-});
-beforeEach(async () => {
-  api = new FakeApi(portal.socket);
-  origin = await api.listen();
+const portal = eachInPortal((api) => {
   emptyWorld(api);
   api.put(app("shop", { phase: "deploying", release: 13 }));
 });
-afterEach(async () => {
-  await watched?.context.close();
-  await api.close();
-  expect(watched?.complaints).toEqual([]);
-});
-
-async function open(path: string) {
-  watched = await openPage(browser, origin, { viewport: { width: 1280, height: 1400 } });
-  await watched.page.goto(path);
-  return watched.page;
-}
+const open = (path: string) => portal.open(path, { viewport: { width: 1280, height: 1400 } });
 
 const REMARKS: readonly BuildEvent[] = [
   {
@@ -69,12 +41,20 @@ const REMARKS: readonly BuildEvent[] = [
 
 describe("what a build's page says beside its log", () => {
   it("has warnings with their lines, advice with what to type, and a waterfall with what the cache saved", async () => {
-    api.put(build("shop", 212, { phase: "succeeded" }));
+    portal.api.put(build("shop", 212, { phase: "succeeded" }));
     const events = BUILD_EVENTS.map((event) => (event.type === "step-done" && event.step === 1 ? { ...event, savedMs: 12_300 } : event));
     const [planned, ...rest] = events;
     if (planned === undefined) throw new Error("there is no plan");
-    api.log("shop-b212", planned, ...REMARKS.slice(0, 1), ...rest, ...BUILD_END.slice(0, -1), ...REMARKS.slice(1), ...BUILD_END.slice(-1));
-    api.endLog("shop-b212");
+    portal.api.log(
+      "shop-b212",
+      planned,
+      ...REMARKS.slice(0, 1),
+      ...rest,
+      ...BUILD_END.slice(0, -1),
+      ...REMARKS.slice(1),
+      ...BUILD_END.slice(-1),
+    );
+    portal.api.endLog("shop-b212");
     const page = await open("/acme/store/apps/shop/builds/shop-b212");
     await page.getByRole("heading", { name: "1 warning" }).waitFor();
     await page.getByText("JSONArgsRecommended").click();
@@ -101,9 +81,9 @@ describe("what a build's page says beside its log", () => {
         { line: 8, text: "RUN npm run build", marked: true },
       ],
     } as const;
-    api.put(build("shop", 213, { phase: "failed", failure }));
-    api.log("shop-b213", ...BUILD_EVENTS, { type: "failed", atMs: 2_000, failure });
-    api.endLog("shop-b213");
+    portal.api.put(build("shop", 213, { phase: "failed", failure }));
+    portal.api.log("shop-b213", ...BUILD_EVENTS, { type: "failed", atMs: 2_000, failure });
+    portal.api.endLog("shop-b213");
     const page = await open("/acme/store/apps/shop/builds/shop-b213");
     const alert = page.getByRole("alert").filter({ hasText: "ended with 2" });
     expect(await alert.locator("mark").textContent()).toBe("RUN npm run build");

@@ -1,9 +1,7 @@
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { launch, openPage, type Watched } from "./browser.ts";
-import { FakeApi, refusal } from "./fake-api.ts";
+import { describe, expect, it } from "vitest";
+import { eachInPortal } from "./each-in-portal.ts";
+import { refusal } from "./fake-api.ts";
 import { ago, HOUR, MINUTE } from "./fixtures.ts";
-import { type RunningPortal, startPortal } from "./portal-process.ts";
 import { shopWorld } from "./worlds.ts";
 
 const APP = "/namespaces/acme/store/apps/shop";
@@ -45,50 +43,20 @@ const CONNECTION = {
   build: "shop-b7",
 };
 
-let portal: RunningPortal;
-let browser: Browser;
-let api: FakeApi;
-let origin: string;
-const opened: Watched[] = [];
-
-beforeAll(async () => {
-  [portal, browser] = await Promise.all([startPortal(), launch()]);
-});
-afterAll(async () => {
-  await browser?.close();
-  await portal?.stop();
-});
-beforeEach(async () => {
-  api = new FakeApi(portal.socket);
-  origin = await api.listen();
-  shopWorld(api);
-});
-afterEach(async () => {
-  const complaints = opened.flatMap((one) => one.complaints);
-  for (const one of opened.splice(0)) await one.context.close();
-  await api.close();
-  // That there is no connection is asked, and answered with 404.
-  expect(complaints.filter((text) => !/404/.test(text))).toEqual([]);
-});
-
-async function open(options: Parameters<typeof openPage>[2] = {}) {
-  const watched = await openPage(browser, origin, { viewport: { width: 1280, height: 860 }, ...options });
-  opened.push(watched);
-  await watched.page.goto("/acme/store/apps/shop/repository");
-  return watched.page;
-}
+const portal = eachInPortal(shopWorld);
+const open = (options?: Parameters<typeof portal.open>[1]) => portal.open("/acme/store/apps/shop/repository", options);
 
 function serve(state: { connection?: object; branches?: readonly object[]; keys?: readonly object[] }): void {
-  api.on("GET", `${APP}/connection`, () => state.connection ?? refusal(404, "not_found", "App shop is connected to no repository."));
-  api.on("GET", `${APP}/branches`, () => ({ items: state.branches ?? [], more: false }));
-  api.on("GET", `${APP}/deploy-keys`, () => ({ items: state.keys ?? [] }));
+  portal.api.on("GET", `${APP}/connection`, () => state.connection ?? refusal(404, "not_found", "App shop is connected to no repository."));
+  portal.api.on("GET", `${APP}/branches`, () => ({ items: state.branches ?? [], more: false }));
+  portal.api.on("GET", `${APP}/deploy-keys`, () => ({ items: state.keys ?? [] }));
 }
 
 describe("an app's repository", () => {
   it("is empty at first, and is connected to one elsewhere, whose webhook's secret is shown once", async () => {
     const state: { connection?: object } = {};
     serve(state);
-    api.on("PUT", `${APP}/connection`, (_, body: object) => {
+    portal.api.on("PUT", `${APP}/connection`, (_, body: object) => {
       expect(body).toEqual({ url: CONNECTION.url, branch: "main", auth: { kind: "token", token: "t0ken" } });
       state.connection = CONNECTION;
       return { ...CONNECTION, secret: "the-secret-of-the-webhook" };
@@ -108,7 +76,7 @@ describe("an app's repository", () => {
   it("opens what is reached over SSH by a key, without asking for a token", async () => {
     serve({});
     let asked: unknown;
-    api.on("PUT", `${APP}/connection`, (_, body: object) => {
+    portal.api.on("PUT", `${APP}/connection`, (_, body: object) => {
       asked = body;
       return { ...CONNECTION, auth: "key", publicKey: "ssh-ed25519 AAAA plimsoll-shop", secret: "s" };
     });
@@ -123,11 +91,11 @@ describe("an app's repository", () => {
   it("lists what is stored and deploys a branch; keys come and go; a connection says why nothing came of it", async () => {
     const keys = [KEY];
     serve({ branches: BRANCHES, keys, connection: { ...CONNECTION, failure: "it does not take the token" } });
-    api.on("POST", `${APP}/deploy-branch`, (_, body: object) => {
+    portal.api.on("POST", `${APP}/deploy-branch`, (_, body: object) => {
       expect(body).toEqual({ branch: "fix/3" });
       return { metadata: { name: "shop-b8" }, spec: { number: 8 } };
     });
-    api.on("DELETE", `${APP}/deploy-keys/key_1`, () => {
+    portal.api.on("DELETE", `${APP}/deploy-keys/key_1`, () => {
       keys.pop();
       return undefined;
     });
