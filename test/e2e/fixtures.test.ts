@@ -104,7 +104,7 @@ describe("a repository that is built and served as it is", () => {
     const { app, pushed } = await pushFixture("every-mount");
     expect(pushed.code).toBe(1);
     expect(said(pushed)).toMatch(
-      /needs the secret FIXTURE_TOKEN, which the app does not have; set it \(plim secrets set \S+ FIXTURE_TOKEN\)/,
+      /needs the secret FIXTURE_TOKEN, which the app does not have\. Set it, then push again: `plim secrets set every-mount FIXTURE_TOKEN --from FILE`/,
     );
     const token = "s3cret-of-the-fixture";
     await api(platform, "PUT", inDemo(`/apps/${app.name}/secrets/FIXTURE_TOKEN`), { value: token });

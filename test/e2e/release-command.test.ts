@@ -61,7 +61,9 @@ describe("a release command", () => {
   it("keeps what serves when it fails, and when it takes longer than it may", async () => {
     const failed = await app.push({ ...webApp("second"), ...withCommand("echo no such table; exit 3") });
     expect(failed.code).toBe(1);
-    expect(said(failed.text)).toMatch(/release command {2}started, exited with 3\n[\s\S]*no such table[\s\S]*v1 never stopped serving/);
+    expect(said(failed.text)).toMatch(
+      /release command {2}started\n {2}release command {2}exited with 3\n[\s\S]*no such table[\s\S]*v1 never stopped serving/,
+    );
     expect(failed.text).toContain("(release command failed)");
     const late = await app.push(withCommand("echo begun; exec sleep 600", "2s"));
     expect(late.code).toBe(1);

@@ -89,6 +89,7 @@ describe("the packages that a host is to list", () => {
         { timeout: 20_000 },
       )
       .toBeGreaterThan(0);
+    await one.close();
     // Ended in the middle, it tells nothing; the next one begins anew.
     told = [];
     const ended = lister(60_000);
