@@ -27,9 +27,9 @@ export function NamespaceDiskPage({ team, namespace }: { readonly team: string; 
   const text = useProblemText();
   const { can } = useSession();
   const { value: disk, problem, again } = useFetched<NamespaceDisk>(`${namespacePath(team, namespace)}/disk`);
+  const size = useSize();
   if (problem?.status === 404)
     return <Message title={t("missing", { namespace })} text={text(problem)} link={{ href: to.home(), label: t("home") }} />;
-  const size = useSize();
   const cache = (disk?.rows ?? [])
     .filter(({ kind, shared }) => !shared && (kind === "build-cache" || kind === "cache-mounts"))
     .reduce((sum, { bytes }) => sum + bytes, 0);

@@ -30,9 +30,9 @@ export function ImagesPage({ team, namespace }: { readonly team: string; readonl
   const { value: images, problem, again } = useFetched<RegistryImageList>(`${namespacePath(team, namespace)}/images`);
   const [search, setSearch] = useState("");
   const [deleting, setDeleting] = useState<Image>();
+  const size = useSize();
   if (problem?.status === 404)
     return <Message title={t("missing", { namespace })} text={text(problem)} link={{ href: to.home(), label: t("home") }} />;
-  const size = useSize();
   const wanted = search.trim().toLowerCase();
   const shown = (images?.items ?? []).filter(
     ({ reference, digest }) => reference.toLowerCase().includes(wanted) || digest?.includes(wanted),
