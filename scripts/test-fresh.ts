@@ -4,17 +4,14 @@
  * `--keep` leaves the root directory for a look.
  */
 import { existsSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { arch } from "node:os";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { errorText } from "@plimsoll/core";
 import { minimalEnv, run, start } from "@plimsoll/exec";
+import { addNode, NODE, NPM } from "./fresh/debian.ts";
 import { readTraces, tracesAdded } from "./test/traces.ts";
 
-/** What a newcomer has. npm's registry has both as packages. */
-const NODE = `node-linux-${arch()}@20.20.2`;
-const NPM = "npm@11.19.1";
 const SHOWN_TRACES = 40;
 const SUITE = "bookworm";
 const REACH = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
@@ -52,17 +49,6 @@ async function makeDebian(root: string): Promise<void> {
   await cp("/etc/resolv.conf", join(root, "etc/resolv.conf"), { dereference: true });
 }
 
-async function addNode(root: string): Promise<void> {
-  const prefix = join(root, "usr/local/lib/node20");
-  await mkdir(prefix, { recursive: true });
-  await writeFile(join(prefix, "package.json"), "{}");
-  const argv = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", prefix, NODE, NPM];
-  await run(argv, { timeoutMs: 300_000, env: { ...everything(), NODE_ENV: "" } });
-  const modules = "../lib/node20/node_modules";
-  await symlink(`${modules}/node-linux-${arch()}/bin/node`, join(root, "usr/local/bin/node"));
-  for (const name of ["npm", "npx"]) await symlink(`${modules}/npm/bin/${name}-cli.js`, join(root, "usr/local/bin", name));
-}
-
 /** A machine behind a proxy that signs for itself: its certificates go along, outside Debian's own bundle too, which packages rewrite. */
 async function trustWhatWeTrust(root: string): Promise<Record<string, string>> {
   if (existsSync(OWN_CERTIFICATES)) await cp(OWN_CERTIFICATES, join(root, OWN_CERTIFICATES), { recursive: true });
@@ -98,11 +84,6 @@ function reach(): Record<string, string> {
 
 function pick(names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name] ?? ""]])));
-}
-
-/** npm's own settings come by environment and home directory. */
-function everything(): Record<string, string> {
-  return pick(Object.keys(process.env));
 }
 
 try {

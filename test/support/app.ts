@@ -8,6 +8,7 @@ import { insidePlatform, type Platform } from "./platform.ts";
 
 /** File contents by path. */
 export type Files = Readonly<Record<string, string>>;
+export type PushedFiles = Readonly<Record<string, string | Uint8Array>>;
 
 export interface PushResult {
   /** What git ended with: 0 when the branch moved. */
@@ -23,9 +24,9 @@ export interface App {
   /** Host name at the ingress. */
   readonly host: string;
   /** Commits the files – what is not named stays – and pushes them; resolves when git has ended, whatever it ended with. */
-  push(files: Files): Promise<PushResult>;
+  push(files: PushedFiles): Promise<PushResult>;
   /** As push in two steps: the commit is known before anything is sent. */
-  prepare(files: Files): Promise<{ readonly commit: string; send(): Promise<PushResult> }>;
+  prepare(files: PushedFiles): Promise<{ readonly commit: string; send(): Promise<PushResult> }>;
   /** Forgets the working copy; the app stays. */
   close(): Promise<void>;
   /** Deletes the app and the working copy; resolves when nothing of it is in the database. Idempotent. */
@@ -60,7 +61,7 @@ export async function createApp(platform: Platform, name: string): Promise<App> 
   await git("init", "-q", "-b", "main");
   const url = `ssh://git@127.0.0.1:${place.sshPort}/demo/demo/${name}.git`;
 
-  const prepare = async (files: Files) => {
+  const prepare = async (files: PushedFiles) => {
     for (const [path, content] of Object.entries(files)) {
       await mkdir(dirname(join(tree, path)), { recursive: true });
       await writeFile(join(tree, path), content);
