@@ -15,8 +15,8 @@ const LIMITS = { cpuMillis: 500, memoryBytes: 256 * MIB, pids: 64, timeoutMs: 60
 const STEP_TIMEOUT_MS = 300_000;
 const DIRECT = "oflag=direct";
 const LOG_READ_MS = 1_500;
-/** With the way of the word to an agent on an emulated processor. */
-const CANCEL_MS = 3_000;
+/** With the way of the word to the agent; on an emulated processor 0.3 s were seen where nothing else ran. */
+const CANCEL_MS = 1_000;
 /** Under BusyBox alone, so that nothing has to be brought from a registry. */
 const BASE = `FROM scratch
 COPY --chmod=755 busybox /bin/busybox
