@@ -233,6 +233,8 @@ describe("plim", () => {
 
   it("draws a build as a tree on a terminal, and says afterwards what ran when, what could be better and what is on the disk", async () => {
     const program = join(platform.place.dataDir, "bin/plim");
+    // Long enough to be drawn more than once.
+    await commit("a step that takes a moment", { Dockerfile: `${DOCKERFILE}RUN sleep 0.5\n` });
     // A terminal of its own, 80 columns wide.
     const terminal = { ...environment(), TERM: "xterm-256color", SHELL: "/bin/sh" };
     const { stdout: drawn } = await run(
@@ -254,7 +256,7 @@ describe("plim", () => {
     const number = String(newest?.spec.number);
     expect(await done("describe", "build", number, "-a", APP)).toMatch(/The program runs as root[\s\S]*→ USER node above the CMD/);
     expect(await done("describe", "build", number, "-a", APP, "--waterfall")).toMatch(
-      /STAGE +STEP +TOOK[\s\S]*COPY server\.mjs \/ +saved \d+\.\d s[\s\S]*2 of 2 steps came from the cache, which saved/,
+      /STAGE +STEP +TOOK[\s\S]*COPY server\.mjs \/ +saved \d+\.\d s[\s\S]*3 of 3 steps came from the cache, which saved/,
     );
     // Cleaning makes the host count anew: its ledger says what is left.
     expect(await done("disk", "clean", "--cache")).toContain("The next builds run every step");
