@@ -150,13 +150,15 @@ describe("a registry of a tenant's", () => {
     const asking = await world((_, response) => {
       response.writeHead(401, { "www-authenticate": `Bearer realm="${target}/stolen-token",service="s"` }).end();
     });
-    const attack = async (network: OutwardNetwork, patienceMs: number) => {
+    const credential = { [asking]: { credential: CREDENTIAL } };
+    const attack = async (network: OutwardNetwork, patienceMs: number, access?: typeof credential) => {
       const { base } = baseImages(network, [redirecting, asking], patienceMs);
-      // Without a credential: what is done with one is decided before (token-service.host.test.ts).
-      await Promise.all([redirecting, asking].map((host) => pull(base, `${host}/app:1`).catch(() => undefined)));
+      await Promise.all([redirecting, asking].map((host) => pull(base, `${host}/app:1`, access).catch(() => undefined)));
     };
+    await attack(outward, PATIENCE_MS, credential);
     await attack(outward, PATIENCE_MS);
     expect(reached).toEqual([]);
+    // Without a credential: with one, the token service would be refused before it is asked (token-service.host.test.ts).
     await attack(unguarded, CONTROL_MS);
     expect(reached.map((line) => line.replace(/\?.*/, "").split(" ")[1])).toEqual(
       expect.arrayContaining(["/stolen-blob", "/stolen-token"]),
