@@ -72,12 +72,7 @@ export function between(from: string | undefined, to: string | undefined): strin
   return from === undefined || to === undefined ? "–" : duration(Date.parse(to) - Date.parse(from));
 }
 
-/** `0.4 MB`, `61 MB`, `1.2 GB`: decimal units as registries count. */
-export function size(bytes: number): string {
-  const megabytes = bytes / 1e6;
-  if (megabytes < 999.5) return `${megabytes < 9.95 ? megabytes.toFixed(1) : Math.round(megabytes)} MB`;
-  return `${(bytes / 1e9).toFixed(1)} GB`;
-}
+export { formatSize as size } from "@plimsoll/core/size";
 
 /** `512 MiB`, `1.5 GiB`: binary units, as memory is counted. */
 export function memory(bytes: number): string {

@@ -19,12 +19,6 @@ export function bytesIn(unit: ByteUnit, bytes: number): number {
   return value < 100 ? Math.round(value * 10) / 10 : Math.round(value);
 }
 
-/** What lies on disks: decimal units, as `plim` prints it, and as disks and registries are sold and counted. */
-export function sizeOf(bytes: number): { readonly amount: number; readonly unit: "MB" | "GB" } {
-  if (bytes >= 999.5e6) return { amount: Math.round(bytes / 1e8) / 10, unit: "GB" };
-  return { amount: bytes < 9.95e6 ? Math.round(bytes / 1e5) / 10 : Math.round(bytes / 1e6), unit: "MB" };
-}
-
 /** `512MiB`, `1.5GiB`: as `plim` takes and prints it, exact. */
 export function bytesAsTyped(bytes: number): string {
   const unit = [...BYTE_UNITS]

@@ -1,5 +1,6 @@
 import type { BuildEvent, BuildFailure, BuildStep, BuildWarning, ExcerptLine } from "@plimsoll/core";
-import { cleanLine, cleanLines, cleanText, formatDuration, formatSize, shorten } from "./text.ts";
+import { formatSize } from "@plimsoll/core/size";
+import { cleanLine, cleanLines, cleanText, formatDuration, shorten } from "./text.ts";
 
 const LABEL_WIDTH = { min: 43, max: 64 };
 const STAGE_WIDTH_MAX = 20;

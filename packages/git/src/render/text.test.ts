@@ -1,6 +1,7 @@
+import { formatSize } from "@plimsoll/core/size";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cleanLine, cleanLines, formatDuration, formatSize, shorten } from "./text.ts";
+import { cleanLine, cleanLines, formatDuration, shorten } from "./text.ts";
 
 describe("foreign text on a terminal", () => {
   it("loses colours, window titles, links and cursor moves", () => {

@@ -54,13 +54,6 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
-/** `0.4 MB`, `61 MB`, `1.2 GB`: decimal units as registries count, one decimal below ten. */
-export function formatSize(bytes: number): string {
-  const megabytes = bytes / 1e6;
-  if (megabytes < 999.5) return `${megabytes < 9.95 ? megabytes.toFixed(1) : Math.round(megabytes)} MB`;
-  return `${(bytes / 1e9).toFixed(1)} GB`;
-}
-
 /** `1,204`. */
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US");

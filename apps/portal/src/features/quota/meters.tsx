@@ -2,8 +2,9 @@
 
 import { Skeleton } from "@mantine/core";
 import type { QuotaDimension, QuotaVector } from "@plimsoll/core";
+import { sizeOf } from "@plimsoll/core/size";
 import { useTranslations } from "next-intl";
-import { bytesIn, byteUnit, DIMENSIONS, share, sizeOf } from "#format/quantity.ts";
+import { bytesIn, byteUnit, DIMENSIONS, share } from "#format/quantity.ts";
 import classes from "./meters.module.css";
 
 /** A bar per dimension of a quota: used, of how much. */
@@ -64,7 +65,10 @@ export function useAmounts(): (dimension: QuotaDimension, used: number, limit: n
 /** A size on a disk or in a registry: "61 MB", "1.2 GB". */
 export function useSize(): (bytes: number) => string {
   const t = useTranslations("quota");
-  return (bytes) => t("one.memoryBytes", sizeOf(bytes));
+  return (bytes) => {
+    const { amount, unit } = sizeOf(bytes);
+    return t("one.memoryBytes", { amount, unit });
+  };
 }
 
 /** One amount with its unit: "512 MiB", "0.5 cpu". */
